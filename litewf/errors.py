@@ -35,6 +35,40 @@
 A message says what happened, to which workflow and step, and what to do next.
 """
 
+__all__ = [
+    "BlockingCallError",
+    "DuplicateWorkflowError",
+    "EngineClosedError",
+    "LitewfError",
+    "MaxRecoveryAttemptsExceededError",
+    "NonDeterminismError",
+    "NotInWorkflowError",
+    "OutcomeUnknownError",
+    "PayloadError",
+    "RegistrationError",
+    "RemoteError",
+    "SerializationError",
+    "StepRetriesExceededError",
+    "StepTimeoutError",
+    "StepUncertainError",
+    "StoreCorruptError",
+    "StoreError",
+    "StoreFullError",
+    "StoreLockedError",
+    "StoreMovedError",
+    "StoreUnsupportedError",
+    "StoreVersionError",
+    "UnknownTypeError",
+    "UsageError",
+    "WaitTimeoutError",
+    "WorkflowCancelledError",
+    "WorkflowConflictError",
+    "WorkflowHeldError",
+    "WorkflowNotFoundError",
+    "WorkflowStateError",
+    "WorkflowTimeoutError",
+]
+
 
 class LitewfError(Exception):
     """The base of every error that litewf raises."""

@@ -1,0 +1,188 @@
+"""litewf: durable execution for Python in one SQLite file.
+
+    user code ─► api/ ─► engine/ ─► store/ ─► one SQLite file
+
+The files beside the folders are the vocabulary that all of them share; an import in the other direction fails a test.
+"""
+
+from litewf.api.context import (
+    attempt,
+    authenticated_roles,
+    authenticated_user,
+    cancelled,
+    continue_as_new,
+    deprecate_patch,
+    idempotency_key,
+    is_replaying,
+    logger,
+    now,
+    patch,
+    random,
+    sleep,
+    sleep_async,
+    sleep_until,
+    sleep_until_async,
+    step_id,
+    uuid,
+    wait_all,
+    wait_all_async,
+    wait_first,
+    wait_first_async,
+    workflow_id,
+)
+from litewf.api.engine import Engine
+from litewf.api.handle import WorkflowHandle
+from litewf.api.inside import inside
+from litewf.api.step import AsyncStep, Step, run_step, run_step_async
+from litewf.api.transaction import Transaction
+from litewf.api.workflow import AsyncWorkflow, Workflow
+from litewf.engine.flows import NOT_DONE
+from litewf.errors import (
+    BlockingCallError,
+    DuplicateWorkflowError,
+    EngineClosedError,
+    LitewfError,
+    MaxRecoveryAttemptsExceededError,
+    NonDeterminismError,
+    NotInWorkflowError,
+    OutcomeUnknownError,
+    PayloadError,
+    RegistrationError,
+    RemoteError,
+    SerializationError,
+    StepRetriesExceededError,
+    StepTimeoutError,
+    StepUncertainError,
+    StoreCorruptError,
+    StoreError,
+    StoreFullError,
+    StoreLockedError,
+    StoreMovedError,
+    StoreUnsupportedError,
+    StoreVersionError,
+    UnknownTypeError,
+    UsageError,
+    WaitTimeoutError,
+    WorkflowCancelledError,
+    WorkflowConflictError,
+    WorkflowHeldError,
+    WorkflowNotFoundError,
+    WorkflowStateError,
+    WorkflowTimeoutError,
+)
+from litewf.records import StepInfo, Waiting, WorkflowFilter, WorkflowInput, WorkflowStatus
+from litewf.registry import Registry, default_registry
+from litewf.serialization import JsonSerializer, Opaque, Serializer
+from litewf.store.transactions import Connection
+from litewf.world import Clock
+
+workflow = default_registry.workflow
+step = default_registry.step
+transaction = default_registry.transaction
+
+start_workflow = inside.start_workflow
+start_workflow_async = inside.start_workflow_async
+start_workflows = inside.start_workflows
+start_workflows_async = inside.start_workflows_async
+run_workflow = inside.run_workflow
+run_workflow_async = inside.run_workflow_async
+retrieve_workflow = inside.retrieve_workflow
+retrieve_workflow_async = inside.retrieve_workflow_async
+cancel_workflow = inside.cancel_workflow
+cancel_workflow_async = inside.cancel_workflow_async
+list_workflows = inside.list_workflows
+list_workflows_async = inside.list_workflows_async
+
+__all__ = [
+    "AsyncStep",
+    "AsyncWorkflow",
+    "BlockingCallError",
+    "Clock",
+    "Connection",
+    "DuplicateWorkflowError",
+    "Engine",
+    "EngineClosedError",
+    "JsonSerializer",
+    "LitewfError",
+    "MaxRecoveryAttemptsExceededError",
+    "NOT_DONE",
+    "NonDeterminismError",
+    "NotInWorkflowError",
+    "Opaque",
+    "OutcomeUnknownError",
+    "PayloadError",
+    "RegistrationError",
+    "Registry",
+    "RemoteError",
+    "SerializationError",
+    "Serializer",
+    "Step",
+    "StepInfo",
+    "StepRetriesExceededError",
+    "StepTimeoutError",
+    "StepUncertainError",
+    "StoreCorruptError",
+    "StoreError",
+    "StoreFullError",
+    "StoreLockedError",
+    "StoreMovedError",
+    "StoreUnsupportedError",
+    "StoreVersionError",
+    "Transaction",
+    "UnknownTypeError",
+    "UsageError",
+    "WaitTimeoutError",
+    "Waiting",
+    "Workflow",
+    "WorkflowCancelledError",
+    "WorkflowConflictError",
+    "WorkflowFilter",
+    "WorkflowHandle",
+    "WorkflowHeldError",
+    "WorkflowInput",
+    "WorkflowNotFoundError",
+    "WorkflowStateError",
+    "WorkflowStatus",
+    "WorkflowTimeoutError",
+    "attempt",
+    "authenticated_roles",
+    "authenticated_user",
+    "cancel_workflow",
+    "cancel_workflow_async",
+    "cancelled",
+    "continue_as_new",
+    "default_registry",
+    "deprecate_patch",
+    "idempotency_key",
+    "is_replaying",
+    "list_workflows",
+    "list_workflows_async",
+    "logger",
+    "now",
+    "patch",
+    "random",
+    "retrieve_workflow",
+    "retrieve_workflow_async",
+    "run_step",
+    "run_step_async",
+    "run_workflow",
+    "run_workflow_async",
+    "sleep",
+    "sleep_async",
+    "sleep_until",
+    "sleep_until_async",
+    "start_workflow",
+    "start_workflow_async",
+    "start_workflows",
+    "start_workflows_async",
+    "step",
+    "step_id",
+    "transaction",
+    "uuid",
+    "wait_all",
+    "wait_all_async",
+    "wait_first",
+    "wait_first_async",
+    "workflow",
+    "workflow_id",
+]

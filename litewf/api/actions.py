@@ -1,0 +1,169 @@
+"""An operation that users may call anywhere: what it is outside, and what it is inside a workflow.
+
+Outside, or inside a step, an action is done at once. In a workflow it is a durable call, recorded under a number. The
+blocking method and its `_async` twin are derived from one method that returns the action.
+"""
+
+from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+
+from litewf.engine import calls
+from litewf.engine.durable import durable, recorded_read
+from litewf.engine.execution import FRAME, Branch, Execution, TransactionFrame
+from litewf.engine.requests import Flow, Read
+from litewf.errors import UsageError
+from litewf.store.operations import Turn, Tx
+
+if TYPE_CHECKING:
+    import apsw
+
+    from litewf.engine.runtime import Runtime
+
+P = ParamSpec("P")
+R = TypeVar("R")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Action(Generic[R]):
+    """One operation; `inside` is None where a workflow may not use it."""
+
+    what: str
+    outside: "Callable[[Runtime], Flow[Any]]"
+    inside: "Callable[[Execution, str], Flow[Any]] | None"
+    finish: "Callable[[Runtime, Any], R]"
+    candidate: object = None
+
+
+def keep(_runtime: "Runtime", value: V) -> V:
+    return value
+
+
+def change(
+    what: str, make: "Callable[[Runtime], Callable[[Tx], Any]]", finish: "Callable[[Runtime, Any], R]" = keep
+) -> Action[R]:
+    """An action that writes: its effect and the record of it commit together."""
+
+    def outside(runtime: "Runtime") -> Flow[Any]:
+        return (yield Turn(make(runtime)))
+
+    def inside(execution: Execution, number: str) -> Flow[Any]:
+        return (yield from durable(execution, number, f"litewf.{what}", make(execution.runtime)))
+
+    return Action(what, outside, inside, finish)
+
+
+def query(
+    what: str,
+    ask: "Callable[[Runtime], Callable[[apsw.Connection], Any]]",
+    finish: "Callable[[Runtime, Any], R]" = keep,
+) -> Action[R]:
+    """An action that reads: a workflow's answer is recorded."""
+
+    def outside(runtime: "Runtime") -> Flow[Any]:
+        return (yield Read(ask(runtime)))
+
+    def inside(execution: Execution, number: str) -> Flow[Any]:
+        return (yield from recorded_read(execution, number, f"litewf.{what}", ask(execution.runtime)))
+
+    return Action(what, outside, inside, finish)
+
+
+class HasRuntime(Protocol):
+    """Something whose methods are actions."""
+
+    def _running(self) -> "Runtime": ...
+
+
+def _frame(runtime: "Runtime", action: Action[Any]) -> Branch | None:
+    frame = FRAME.get()
+    if type(frame) is TransactionFrame:
+        raise UsageError(f"{action.what}() was called inside a transaction, which may only use its connection")
+    if type(frame) is not Branch:
+        return None
+    if frame.execution.runtime is not runtime:
+        raise UsageError(
+            f"{action.what}() of another engine was called inside {frame.execution.label}, where it would not be"
+            " recorded; call it through litewf.run_step(...)"
+        )
+    if action.inside is None:
+        raise UsageError(f"{action.what}() was called inside {frame.execution.label}; call it from outside a workflow")
+    return frame
+
+
+def perform(runtime: "Runtime", action: Action[R]) -> R:
+    """Do it, blocking."""
+    if _frame(runtime, action) is not None:
+        assert action.inside is not None
+        return action.finish(runtime, calls.blocking(action.what, action.inside))
+    calls.refuse_on_loop(action.what)
+    runtime.raise_if_closed()
+    return action.finish(runtime, runtime.drive(action.outside(runtime)))
+
+
+def perform_async(runtime: "Runtime", action: Action[R]) -> "calls.DurableCall[R] | Outside[R]":
+    """Do it, as something to await."""
+    if _frame(runtime, action) is None:
+        runtime.raise_if_closed()
+        return Outside(runtime, action)
+    assert action.inside is not None
+    inside = action.inside
+
+    def flow(execution: Execution, number: str) -> Flow[R]:
+        return action.finish(runtime, (yield from inside(execution, number)))
+
+    return calls.awaitable(action.what, flow, candidate=action.candidate)
+
+
+class Outside(Coroutine[Any, Any, R]):
+    """An action outside a workflow, done when it is awaited."""
+
+    __slots__ = ("_driver",)
+
+    def __init__(self, runtime: "Runtime", action: Action[R]) -> None:
+        self._driver = self._run(runtime, action)
+
+    @staticmethod
+    def _run(runtime: "Runtime", action: Action[R]) -> Generator[Any, Any, R]:
+        return action.finish(runtime, (yield from runtime.drive_async(action.outside(runtime))))
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        return self._driver
+
+    def send(self, value: Any) -> Any:
+        return self._driver.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._driver.throw(*error)
+
+    def close(self) -> None:
+        self._driver.close()
+
+
+S = TypeVar("S", bound=HasRuntime)
+
+
+def blocking(method: Callable[Concatenate[S, P], Action[R]]) -> Callable[Concatenate[S, P], R]:
+    """The blocking method of an action."""
+
+    @wraps(method)
+    def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return perform(self._running(), method(self, *args, **kwargs))  # noqa: SLF001 - the protocol's own
+
+    call.__name__ = method.__name__.lstrip("_")
+    return call
+
+
+def awaiting(
+    method: Callable[Concatenate[S, P], Action[R]],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, R]]:
+    """The async twin of an action."""
+
+    @wraps(method)
+    def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        return perform_async(self._running(), method(self, *args, **kwargs))  # noqa: SLF001 - the protocol's own
+
+    call.__name__ = method.__name__.lstrip("_") + "_async"
+    return call

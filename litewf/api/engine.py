@@ -1,0 +1,155 @@
+"""`Engine`: runs the workflows of one file in this process."""
+
+import asyncio
+import os
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
+
+from litewf.api.client import WorkflowOperations
+from litewf.durations import Duration, duration_us, optional_duration_us
+from litewf.engine.calls import refuse_on_loop
+from litewf.errors import EngineClosedError, UsageError
+from litewf.registry import Registry, check_name, default_registry
+from litewf.serialization import JsonSerializer, Serializer
+from litewf.world import Clock, World
+
+if TYPE_CHECKING:
+    from litewf.engine.runtime import Runtime, Settings
+
+
+class Engine(WorkflowOperations):
+    """Durable execution on one SQLite file; several engines, in several processes, may share a file.
+
+    `application_version` defaults to a hash of the workflows' code. `recover="compatible"` runs every unfinished
+    workflow whose name is registered, `"matching"` (the default if a version is given) only those of its own version.
+    `durability="normal"` is faster and may forget the last commits after a power cut, never after a crash.
+    `linger` is for how long a wait stays in memory; 0 parks at every wait, None never.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        registry: Registry = default_registry,
+        application_version: str | None = None,
+        executor_id: str | None = None,
+        durability: Literal["full", "normal"] = "full",
+        max_threads: int = 200,
+        linger: Duration | None = 0.2,
+        recover: Literal["compatible", "matching"] | None = None,
+        serializer: Serializer | None = None,
+        clock: Clock | None = None,
+        world: World | None = None,
+    ) -> None:
+        self._path = path
+        self._registry = registry
+        self._given_version = application_version
+        self.executor_id = executor_id if executor_id is not None else f"process-{os.getpid()}"
+        self._durability: Literal["full", "normal"] = durability
+        self._max_threads = max_threads
+        self._linger_us = optional_duration_us(linger, "linger")
+        self._recover = recover or ("compatible" if application_version is None else "matching")
+        self._serializer = serializer
+        self._world = world or World(clock)
+        self._live: Runtime | None = None
+        self._check()
+
+    def _check(self) -> None:
+        if self._durability not in ("full", "normal"):
+            raise ValueError(f'durability is "full" or "normal", not {self._durability!r}')
+        if self._recover not in ("compatible", "matching"):
+            raise ValueError(f'recover is "compatible" or "matching", not {self._recover!r}')
+        if isinstance(self._max_threads, bool) or not isinstance(self._max_threads, int):
+            raise TypeError(f"max_threads is a whole number, not {self._max_threads!r}")
+        if not 1 <= self._max_threads <= 10_000:
+            raise ValueError(f"max_threads must be between 1 and 10000, not {self._max_threads}")
+        check_name(self.executor_id, "executor_id")
+        if self._given_version is not None:
+            check_name(self._given_version, "application_version")
+
+    @property
+    def application_version(self) -> str:
+        """The version that new workflows are started with."""
+        if self._live is not None:
+            return self._live.version
+        return self._given_version or self._registry.version()
+
+    def launch(self) -> None:
+        """Open the file, creating it when missing, recover what was running, and begin to run workflows."""
+        refuse_on_loop("launch")
+        self._launch(None)
+
+    async def launch_async(self) -> None:
+        """Launch, with async workflows on the loop that runs here."""
+        loop = asyncio.get_running_loop()
+        live = await asyncio.to_thread(self._build)
+        self._begin(live, loop)
+
+    def _launch(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        self._begin(self._build(), loop)
+
+    def _build(self) -> "Runtime":
+        from litewf.engine.runtime import Runtime  # noqa: PLC0415 - the event loop machinery is loaded when needed
+
+        if self._live is not None and not self._live.closed:
+            raise UsageError("the engine is launched already")
+        return Runtime(self._settings())
+
+    def _begin(self, live: "Runtime", loop: asyncio.AbstractEventLoop | None) -> None:
+        live.start(loop)
+        self._live = live
+
+    def _settings(self) -> "Settings":
+        from litewf.engine.runtime import Settings  # noqa: PLC0415 - as above
+
+        return Settings(
+            path=self._path,
+            registry=self._registry,
+            serializer=self._serializer or JsonSerializer(self._registry.types),
+            world=self._world,
+            application_version=self._given_version or self._registry.version(),
+            executor_id=self.executor_id,
+            only_version=self._recover == "matching",
+            durability=self._durability,
+            max_threads=self._max_threads,
+            linger_us=self._linger_us,
+        )
+
+    def shutdown(self, timeout: Duration = 10) -> None:
+        """Claim nothing more, let running step bodies end within the timeout, and close the file.
+
+        Unfinished workflows go on at the next launch. Waiting callers get EngineClosedError.
+        """
+        refuse_on_loop("shutdown")
+        timeout_us = duration_us(timeout, "timeout")
+        if self._live is not None and not self._live.closed:
+            self._live.shutdown(timeout_us / 1_000_000)
+
+    async def shutdown_async(self, timeout: Duration = 10) -> None:  # noqa: ASYNC109 - a bound on bodies, not on this
+        """Shut down without blocking the loop; see shutdown."""
+        timeout_us = duration_us(timeout, "timeout")
+        if self._live is not None and not self._live.closed:
+            await asyncio.to_thread(self._live.shutdown, timeout_us / 1_000_000)
+
+    def __enter__(self) -> Self:
+        self.launch()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+
+    async def __aenter__(self) -> Self:
+        await self.launch_async()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.shutdown_async()
+
+    def _running(self) -> "Runtime":
+        if self._live is None:
+            raise EngineClosedError(f"the engine on {self._path} is not launched; use `with engine:` or launch()")
+        return self._live

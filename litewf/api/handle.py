@@ -1,0 +1,105 @@
+"""`WorkflowHandle`: a workflow by its id, to wait for it, look at it or stop it."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from litewf.api.actions import Action, awaiting, blocking, change, keep, query
+from litewf.durations import Duration, optional_duration_us
+from litewf.engine import commands, results, views
+from litewf.engine.execution import FRAME, Branch, StepFrame
+from litewf.engine.results import MISSING
+from litewf.errors import UsageError
+from litewf.records import WorkflowStatus
+
+if TYPE_CHECKING:
+    from litewf.engine.runtime import Runtime
+
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class WorkflowHandle(Generic[R_co]):
+    """A workflow by its id. Handles compare by id and may be arguments and results of workflows."""
+
+    __slots__ = ("_runtime", "workflow_id")
+
+    def __init__(self, workflow_id: str, runtime: "Runtime | None" = None) -> None:
+        self.workflow_id = workflow_id
+        self._runtime = runtime
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WorkflowHandle) and other.workflow_id == self.workflow_id
+
+    def __hash__(self) -> int:
+        return hash(self.workflow_id)
+
+    def __repr__(self) -> str:
+        return f"<handle of workflow {self.workflow_id!r}>"
+
+    def __litewf_encode__(self) -> str:
+        return self.workflow_id
+
+    @classmethod
+    def __litewf_decode__(cls, workflow_id: str) -> "WorkflowHandle[Any]":
+        return cls(workflow_id)
+
+    def _running(self) -> "Runtime":
+        frame = FRAME.get()
+        if type(frame) is Branch and self._runtime is None:
+            return frame.execution.runtime
+        if isinstance(frame, StepFrame) and self._runtime is None:
+            return frame.execution.runtime
+        if self._runtime is None:
+            raise UsageError(
+                f"the handle of {self.workflow_id!r} came out of a value and knows no engine here; use"
+                " engine.retrieve_workflow(id)"
+            )
+        return self._runtime
+
+    def _get_result(self, *, timeout: Duration | None = None, default: Any = MISSING) -> Action[R_co]:
+        timeout_us, workflow_id = optional_duration_us(timeout, "timeout"), self.workflow_id
+        limit = results.Limit(timeout_us, default)
+        return Action(
+            "get_result",
+            lambda runtime: results.result_outside(runtime, workflow_id, limit),
+            lambda execution, number: results.result(execution, number, workflow_id, limit),
+            keep,
+            results.Candidate(workflow_id),
+        )
+
+    def _get_status(self) -> Action[WorkflowStatus]:
+        workflow_id = self.workflow_id
+        return query("get_status", lambda runtime: views.status(runtime, workflow_id))
+
+    def _cancel(self) -> Action[None]:
+        workflow_id = self.workflow_id
+        return change("cancel_workflow", lambda runtime: commands.cancel(runtime, workflow_id))
+
+    get_result = blocking(_get_result)
+    get_result_async = awaiting(_get_result)
+    get_status = blocking(_get_status)
+    get_status_async = awaiting(_get_status)
+    cancel = blocking(_cancel)
+    cancel_async = awaiting(_cancel)
+
+    def add_done_callback(self, fn: "Callable[[WorkflowHandle[R_co]], object]") -> None:
+        """Call `fn(handle)` in a worker thread once the workflow has ended or is held; lost when the engine closes."""
+        runtime = self._running()
+        runtime.watch(self.workflow_id, lambda: fn(self))
+
+    def as_future(self) -> "Future[R_co]":
+        """A future of the result; `asyncio.wrap_future` makes it awaitable."""
+        future: Future[R_co] = Future()
+        runtime = self._running()
+
+        def settle() -> None:
+            try:
+                result = runtime.drive(results.result_outside(runtime, self.workflow_id, results.NO_LIMIT))
+            except BaseException as error:  # noqa: BLE001 - it belongs to the future
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        runtime.watch(self.workflow_id, settle)
+        return future

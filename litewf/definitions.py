@@ -1,0 +1,52 @@
+"""What a decorated function is to the engine: its name, its code and its rules."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from litewf.retry import RetryPolicy
+
+OnUncertain = Literal["rerun", "fail"] | Callable[..., object]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowDefinition:
+    """A function that the engine runs durably."""
+
+    name: str
+    module: str
+    fn: Callable[..., object]
+    is_async: bool
+    max_recovery_attempts: int
+    owner: Callable[[], type | None] = field(default=lambda: None)  # the class, for a classmethod
+
+
+@dataclass(frozen=True, slots=True)
+class StepDefinition:
+    """A function whose outcome is recorded when a workflow calls it."""
+
+    name: str
+    module: str
+    fn: Callable[..., object]
+    is_async: bool
+    policy: RetryPolicy = RetryPolicy()
+    timeout_us: int | None = None
+    on_uncertain: OnUncertain = "rerun"
+    cancellable: bool = False
+    plain: bool = field(init=False, default=False)  # neither retries, timeout nor intent: the fast path
+
+    def __post_init__(self) -> None:
+        plain = not self.policy.max_retries and self.timeout_us is None and self.on_uncertain == "rerun"
+        object.__setattr__(self, "plain", plain and not self.cancellable)
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionDefinition:
+    """A function whose SQL commits together with its record."""
+
+    name: str
+    module: str
+    fn: Callable[..., object]
+
+
+Definition = WorkflowDefinition | StepDefinition | TransactionDefinition

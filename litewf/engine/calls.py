@@ -1,0 +1,159 @@
+"""Entering the engine from a workflow: who calls, whether the call has a meaning there, and which number it takes.
+
+A blocking call runs its flow at once. An async call is numbered at once and runs when it is awaited.
+"""
+
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, TypeVar
+
+from litewf.engine.execution import FRAME, Branch, Execution, StepFrame
+from litewf.engine.requests import Flow
+from litewf.errors import BlockingCallError, NotInWorkflowError, UsageError
+
+R = TypeVar("R")
+FlowFn = Callable[..., Flow[R]]
+
+
+def blocking(what: str, flow: Callable[..., Flow[R]], *args: Any) -> R:
+    """A durable call of a sync workflow."""
+    branch = sync_branch(what)
+    execution = branch.execution
+    execution.check()
+    number = branch.next_number()
+    execution.busy = 1
+    try:
+        return execution.runtime.drive(flow(execution, number, *args), inline=True)
+    finally:
+        execution.busy = 0
+
+
+class DurableCall(Coroutine[Any, Any, R]):
+    """A durable call of an async workflow: numbered when it is made, run when it is awaited.
+
+    To asyncio it is a coroutine, so it can be awaited, gathered, or handed to a TaskGroup.
+    """
+
+    __slots__ = ("_driver", "_execution", "_flow", "_withdrawn", "candidate", "number")
+
+    def __init__(self, execution: Execution, number: str, flow: Flow[R], candidate: Any = None) -> None:
+        self._execution = execution
+        self._flow = flow
+        self._driver: Generator[Any, Any, R] | None = None
+        self._withdrawn = False
+        self.number = number
+        self.candidate = candidate  # what wait_first needs to know of it, if it is a wait
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        if self._driver is not None:
+            state = "withdrawn: another wait was first" if self._withdrawn else "awaited already"
+            raise UsageError(f"call {self.number} of {self._execution.label} was {state}")
+        self._driver = self._run()
+        return self._driver
+
+    def _run(self) -> Generator[Any, Any, R]:
+        execution = self._execution
+        if execution.parking is not None:
+            yield from execution.parking  # not before it is known whether the execution goes on
+        if execution.over is not None:
+            raise execution.over
+        execution.busy += 1
+        try:
+            return (yield from execution.runtime.drive_async(self._flow))
+        finally:
+            execution.busy -= 1
+            if execution.waits and not execution.busy:
+                execution.poke()
+
+    def withdraw(self) -> None:
+        """Make it an error to await this call: another one was first."""
+        if self._driver is None:
+            self._driver = self._run()
+            self._withdrawn = True
+
+    def send(self, value: Any) -> Any:
+        return (self._driver or self.__await__()).send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return (self._driver or self.__await__()).throw(*error)
+
+    def close(self) -> None:
+        if self._driver is not None:
+            self._driver.close()
+
+
+def awaitable(what: str, flow: Callable[..., Flow[R]], *args: Any, candidate: Any = None) -> DurableCall[R]:
+    """A durable call of an async workflow."""
+    branch = async_branch(what)
+    execution = branch.execution
+    if execution.over is not None:
+        raise execution.over
+    number = branch.next_number()
+    return DurableCall(execution, number, flow(execution, number, *args), candidate)
+
+
+def sync_branch(what: str) -> Branch:
+    """The caller, if it may block for a durable call."""
+    branch = _branch(what)
+    if branch.execution.definition.is_async:
+        raise BlockingCallError(f"{what}() would block the event loop of {branch.execution.label}: {_advice(what)}")
+    if branch.owner != threading.get_ident():
+        raise UsageError(
+            f"{what}() was called in a thread that {branch.execution.label} started: such calls have no order that"
+            " a replay could follow; call it from the workflow's own thread, or put the threads inside a step"
+        )
+    return branch
+
+
+def _advice(what: str) -> str:
+    if "step" in what:
+        return "await litewf.run_step_async(...) instead"
+    return f"await {what}_async() instead"
+
+
+def async_branch(what: str) -> Branch:
+    """The caller, if it is a task of an async workflow."""
+    branch = _branch(what)
+    if not branch.execution.definition.is_async:
+        if "step" in what:
+            raise TypeError(
+                f"{what} is async and {branch.execution.label} is not: call litewf.run_step(...) with it"
+            )
+        raise UsageError(f"{what}() is for async workflows; in {branch.execution.label} call it without _async")
+    if branch.owner is not _current_task():
+        raise UsageError(
+            f"{what}() was called outside the tasks of {branch.execution.label}; call it in the workflow or in a task"
+            " that it starts with asyncio"
+        )
+    return branch
+
+
+def any_branch(what: str) -> Branch:
+    """The caller of something that never waits."""
+    branch = _branch(what)
+    return async_branch(what) if branch.execution.definition.is_async else sync_branch(what)
+
+
+def _branch(what: str) -> Branch:
+    frame = FRAME.get()
+    if type(frame) is Branch:
+        return frame
+    if isinstance(frame, StepFrame):
+        raise UsageError(
+            f"{what}() was called inside step {frame.number} ({frame.name}) of {frame.execution.label}; only a"
+            " workflow may do that: return from the step first"
+        )
+    raise NotInWorkflowError(f"{what}() was called outside a workflow; start one with engine.run_workflow(...)")
+
+
+def _current_task() -> object:
+    asyncio = sys.modules["asyncio"]  # an async workflow runs, so it is loaded
+    return asyncio.current_task()
+
+
+def refuse_on_loop(what: str) -> None:
+    """Refuse a blocking call where an event loop runs."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is not None and asyncio._get_running_loop() is not None:  # noqa: SLF001 - does not raise without one
+        raise BlockingCallError(f"{what}() would block the event loop that runs in this thread: {_advice(what)}")

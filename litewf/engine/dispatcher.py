@@ -1,0 +1,189 @@
+"""The one background thread of an engine: it fires alarms, wakes what is due, claims what is ready, notices others.
+
+It sleeps until the next due time or until a commit gives it a reason; a look at the file's version every 20 ms is how
+it hears of other processes. Each duty is a method; `run_once` does what is due and says when to come back.
+"""
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from litewf.engine.peers import Peers
+from litewf.errors import LitewfError, StoreError, WorkflowTimeoutError
+from litewf.store import cancelling, claims
+from litewf.store.operations import Tx
+
+if TYPE_CHECKING:
+    from litewf.engine.runtime import Runtime
+
+LOG = logging.getLogger("litewf")
+FOREIGN_S = 0.02  # between looks for commits of other processes
+PEERS_S = 0.25  # between looks at the locks of other engines
+SELF_S = 1.0  # between looks at the engine's own file and lock
+BATCH = 1000  # workflows in one claim or wake-up
+
+
+class Dispatcher:
+    """Drives an engine: nothing happens in the background that is not here."""
+
+    def __init__(self, runtime: "Runtime") -> None:
+        self._runtime = runtime
+        self._peers = Peers(runtime)
+        self._changed = threading.Condition()
+        self._ready = True  # something may be ready
+        self._next_due_us: int | None = 0  # 0: not read yet
+        self._peers_at = 0.0
+        self._self_at = 0.0
+        self._stopping = False
+        self._poked = False
+        self._asleep_until_us = 0
+        self._thread = threading.Thread(target=self._serve, name="litewf-dispatcher", daemon=True)
+
+    # --- from other threads -----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        self._stopping = True
+        self.poke()
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout_s)
+
+    def poke(self) -> None:
+        """Come back at once."""
+        with self._changed:
+            self._poked = True
+            self._changed.notify()
+
+    def poke_before(self, time_us: int) -> None:
+        """Come back in time for an alarm, if the thread sleeps beyond it."""
+        if time_us < self._asleep_until_us:
+            self.poke()
+
+    def look_for_ready(self) -> None:
+        self._ready = True
+        self.poke()
+
+    def look_for_due(self) -> None:
+        """The next due time may have moved."""
+        self._next_due_us = 0
+        self.poke()
+
+    def expect_due(self, due_us: int) -> None:
+        """Something is due then; cheaper than reading it back."""
+        if self._next_due_us is None or due_us < self._next_due_us:
+            self._next_due_us = due_us
+            self.poke()
+
+    # --- the thread -------------------------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        clock = self._runtime.world.clock
+        while not self._stopping:
+            try:
+                until_us = self.run_once()
+            except LitewfError as error:
+                if not self._stopping and not self._runtime.closed:
+                    LOG.warning("litewf could not dispatch: %s; it tries again", error)
+                until_us = None
+            except Exception:
+                LOG.exception("litewf could not dispatch; it tries again")
+                until_us = None
+            with self._changed:
+                if not (self._poked or self._stopping):
+                    wait_us = int(FOREIGN_S * 1_000_000)
+                    if until_us is not None:
+                        wait_us = min(wait_us, max(until_us - self._runtime.now_us(), 0))
+                    self._asleep_until_us = self._runtime.now_us() + wait_us
+                    clock.wait(self._changed, wait_us)
+                    self._asleep_until_us = 0
+                self._poked = False
+
+    def run_once(self) -> int | None:
+        """Do what is due; when the next thing is."""
+        runtime = self._runtime
+        runtime.alarms.fire(runtime.now_us())
+        self._notice_others()
+        self._wake_due()
+        self._claim_ready()
+        self._look_after()
+        times = [time_us for time_us in (self._next_due_us, runtime.alarms.next_us()) if time_us is not None]
+        return min(times, default=None)
+
+    # --- duties -----------------------------------------------------------------------------------------------
+
+    def _notice_others(self) -> None:
+        """Other processes have committed: anything may have come, ended or been cancelled."""
+        runtime = self._runtime
+        if not runtime.store.writer.changed_by_others():
+            return
+        self._ready = True
+        self._next_due_us = 0
+        self._peers.refresh()
+        runtime.notice_others()
+
+    def _wake_due(self) -> None:
+        runtime = self._runtime
+        if self._next_due_us == 0:
+            self._next_due_us = None  # a commit in between sets it again
+            found = runtime.store.read(claims.next_due_us)
+            if found is not None and (self._next_due_us is None or found < self._next_due_us):
+                self._next_due_us = found
+        now_us = runtime.now_us()
+        if self._next_due_us is None or self._next_due_us > now_us:
+            return
+        woken = runtime.store.writer.turn(lambda tx: claims.wake_due(tx, now_us, BATCH))
+        self._end_overdue(now_us)
+        self._ready = self._ready or woken > 0
+        self._next_due_us = 0
+
+    def _end_overdue(self, now_us: int) -> None:
+        """Cancel what has passed its deadline."""
+        overdue = self._runtime.store.read(lambda connection: cancelling.overdue(connection, now_us, BATCH))
+        if not overdue:
+            return
+        encode_error = self._runtime.serializer.encode_error
+
+        def change(tx: Tx) -> None:
+            for one in overdue:
+                seconds = (now_us - one.deadline_us) / 1_000_000
+                error = WorkflowTimeoutError(
+                    f"workflow {one.id!r} ({one.name}) was cancelled: its deadline passed {seconds:.3g} s ago;"
+                    " start it with a longer timeout"
+                )
+                cancelling.cancel(tx, one.key, encode_error(error)[0], now_us)
+
+        self._runtime.store.writer.turn(change)
+
+    def _claim_ready(self) -> None:
+        runtime = self._runtime
+        while self._ready and not self._stopping:
+            room = runtime.room(BATCH)
+            if room.limit <= 0:
+                return
+            self._ready = False
+            now_us = runtime.now_us()
+            claimed = runtime.store.writer.turn(lambda tx: claims.claim(tx, runtime.able, room, now_us))  # noqa: B023
+            for workflow_id, reason in claimed.held:
+                LOG.warning("workflow %r is held: %s", workflow_id, reason)
+            runtime.take_over(claimed.workflows)
+            self._ready = self._ready or claimed.more
+
+    def _look_after(self) -> None:
+        """Locks, the file itself, and what could not be given back."""
+        now = time.monotonic()
+        if now >= self._self_at:
+            self._self_at = now + SELF_S
+            try:
+                self._runtime.store.check()
+            except (StoreError, LitewfError) as error:
+                self._runtime.lose(error)
+                self._stopping = True
+                return
+            self._runtime.release_unreleased()
+        if now >= self._peers_at:
+            self._peers_at = now + PEERS_S
+            if self._peers.look():
+                self._ready = True

@@ -1,0 +1,209 @@
+"""The two drivers: one runs a flow in a thread, one on an event loop. Nothing else knows which it is.
+
+Both answer a flow's requests one after the other. A wait inside an execution may end in parking: after its linger,
+when every durable call in flight is a wait, the execution leaves memory in one transaction that checks once more.
+"""
+
+from collections.abc import Callable, Generator
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from litewf.engine.bodies import call_in_thread, call_on_loop
+from litewf.engine.execution import Execution
+from litewf.engine.mail import WAITERS, LoopMailbox
+from litewf.engine.parking import parking_turn
+from litewf.engine.requests import Blocking, Call, Flow, Read, Replayed, Request, Wait
+from litewf.store.operations import Operation, Turn
+
+if TYPE_CHECKING:
+    from litewf.engine.runtime import Runtime
+
+R = TypeVar("R")
+Suspended = Generator[Any, Any, R]
+QUIET_CYCLES = 3  # of the loop without a runnable branch, before a workflow may park
+
+
+# --- in a thread --------------------------------------------------------------------------------------------------
+
+
+def drive(runtime: "Runtime", flow: Flow[R], *, inline: bool = False) -> R:
+    """Run a flow to its end, blocking this thread; `inline` lets the thread write by itself."""
+    try:
+        request = next(flow)
+        while True:
+            try:
+                answer = _answer(runtime, request, inline)
+            except BaseException as error:  # noqa: BLE001 - the flow decides
+                request = flow.throw(error)
+            else:
+                request = flow.send(answer)
+    except StopIteration as stop:
+        result: R = stop.value
+        return result
+
+
+def _answer(runtime: "Runtime", request: Request, inline: bool) -> object:
+    if isinstance(request, Operation):
+        return runtime.store.writer.commit(request, inline=inline)
+    if type(request) is Call:
+        return call_in_thread(runtime, request)
+    if type(request) is Wait:
+        return _block(runtime, request)
+    if type(request) is Read:
+        return runtime.store.read(request.query)
+    if type(request) is Blocking:
+        return request.fn()
+    return None
+
+
+def _block(runtime: "Runtime", wait: Wait) -> object:
+    bell: SimpleQueue[None] = SimpleQueue()
+    wait.waiter, wait.mailbox = bell, WAITERS
+    execution = wait.execution
+    linger_until_us = runtime.begin_wait(wait)
+    try:
+        while True:
+            if wait.woken and (found := _look(runtime, wait)) is not None:
+                return found
+            if runtime.is_over(wait):
+                return None
+            lingers = runtime.lingers(wait, linger_until_us)
+            if execution is not None and not lingers and runtime.may_park(execution, None):
+                if runtime.store.writer.turn(parking_turn(execution, runtime.now_us()), inline=True):
+                    execution.end("parked")
+                wait.woken = True
+            elif not wait.woken:
+                runtime.arm(wait, linger_until_us if lingers else 0)
+                bell.get()
+    finally:
+        runtime.end_wait(wait)
+
+
+def _look(runtime: "Runtime", wait: Wait) -> object:
+    wait.woken = False
+    return None if wait.look is None else runtime.store.read(wait.look)
+
+
+# --- on an event loop ---------------------------------------------------------------------------------------------
+
+
+def drive_async(runtime: "Runtime", flow: Flow[R]) -> Suspended[R]:
+    """Run a flow to its end, suspending the current task: the generator behind an `__await__`."""
+    mailbox = runtime.loops.mailbox()
+    try:
+        request = next(flow)
+        while True:
+            try:
+                if isinstance(request, Operation):
+                    future = mailbox.loop.create_future()
+                    request.waiter = future
+                    request.mailbox = mailbox
+                    runtime.store.writer.submit(request)
+                    try:
+                        yield from future
+                    except mailbox.Cancelled:
+                        yield from _until_known(runtime, request, mailbox)
+                    if request.error is not None:
+                        raise request.error
+                    answer = request.result
+                else:
+                    answer = yield from _ASYNC[type(request)](runtime, request, mailbox)
+            except BaseException as error:  # noqa: BLE001 - the flow decides
+                request = flow.throw(error)
+            else:
+                request = flow.send(answer)
+    except StopIteration as stop:
+        result: R = stop.value
+        return result
+
+
+def _until_known(runtime: "Runtime", operation: Operation, mailbox: LoopMailbox) -> Suspended[None]:
+    """A task was cancelled at a commit: withdraw what is not taken yet, otherwise stay until the outcome is known."""
+    if not runtime.store.writer.withdraw(operation):
+        while operation.mailbox is not None:
+            operation.waiter = mailbox.loop.create_future()
+            try:
+                yield from operation.waiter
+            except mailbox.Cancelled:
+                continue
+    raise mailbox.Cancelled
+
+
+def _call(runtime: "Runtime", call: Call, mailbox: LoopMailbox) -> Suspended[object]:
+    return (yield from call_on_loop(runtime, call, mailbox))
+
+
+def _read(runtime: "Runtime", read: Read, mailbox: LoopMailbox) -> Suspended[object]:
+    return (yield from mailbox.in_thread(runtime, lambda: runtime.store.read(read.query)))
+
+
+def _blocking(runtime: "Runtime", blocking: Blocking, mailbox: LoopMailbox) -> Suspended[object]:
+    return (yield from mailbox.in_thread(runtime, blocking.fn))
+
+
+def _yield_once(_runtime: "Runtime", _request: Replayed, _mailbox: LoopMailbox) -> Suspended[None]:
+    yield  # one cycle of the loop
+
+
+def _suspend(runtime: "Runtime", wait: Wait, mailbox: LoopMailbox) -> Suspended[object]:
+    execution = wait.execution
+    wait.mailbox = mailbox.waits
+    linger_until_us = runtime.begin_wait(wait)
+    try:
+        while True:
+            if wait.woken and wait.look is not None:
+                found = yield from mailbox.in_thread(runtime, lambda: _look(runtime, wait))
+                if found is not None:
+                    return found
+            wait.woken = wait.woken and wait.look is not None
+            if runtime.is_over(wait):
+                return None
+            lingers = runtime.lingers(wait, linger_until_us)
+            if execution is not None and not lingers and (yield from _quiet(runtime, wait, execution)):
+                yield from _park(runtime, execution, mailbox)
+                wait.woken = True
+            elif not wait.woken and not runtime.is_over(wait):
+                runtime.arm(wait, linger_until_us if lingers else 0)
+                wait.idle = not lingers
+                wait.waiter = mailbox.loop.create_future()
+                yield from wait.waiter
+                wait.idle = False
+    finally:
+        runtime.end_wait(wait)
+        if execution is not None and execution.parking is not None:
+            yield from execution.parking  # about to leave memory: do not go on before it is known
+
+
+def _quiet(runtime: "Runtime", wait: Wait, execution: Execution) -> Suspended[bool]:
+    """Whether no branch of the workflow can run, now and in the next few cycles of the loop."""
+    me = runtime.loops.current_task()
+    for _ in range(QUIET_CYCLES):
+        yield
+        if wait.woken or runtime.is_over(wait) or not runtime.may_park(execution, me):
+            return False
+    return True
+
+
+def _park(runtime: "Runtime", execution: Execution, mailbox: LoopMailbox) -> Suspended[None]:
+    execution.parking = mailbox.loop.create_future()
+    try:
+        turn = Turn(parking_turn(execution, runtime.now_us()))
+        if (yield from drive_async(runtime, _commit(turn))):
+            execution.stop("parked")
+    finally:
+        execution.parking.set_result(None)
+        execution.parking = None
+    execution.check()
+
+
+def _commit(operation: Operation) -> Flow[object]:
+    return (yield operation)
+
+
+_ASYNC: dict[type, Callable[["Runtime", Any, LoopMailbox], Suspended[Any]]] = {
+    Call: _call,
+    Read: _read,
+    Wait: _suspend,
+    Blocking: _blocking,
+    Replayed: _yield_once,
+}

@@ -1,0 +1,63 @@
+"""Changes that a workflow makes: the effect and the record of it commit together."""
+
+from collections.abc import Callable
+from typing import Any
+
+from litewf.engine.execution import Execution
+from litewf.engine.flows import recorded, replay, row, settled_turn
+from litewf.engine.requests import Flow, Read
+from litewf.errors import LitewfError
+from litewf.store.checkpoints import settle
+from litewf.store.endings import owned
+from litewf.store.operations import Tx
+
+
+def durable(
+    execution: Execution, number: str, name: str, change: Callable[[Tx], object], *, child: str | None = None
+) -> Flow[Any]:
+    """Apply a change once, however often the workflow is replayed; a refusal is recorded as its outcome."""
+    record = recorded(execution, number, name)
+    if record is not None and record.completed_us is not None:
+        return (yield from replay(execution, record))
+    serializer, started_us = execution.runtime.serializer, execution.runtime.now_us()
+
+    def turn(tx: Tx) -> tuple[str | None, str | None] | None:
+        if not owned(tx, execution.key, execution.fence):
+            return None
+        output, error = None, None
+        before = tx.connection.total_changes()
+        try:
+            output = serializer.encode(change(tx))[0]
+        except LitewfError as refusal:
+            if tx.connection.total_changes() != before:
+                raise
+            error = serializer.encode_error(refusal)[0]
+        settle(tx, [row(execution, number, name, started_us, output, error)])
+        if child is not None and error is None:
+            tx.connection.execute(
+                "UPDATE step SET child = ? WHERE workflow = ? AND step = ?", (child, execution.key, number)
+            )
+        return output, error
+
+    output, error = yield from settled_turn(execution, turn)
+    if error is not None:
+        raise serializer.decode_error(error)
+    return serializer.decode(output)
+
+
+def recorded_read(execution: Execution, number: str, name: str, query: Callable[..., object]) -> Flow[Any]:
+    """Ask the file once: replay sees the same answer."""
+    record = recorded(execution, number, name)
+    if record is not None and record.completed_us is not None:
+        return (yield from replay(execution, record))
+    started_us = execution.runtime.now_us()
+    serializer = execution.runtime.serializer
+    try:
+        answer = yield Read(query)
+    except LitewfError as refusal:
+        error, refusal_copy = serializer.encode_error(refusal)
+        execution.buffered.append(row(execution, number, name, started_us, None, error))
+        raise refusal_copy from None
+    text, copy = serializer.encode(answer)
+    execution.buffered.append(row(execution, number, name, started_us, text))
+    return copy

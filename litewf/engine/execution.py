@@ -1,0 +1,202 @@
+"""One workflow in memory: what it has recorded, what it waits for, and who numbers its calls.
+
+An `Execution` lasts from a claim to the moment the workflow ends, parks or is given up. A `Branch` numbers the durable
+calls of one task: the workflow's own, or one that the workflow started.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextvars import Context, ContextVar, copy_context
+from typing import TYPE_CHECKING, Any, NoReturn, Union
+
+from litewf.definitions import WorkflowDefinition
+from litewf.engine.signals import Unwind, Why
+from litewf.store.checkpoints import SettledRow, StepRow
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from litewf.engine.requests import Wait
+    from litewf.engine.runtime import Runtime
+
+NO_RECORDS: Mapping[str, StepRow] = {}
+
+
+class Execution:
+    """A workflow while an engine runs it."""
+
+    __slots__ = (
+        "args",
+        "branches",
+        "buffered",
+        "busy",
+        "created_us",
+        "decisions",
+        "deadline_us",
+        "definition",
+        "fence",
+        "generation",
+        "id",
+        "key",
+        "kwargs",
+        "last_recorded",
+        "main",
+        "over",
+        "parking",
+        "receiver",
+        "records",
+        "replayed_us",
+        "replaying",
+        "roles",
+        "runtime",
+        "task",
+        "user",
+        "version",
+        "waits",
+    )
+
+    def __init__(
+        self,
+        runtime: "Runtime",
+        definition: WorkflowDefinition,
+        identity: tuple[int, str, int, int],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> None:
+        self.runtime = runtime
+        self.definition = definition
+        self.key, self.id, self.fence, self.generation = identity
+        self.args = args
+        self.kwargs = kwargs
+        self.receiver: str | None = None  # names the object or class of a method
+        self.records = NO_RECORDS
+        self.last_recorded = 0  # number of the last recorded call of the workflow's own task
+        self.replaying = False
+        self.buffered: list[SettledRow] = []  # to be recorded by the next commit
+        self.over: Unwind | None = None
+        self.busy = 0  # durable calls in flight that are not waits
+        self.waits: dict[Wait, None] = {}  # durable calls in flight that are, in order
+        self.parking: asyncio.Future[None] | None = None
+        self.main = Branch(self, "")
+        self.branches: set[asyncio.Task[Any]] = set()  # the tasks that the workflow started
+        self.task: asyncio.Task[Any] | None = None
+        self.decisions: dict[str, bool] = {}  # of patches
+        self.created_us = 0
+        self.deadline_us: int | None = None
+        self.replayed_us = 0  # how long the last replay took
+        self.user: str | None = None
+        self.roles: tuple[str, ...] = ()
+        self.version: str | None = None
+
+    def load(self, records: Mapping[str, StepRow]) -> None:
+        """Take over what earlier executions recorded."""
+        if records:
+            self.records = records
+            numbers = [int(number) for number in records if number.isdecimal()]
+            self.last_recorded = max(numbers, default=0)
+            self.replaying = True
+
+    def end(self, why: Why, detail: str = "") -> NoReturn:
+        """This execution is over, from here and from all its other durable calls."""
+        raise self.stop(why, detail)
+
+    def stop(self, why: Why, detail: str = "") -> Unwind:
+        """End the execution without raising here: its waits wake and raise; the first reason counts."""
+        if self.over is None:
+            self.over = Unwind(why, detail)
+            self.runtime.stopping(self)
+            self.runtime.notifier.wake(list(self.waits))
+        return self.over
+
+    def check(self) -> None:
+        """Raise if the execution is over."""
+        if self.over is not None:
+            raise self.over
+
+    def context(self) -> Context:
+        """The context in which the workflow's own task runs."""
+        context = copy_context()
+        context.run(FRAME.set, self.main)
+        return context
+
+    def successor(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> "Execution":
+        """The execution of the next generation, which begins without records."""
+        identity = (self.key, self.id, self.fence + 1, self.generation + 1)
+        following = Execution(self.runtime, self.definition, identity, args, kwargs)
+        following.receiver = self.receiver
+        following.created_us, following.deadline_us = self.created_us, self.deadline_us
+        following.user, following.roles, following.version = self.user, self.roles, self.version
+        return following
+
+    def poke(self) -> None:
+        """Let a wait whose linger has passed look whether the execution may park now."""
+        for wait in self.waits:
+            if wait.idle:
+                self.runtime.notifier.ring([wait])
+                return
+
+    def take_buffered(self) -> list[SettledRow]:
+        """The records that the next commit must carry."""
+        rows, self.buffered = self.buffered, []
+        return rows
+
+    @property
+    def label(self) -> str:
+        return f"workflow {self.id!r} ({self.definition.name})"
+
+
+class Branch:
+    """Numbers the durable calls of one task, in the order in which it makes them."""
+
+    __slots__ = ("count", "execution", "owner", "prefix")
+
+    def __init__(self, execution: Execution, prefix: str) -> None:
+        self.execution = execution
+        self.prefix = prefix
+        self.count = 0
+        self.owner: object = None  # the task or the thread whose calls it numbers
+
+    def next_number(self) -> str:
+        self.count += 1
+        return f"{self.prefix}{self.count}"
+
+    def fork(self) -> "Branch":
+        """The branch of a task that this one starts now."""
+        return Branch(self.execution, f"{self.next_number()}.")
+
+    @property
+    def beyond_records(self) -> bool:
+        """Whether nothing is recorded from the next call of this branch on."""
+        if not self.prefix:
+            return self.count >= self.execution.last_recorded
+        return f"{self.prefix}{self.count + 1}" not in self.execution.records
+
+
+class StepFrame:
+    """The body of a step while it runs."""
+
+    __slots__ = ("attempt", "execution", "name", "number", "started_us", "task")
+
+    def __init__(self, execution: Execution, number: str, name: str, attempt: int, started_us: int) -> None:
+        self.execution = execution
+        self.number = number
+        self.name = name
+        self.attempt = attempt
+        self.started_us = started_us
+        self.task: asyncio.Task[Any] | None = None  # of a body that a cancel may stop
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt and every recovery of this step; another one in another generation."""
+        execution = self.execution
+        generation = f"@{execution.generation}" if execution.generation > 1 else ""
+        return f"{execution.id}{generation}:{self.number}"
+
+
+class TransactionFrame(StepFrame):
+    """The body of a transaction: nothing of the engine may be called there."""
+
+    __slots__ = ()
+
+
+Frame = Union[Branch, StepFrame, None]  # noqa: UP007 - a runtime alias
+FRAME: ContextVar[Frame] = ContextVar("litewf_frame", default=None)

@@ -1,0 +1,343 @@
+"""Durable operations, each written once as a flow: what is recorded, what is written, what is waited for.
+
+Every flow begins with the record of its number, if there is one. Outcomes that the next commit may carry (`now`, the end
+of a sleep, a child's result) are buffered; they are durable before the next body starts.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from litewf.definitions import StepDefinition
+from litewf.engine.execution import Execution, StepFrame
+from litewf.engine.requests import REPLAYED, Blocking, Call, Flow, Wait
+from litewf.engine.signals import Unwind
+from litewf.errors import (
+    EngineClosedError,
+    StepRetriesExceededError,
+    StepUncertainError,
+    StoreError,
+    UnknownTypeError,
+    UsageError,
+)
+from litewf.store.checkpoints import Checkpoint, Promise, SettledRow, StepRow, promise, settle
+from litewf.store.endings import Awaited
+from litewf.store.operations import Operation, Turn, Tx
+
+R = TypeVar("R")
+INTENT = '"intent"'  # the output of an unsettled step whose body may have begun
+
+
+class NotDone:
+    """What a probe of an uncertain step returns when the body has to run."""
+
+    def __repr__(self) -> str:
+        return "litewf.NOT_DONE"
+
+
+NOT_DONE = NotDone()
+
+
+# --- records ------------------------------------------------------------------------------------------------------
+
+
+def recorded(execution: Execution, number: str, name: str) -> StepRow | None:
+    """What is recorded under a number; the name must be the one that the code calls now."""
+    record = execution.records.get(number)
+    if record is None:
+        execution.replaying = False
+    elif record.name != name:
+        execution.end("held", f"step {number} is recorded as {record.name!r}, but the code now calls {name!r}")
+    return record
+
+
+def replay(execution: Execution, record: StepRow) -> Flow[Any]:
+    """The outcome of a settled step."""
+    yield REPLAYED
+    execution.check()
+    serializer = execution.runtime.serializer
+    try:
+        if record.error is None:
+            return None if record.output is None else serializer.decode(record.output)
+        error = serializer.decode_error(record.error)
+    except UnknownTypeError as unknown:
+        execution.end("held", f"step {record.step} ({record.name}) cannot be decoded: {unknown}")
+    raise error
+
+
+def row(
+    execution: Execution, number: str, name: str, started_us: int, output: str | None, error: str | None = None
+) -> SettledRow:
+    """A settled step of this execution."""
+    now_us = execution.runtime.now_us()
+    return (execution.key, execution.fence, number, name, output, error, 1, started_us, now_us)
+
+
+def write(execution: Execution, operation: Operation | Blocking) -> Flow[Any]:
+    """Write something for this execution; a store that cannot ends it, without an outcome."""
+    try:
+        return (yield operation)
+    except (StoreError, EngineClosedError) as error:
+        execution.end("store", str(error))
+
+
+def flush(execution: Execution) -> Flow[None]:
+    """Make durable what is buffered, before a body starts."""
+    if not (yield from write(execution, Checkpoint(execution.take_buffered()))):
+        execution.end("lost")
+    execution.check()
+
+
+def settled_turn(execution: Execution, change: "Callable[[Tx], R]") -> Flow[R]:
+    """Write what is buffered together with a change of this execution."""
+    rows = execution.take_buffered()
+
+    def turn(tx: Tx) -> R | None:
+        if rows and not settle(tx, rows):
+            return None
+        return change(tx)
+
+    result = yield from write(execution, Turn(turn))
+    if result is None:
+        execution.end("lost")
+    return result  # type: ignore[no-any-return]  # what `change` returned
+
+
+def promised(execution: Execution, promises: Sequence[Promise]) -> Flow[None]:
+    """Fix the deadlines of waits, the count of attempts or an intent."""
+
+    def change(tx: Tx) -> bool | None:
+        return promise(tx, execution.key, execution.fence, promises) or None
+
+    yield from settled_turn(execution, change)
+
+
+# --- values -------------------------------------------------------------------------------------------------------
+
+
+def value(execution: Execution, number: str, name: str, make: Callable[[], object]) -> object:
+    """A value that replay sees again; it is not a flow, because it never waits."""
+    record = recorded(execution, number, name)
+    serializer = execution.runtime.serializer
+    if record is not None and record.output is not None:
+        return serializer.decode(record.output)
+    text, copy = serializer.encode(make())
+    execution.buffered.append(row(execution, number, name, execution.runtime.now_us(), text))
+    return copy
+
+
+# --- steps --------------------------------------------------------------------------------------------------------
+
+
+def step(
+    execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
+) -> Flow[Any]:
+    """Run a body unless its outcome is recorded; record the outcome."""
+    record = execution.records.get(number) if execution.records else None
+    if record is not None or execution.replaying:
+        record = recorded(execution, number, definition.name)
+        if record is not None and record.completed_us is not None:
+            return (yield from replay(execution, record))
+    if execution.buffered:
+        yield from flush(execution)
+    if not definition.plain or record is not None:
+        return (yield from Attempts(execution, number, definition, args, kwargs, record).run())
+    frame = StepFrame(execution, number, definition.name, 1, execution.runtime.now_us())
+    try:
+        result = yield Call(definition.fn, args, kwargs, frame, is_async=definition.is_async)
+        output, result = execution.runtime.serializer.encode(result)
+        error, failure = None, None
+    except Exception as raised:  # noqa: BLE001 - the outcome of user code
+        output = None
+        error, failure = execution.runtime.serializer.encode_error(raised)
+    except BaseException as raised:  # noqa: BLE001 - the outcome of user code
+        output = None
+        error, failure = execution.runtime.serializer.encode_error(not_an_outcome(execution, frame, raised))
+    yield from settle_step(execution, frame, output, error, 1)
+    if failure is not None:
+        raise failure
+    return result
+
+
+def settle_step(
+    execution: Execution, frame: StepFrame, output: str | None, error: str | None, attempts: int
+) -> Flow[None]:
+    """Record the outcome of a step."""
+    now_us = execution.runtime.now_us()
+    settled = (
+        execution.key, execution.fence, frame.number, frame.name, output, error, attempts, frame.started_us, now_us,
+    )  # fmt: skip
+    rows = (*execution.take_buffered(), settled) if execution.buffered else (settled,)
+    try:
+        kept = yield Checkpoint(rows)
+    except (StoreError, EngineClosedError) as failure:
+        execution.end("store", str(failure))
+    if not kept:
+        execution.end("lost")
+
+
+def not_an_outcome(execution: Execution, frame: StepFrame, raised: BaseException) -> BaseException:
+    """A body that raised SystemExit and the like failed; the end of the execution itself passes through."""
+    execution.check()
+    if isinstance(raised, Unwind) or execution.runtime.loops.is_cancelling(raised):
+        raise raised
+    error = UsageError(
+        f"step {frame.number} ({frame.name}) of {execution.label} raised {type(raised).__name__}, which is no"
+        " outcome of a step; raise an Exception instead"
+    )
+    error.__cause__ = raised
+    return error
+
+
+class Attempts:
+    """A step with retries, a timeout, or a body that must not run twice unasked."""
+
+    def __init__(
+        self,
+        execution: Execution,
+        number: str,
+        definition: StepDefinition,
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        record: StepRow | None,
+    ) -> None:
+        self.execution = execution
+        self.number = number
+        self.definition = definition
+        self.args = args
+        self.kwargs = kwargs
+        self.serializer = execution.runtime.serializer
+        self.started_us = execution.runtime.now_us() if record is None else record.started_us
+        self.done = 0 if record is None else record.attempts
+        self.due_us = None if record is None else record.due_us
+        self.uncertain = record is not None and record.output == INTENT
+        self.errors: list[BaseException] = []
+        if record is not None and record.error is not None:
+            texts = self.serializer.decode(record.error)
+            assert isinstance(texts, list)
+            self.errors = [self.serializer.decode_error_lenient(text) for text in texts]
+
+    def run(self) -> Flow[Any]:
+        """Attempt until it succeeds or may not be tried again."""
+        while True:
+            yield from self._wait_until_due()
+            failure: BaseException
+            try:
+                result = yield from self._attempt()
+                output, result = self.serializer.encode(result)
+            except Exception as raised:  # noqa: BLE001 - the outcome of user code
+                failure = raised
+            except BaseException as raised:  # noqa: BLE001 - the outcome of user code
+                failure = not_an_outcome(self.execution, self._frame(), raised)
+            else:
+                yield from settle_step(self.execution, self._frame(), output, None, self.done)
+                return result
+            self.errors.append(failure)
+            if not self._may_retry(failure):
+                yield from self._fail(failure)
+            self._schedule_retry()
+            yield from promised(self.execution, [self._promise()])
+
+    def _frame(self) -> StepFrame:
+        return StepFrame(self.execution, self.number, self.definition.name, self.done, self.started_us)
+
+    def _attempt(self) -> Flow[Any]:
+        uncertain, self.uncertain = self.uncertain, False
+        if uncertain:
+            result = yield from self._ask_what_happened()
+            if result is not NOT_DONE:
+                return result
+        if self.definition.on_uncertain != "rerun":
+            yield from promised(self.execution, [self._promise(INTENT)])
+        self.execution.check()
+        self.done += 1
+        return (yield self._call(self.definition.fn, is_async=self.definition.is_async))
+
+    def _call(self, fn: Callable[..., Any], *, is_async: bool) -> Call:
+        return Call(
+            fn, self.args, self.kwargs, self._frame(), is_async=is_async,
+            timeout_us=self.definition.timeout_us, cancellable=self.definition.cancellable,
+        )  # fmt: skip
+
+    def _ask_what_happened(self) -> Flow[Any]:
+        probe = self.definition.on_uncertain
+        if callable(probe):
+            return (yield self._call(probe, is_async=self.execution.runtime.is_async(probe)))
+        if probe == "rerun":
+            return NOT_DONE
+        raise StepUncertainError(
+            f"step {self.number} ({self.definition.name}) of {self.execution.label}: the process died inside the"
+            " body, so it may have happened; find out, then fork or rewind the workflow from this step, or give"
+            " on_uncertain a probe"
+        )
+
+    def _may_retry(self, failure: BaseException) -> bool:
+        if self.done > self.definition.policy.max_retries or not isinstance(failure, Exception):
+            return False
+        if isinstance(failure, StepUncertainError):
+            return False
+        return self.definition.policy.accepts(failure)
+
+    def _schedule_retry(self) -> None:
+        runtime = self.execution.runtime
+        delay_us = self.definition.policy.delay_us(self.done, runtime.world.entropy.random())
+        self.due_us = runtime.now_us() + delay_us
+
+    def _promise(self, output: str | None = None) -> Promise:
+        encode_error = self.serializer.encode_error
+        errors = self.serializer.encode([encode_error(error)[0] for error in self.errors])[0] if self.errors else None
+        return Promise(
+            self.number, self.definition.name, self.started_us, self.due_us, self.done, errors, output
+        )
+
+    def _wait_until_due(self) -> Flow[None]:
+        if self.due_us is not None and not self.uncertain:
+            yield from until(self.execution, self._promise(), self.due_us)
+        self.due_us = None
+
+    def _fail(self, failure: BaseException) -> Flow[None]:
+        policy = self.definition.policy
+        if policy.max_retries and self.done > policy.max_retries:
+            exceeded = StepRetriesExceededError(
+                f"step {self.number} ({self.definition.name}) of {self.execution.label} failed on each of its"
+                f" {self.done} attempts; the last error was {type(failure).__name__}: {failure}",
+                list(self.errors),
+            )
+            exceeded.__cause__ = failure
+            failure = exceeded
+        error, copy = self.serializer.encode_error(failure)
+        yield from settle_step(self.execution, self._frame(), None, error, self.done)
+        raise copy
+
+
+# --- waits --------------------------------------------------------------------------------------------------------
+
+
+def until(execution: Execution, kept: Promise, due_us: int) -> Flow[None]:
+    """Wait until a time that is written in the file already."""
+    while execution.runtime.now_us() < due_us:
+        yield Wait((), due_us, None, execution, (Awaited(kept.step, kept.name, None, due_us),))
+        execution.check()
+
+
+def sleep(execution: Execution, number: str, due: Callable[[int], int]) -> Flow[None]:
+    """Sleep; the absolute wake time is stored first, so a restart does not lengthen it."""
+    name = "litewf.sleep"
+    record = recorded(execution, number, name)
+    if record is not None and record.completed_us is not None:
+        yield from replay(execution, record)
+        return
+    now_us = execution.runtime.now_us()
+    kept = Promise(number, name, now_us, due(now_us)) if record is None else as_promise(record)
+    assert kept.due_us is not None
+    if record is None and kept.due_us > now_us:
+        yield from promised(execution, [kept])
+        execution.check()
+    yield from until(execution, kept, kept.due_us)
+    execution.buffered.append(row(execution, number, name, kept.started_us, None))
+
+
+def as_promise(record: StepRow) -> Promise:
+    """An unsettled step as it is to be written when the execution parks again."""
+    return Promise(
+        record.step, record.name, record.started_us, record.due_us, record.attempts, record.error, record.output,
+    )  # fmt: skip

@@ -1,0 +1,52 @@
+"""Claimed workflows become executions: their input and records are read in one query each."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from litewf.engine.execution import Execution
+from litewf.errors import SerializationError
+from litewf.store import checkpoints, endings, reading
+from litewf.store.claims import Claimed
+
+if TYPE_CHECKING:
+    from litewf.engine.runtime import Runtime
+
+
+def load(runtime: "Runtime", workflows: Sequence[Claimed]) -> list[Execution]:
+    """Executions of what was claimed; what cannot be decoded is held."""
+    keys = [workflow.key for workflow in workflows]
+    inputs = runtime.store.read(lambda connection: reading.inputs_of(connection, keys))
+    records = runtime.store.read(lambda connection: checkpoints.steps_of(connection, keys))
+    loaded = []
+    for workflow in workflows:
+        text, user, roles = inputs[workflow.key]
+        try:
+            execution = _execution(runtime, workflow, text)
+        except (SerializationError, ValueError, KeyError, TypeError) as error:
+            _hold(runtime, workflow, f"its input cannot be decoded: {error}")
+            continue
+        execution.user = user
+        execution.roles = tuple(json.loads(roles)) if roles else ()
+        execution.load(records[workflow.key])
+        loaded.append(execution)
+    return loaded
+
+
+def _execution(runtime: "Runtime", workflow: Claimed, text: str) -> Execution:
+    given = runtime.serializer.decode(text)
+    if not isinstance(given, dict):
+        raise TypeError(f"it is {type(given).__name__}, not args and kwargs")
+    identity = (workflow.key, workflow.id, workflow.fence, workflow.generation)
+    definition = runtime.registry.workflows[workflow.name]
+    execution = Execution(runtime, definition, identity, given["args"], given["kwargs"])
+    execution.receiver = given.get("self")
+    execution.created_us = workflow.created_us
+    execution.deadline_us = workflow.deadline_us
+    execution.version = workflow.application_version
+    return execution
+
+
+def _hold(runtime: "Runtime", workflow: Claimed, reason: str) -> None:
+    key, workflow_id, fence, version = workflow.key, workflow.id, workflow.fence, runtime.version
+    runtime.store.writer.turn(lambda tx: endings.hold(tx, key, workflow_id, fence, reason, version))

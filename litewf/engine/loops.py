@@ -1,0 +1,137 @@
+"""Event loops: the engine's own, private or the caller's, and the mailboxes of all loops that wait for something.
+
+Tasks that a workflow starts are numbered when they are created; a task factory sees to that. The engine keeps a
+reference to every one of its tasks: asyncio itself keeps only weak ones.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Any
+
+from litewf.engine.calls import DurableCall
+from litewf.engine.execution import FRAME, Branch
+from litewf.engine.mail import LoopMailbox
+
+
+class Loops:
+    """The event loops that an engine has to do with."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._mailboxes: dict[asyncio.AbstractEventLoop, LoopMailbox] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._replaced: Any = None
+
+    def mailbox(self) -> LoopMailbox:
+        """The mailbox of the loop that runs in this thread."""
+        loop = asyncio.get_running_loop()
+        found = self._mailboxes.get(loop)
+        return self._add(loop) if found is None else found
+
+    def engine_mailbox(self) -> LoopMailbox:
+        """The mailbox of the loop that runs async workflows; a private loop is started when there is none."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._run, args=(self._loop,), name="litewf-loop", daemon=True)
+                self._thread.start()
+            loop = self._loop
+        found = self._mailboxes.get(loop)
+        return self._add(loop) if found is None else found
+
+    def adopt(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run async workflows on the caller's loop."""
+        self._loop = loop
+        self._replaced = loop.get_task_factory()
+        loop.set_task_factory(task_factory(self._replaced))
+
+    def run_soon(self, fn: Callable[..., object], *args: object) -> None:
+        """Call a function on the engine's loop."""
+        self.engine_mailbox().loop.call_soon_threadsafe(fn, *args)
+
+    def current_task(self) -> "asyncio.Task[Any] | None":
+        return asyncio.current_task()
+
+    def is_cancelling(self, raised: BaseException) -> bool:
+        """Whether this is the cancellation of the current task, rather than something that user code raised."""
+        if not isinstance(raised, asyncio.CancelledError | GeneratorExit):
+            return False
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:
+            return False
+        return isinstance(raised, GeneratorExit) or (task is not None and task.cancelling() > 0)
+
+    def close(self, timeout_s: float) -> None:
+        """Stop the private loop, or give the caller's loop back its task factory."""
+        loop, thread = self._loop, self._thread
+        if loop is None:
+            return
+        if thread is None:
+            if not loop.is_closed():
+                loop.set_task_factory(self._replaced)
+        elif thread is not threading.current_thread():
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(timeout_s)
+        self._loop = self._thread = None
+        self._mailboxes.clear()
+
+    def _add(self, loop: asyncio.AbstractEventLoop) -> LoopMailbox:
+        with self._lock:
+            for known in [known for known in self._mailboxes if known.is_closed()]:
+                del self._mailboxes[known]
+            return self._mailboxes.setdefault(loop, LoopMailbox(loop))
+
+    @staticmethod
+    def _run(loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        loop.set_task_factory(task_factory(None))
+        try:
+            loop.run_forever()
+        finally:
+            loop.run_until_complete(_end_tasks(loop))
+            loop.close()
+
+
+async def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what is left and give it a moment to end."""
+    tasks = [task for task in asyncio.all_tasks(loop) if task is not asyncio.current_task()]
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=1)
+    await loop.shutdown_asyncgens()
+
+
+def task_factory(inner: Any) -> Callable[..., "asyncio.Task[Any]"]:
+    """A factory that numbers the tasks which a workflow starts."""
+
+    def factory(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> "asyncio.Task[Any]":
+        context = options.get("context")
+        frame = FRAME.get() if context is None else context.get(FRAME)
+        if type(frame) is not Branch:
+            return _make(inner, loop, coro, options)
+        branch = None
+        if not isinstance(coro, DurableCall):
+            branch = frame.fork()
+            context = copy_context() if context is None else context.copy()
+            context.run(FRAME.set, branch)
+            options = {**options, "context": context}
+        task = _make(inner, loop, coro, options)
+        if branch is not None:
+            branch.owner = task
+        frame.execution.branches.add(task)
+        task.add_done_callback(frame.execution.branches.discard)
+        return task
+
+    return factory
+
+
+def _make(inner: Any, loop: asyncio.AbstractEventLoop, coro: Any, options: dict[str, Any]) -> "asyncio.Task[Any]":
+    if inner is not None:
+        task: asyncio.Task[Any] = inner(loop, coro, **options)
+        return task
+    return asyncio.Task(coro, loop=loop, **options)

@@ -1,0 +1,42 @@
+"""Changes of code under running workflows: `patch` decides once per workflow and name which way it goes.
+
+A decision is a record of its own, '<number of the next call>:<name>', and takes no number, so that adding or removing a
+patch moves nothing else.
+"""
+
+from litewf.engine.execution import Branch, Execution
+from litewf.engine.flows import row
+
+NAME = "litewf.patch"
+
+
+def patch(branch: Branch, name: str) -> bool:
+    """True in workflows that reach this point for the first time with the new code."""
+    execution = branch.execution
+    decided = _decided(execution, name)
+    if decided is None:
+        decided = branch.beyond_records
+        number = f"{branch.prefix}{branch.count + 1}:{name}"
+        settled = row(execution, number, NAME, execution.runtime.now_us(), "true" if decided else "false")
+        execution.buffered.append(settled)
+        execution.decisions[name] = decided
+    return decided
+
+
+def deprecate_patch(branch: Branch, name: str) -> None:
+    """Hold a workflow that went the old way, or that is older than the patch."""
+    execution = branch.execution
+    decided = _decided(execution, name)
+    if decided is False or (decided is None and not branch.beyond_records):
+        execution.end(
+            "held", f"it runs the code from before patch {name!r}, which this program no longer has; run it with that"
+        )
+
+
+def _decided(execution: Execution, name: str) -> bool | None:
+    known = execution.decisions.get(name)
+    if known is None:
+        for record in execution.records.values():
+            if record.name == NAME and record.step.partition(":")[2] == name:
+                known = execution.decisions[name] = record.output == "true"
+    return known

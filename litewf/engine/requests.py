@@ -1,0 +1,103 @@
+"""What a flow may ask of the one who drives it.
+
+A flow is a generator: each durable operation is written once, as the requests that it makes. An `Operation` of the
+store is a request too: write it and go on after the commit.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import apsw
+
+from litewf.engine.alarms import Alarm
+from litewf.store.endings import Awaited
+from litewf.store.operations import Mailbox, Operation
+
+if TYPE_CHECKING:
+    from litewf.engine.execution import Execution, StepFrame
+
+R = TypeVar("R")
+
+
+class Call:
+    """Run a user's function as the body of a step; the answer is what it returns or raises."""
+
+    __slots__ = ("args", "cancellable", "fn", "frame", "is_async", "kwargs", "timeout_us")
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        frame: "StepFrame",
+        *,
+        is_async: bool,
+        timeout_us: int | None = None,
+        cancellable: bool = False,
+    ) -> None:
+        self.fn = fn
+        self.args = args
+        self.kwargs = kwargs
+        self.frame = frame
+        self.is_async = is_async
+        self.timeout_us = timeout_us
+        self.cancellable = cancellable
+
+
+class Read:
+    """Ask the file."""
+
+    __slots__ = ("query",)
+
+    def __init__(self, query: Callable[[apsw.Connection], object]) -> None:
+        self.query = query
+
+
+class Wait:
+    """Wait until `look` finds something, looking again whenever a commit touches one of `keys`, or until `due_us`.
+
+    The answer is what was found, or None when the time has passed. The wait is registered before its first look, so
+    nothing is missed in between. Within an execution it may end in parking, and `awaited` is what the file then says.
+    """
+
+    __slots__ = ("alarm", "awaited", "due_us", "execution", "hurried", "idle", "keys", "look", "mailbox", "waiter", "woken")
+
+    def __init__(
+        self,
+        keys: Sequence[str],
+        due_us: int | None,
+        look: Callable[[apsw.Connection], object] | None = None,
+        execution: "Execution | None" = None,
+        awaited: Sequence[Awaited] = (),
+    ) -> None:
+        self.keys = keys
+        self.due_us = due_us
+        self.look = look
+        self.execution = execution
+        self.awaited = awaited
+        self.mailbox: Mailbox | None = None
+        self.waiter: object = None
+        self.woken = True  # look once before waiting
+        self.idle = False  # its linger has passed, but something else kept the execution in memory
+        self.hurried = False  # a thread is needed: do not linger
+        self.alarm: Alarm | None = None
+
+
+class Replayed:
+    """Let other branches of the workflow go first, as they would have while the step ran."""
+
+    __slots__ = ()
+
+
+class Blocking:
+    """Run a function that may block: in place, or in a thread when a loop is driving."""
+
+    __slots__ = ("fn",)
+
+    def __init__(self, fn: Callable[[], object]) -> None:
+        self.fn = fn
+
+
+REPLAYED = Replayed()
+Request = Operation | Call | Read | Wait | Replayed | Blocking
+Flow = Generator[Request, Any, R]

@@ -1,0 +1,266 @@
+"""Waiting for the end of workflows: the result of one, of all, or the first of several waits."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import apsw
+
+from litewf.engine.execution import Execution
+from litewf.engine.flows import as_promise, promised, recorded, replay, row
+from litewf.engine.requests import Flow, Wait
+from litewf.errors import (
+    LitewfError,
+    NonDeterminismError,
+    WaitTimeoutError,
+    WorkflowHeldError,
+    WorkflowNotFoundError,
+)
+from litewf.records import TERMINAL
+from litewf.store.checkpoints import Promise, StepRow
+from litewf.store.endings import Awaited, workflow_key
+from litewf.store.reading import Outcome, outcome_of
+
+if TYPE_CHECKING:
+    from litewf.engine.runtime import Runtime
+
+TIMED_OUT = '"timed out"'  # the output of a wait that reached its limit; its default is never recorded
+
+
+class Missing:
+    """The default of a default: none was given."""
+
+    def __repr__(self) -> str:
+        return "<no default>"
+
+
+MISSING: Any = Missing()
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How long to wait, and what to return then instead of raising WaitTimeoutError."""
+
+    timeout_us: int | None = None
+    default: Any = MISSING
+
+    def reached(self, what: str) -> Any:
+        """The answer of a wait that timed out."""
+        if self.default is MISSING:
+            raise WaitTimeoutError(f"{what} within {(self.timeout_us or 0) / 1_000_000:g} s; it goes on")
+        return self.default
+
+
+NO_LIMIT = Limit()
+
+
+# --- looking ------------------------------------------------------------------------------------------------------
+
+
+def ended(workflow_id: str) -> Callable[[apsw.Connection], Outcome | None]:
+    """Look whether a workflow has ended."""
+
+    def look(connection: apsw.Connection) -> Outcome | None:
+        outcome = outcome_of(connection, workflow_id)
+        if outcome is None:
+            raise not_found(workflow_id)
+        return outcome if outcome.status in TERMINAL else None
+
+    return look
+
+
+def ended_or_held(workflow_id: str) -> Callable[[apsw.Connection], Outcome | None]:
+    """Look whether there is any use in waiting for a workflow, seen from outside."""
+
+    def look(connection: apsw.Connection) -> Outcome | None:
+        outcome = outcome_of(connection, workflow_id)
+        if outcome is None:
+            raise not_found(workflow_id)
+        return outcome if outcome.status in TERMINAL or outcome.held is not None else None
+
+    return look
+
+
+def not_found(workflow_id: str) -> WorkflowNotFoundError:
+    return WorkflowNotFoundError(f"there is no workflow {workflow_id!r} in this file")
+
+
+def raise_held(outcome: Outcome) -> NoReturn:
+    kind = NonDeterminismError if "is recorded" in (outcome.held or "") else WorkflowHeldError
+    raise kind(
+        f"workflow {outcome.id!r} ({outcome.name}) is held: {outcome.held}; run the code that it was started with, or"
+        " fork it; resume_workflow() tries it again"
+    )
+
+
+# --- from outside -------------------------------------------------------------------------------------------------
+
+
+def result_outside(runtime: "Runtime", workflow_id: str, limit: Limit) -> Flow[Any]:
+    """The result of a workflow, or its error as its own type."""
+    due_us = None if limit.timeout_us is None else runtime.now_us() + limit.timeout_us
+    outcome: Outcome | None = yield Wait((workflow_key(workflow_id),), due_us, ended_or_held(workflow_id))
+    if outcome is None:
+        return limit.reached(f"workflow {workflow_id!r} did not end")
+    if outcome.status not in TERMINAL:
+        raise_held(outcome)
+    return _open(runtime, outcome)
+
+
+def _open(runtime: "Runtime", outcome: Outcome) -> object:
+    if outcome.error is not None:
+        raise runtime.serializer.decode_error_lenient(outcome.error)
+    return None if outcome.output is None else runtime.serializer.decode(outcome.output)
+
+
+# --- inside a workflow --------------------------------------------------------------------------------------------
+
+
+def result(execution: Execution, number: str, workflow_id: str, limit: Limit) -> Flow[Any]:
+    """The result of another workflow, recorded; no limit means to wait for ever, without holding anything."""
+    name = "litewf.get_result"
+    record = recorded(execution, number, name)
+    if record is not None and record.completed_us is not None:
+        output = yield from replay(execution, record)
+        if record.output == TIMED_OUT:
+            return limit.reached(f"workflow {workflow_id!r} did not end")
+        return output
+    kept = yield from keep(execution, number, name, limit.timeout_us, record)
+    try:
+        outcome = yield from found_in_time(execution, kept, workflow_key(workflow_id), ended(workflow_id))
+    except LitewfError as refusal:
+        error, copy = execution.runtime.serializer.encode_error(refusal)
+        execution.buffered.append(row(execution, number, name, kept.started_us, None, error))
+        raise copy from None
+    if outcome is None:
+        execution.buffered.append(row(execution, number, name, kept.started_us, TIMED_OUT))
+        return limit.reached(f"workflow {workflow_id!r} did not end")
+    execution.buffered.append(row(execution, number, name, kept.started_us, outcome.output, outcome.error))
+    return _open(execution.runtime, outcome)
+
+
+def keep(
+    execution: Execution, number: str, name: str, timeout_us: int | None, record: StepRow | None
+) -> Flow[Promise]:
+    """Fix the deadline of a wait: the recorded one, or a new one, written before the wait begins."""
+    if record is not None:
+        return as_promise(record)
+    now_us = execution.runtime.now_us()
+    kept = Promise(number, name, now_us, None if timeout_us is None else now_us + timeout_us)
+    if timeout_us:
+        yield from promised(execution, [kept])
+        execution.check()
+    return kept
+
+
+def found_in_time(
+    execution: Execution, kept: Promise, key: str, look: Callable[[apsw.Connection], Any]
+) -> Flow[Any]:
+    """What `look` finds before the deadline of the wait, or None."""
+    awaited = (Awaited(kept.step, kept.name, key, kept.due_us),)
+    while True:
+        found = yield Wait((key,), kept.due_us, look, execution, awaited)
+        if found is not None:
+            return found
+        execution.check()
+        if kept.due_us is not None and execution.runtime.now_us() >= kept.due_us:
+            return None
+
+
+class Chosen(int):
+    """The place of the wait that was over first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One of several waits: a workflow that may end, or a moment that may come."""
+
+    workflow_id: str | None = None  # None: only the moment counts
+    kept: Promise | None = None  # of a durable call that was not awaited yet: its own deadline
+
+
+def first(execution: Execution, number: str, candidates: Sequence[Candidate], limit: Limit) -> Flow[Any]:
+    """Which wait is over first, by its place; what it brings is left to whoever awaits it."""
+    name = "litewf.wait_first"
+    record = recorded(execution, number, name)
+    if record is not None and record.completed_us is not None:
+        output = yield from replay(execution, record)
+        if record.output == TIMED_OUT:
+            return limit.reached("none of the waits was over")
+        return Chosen(output)
+    kept = yield from keep(execution, number, name, limit.timeout_us, record)
+    sleeps = [one.kept for one in candidates if one.kept is not None]
+    if sleeps and record is None:
+        yield from promised(execution, sleeps)
+        execution.check()
+    chosen = yield from _choose(execution, kept, candidates)
+    text = TIMED_OUT if chosen is None else str(chosen)
+    execution.buffered.append(row(execution, number, name, kept.started_us, text))
+    for at, one in enumerate(candidates):
+        if one.kept is not None and at != chosen:
+            execution.buffered.append(row(execution, one.kept.step, one.kept.name, one.kept.started_us, None))
+    return limit.reached("none of the waits was over") if chosen is None else Chosen(chosen)
+
+
+def every(execution: Execution, number: str, ids: Sequence[str], limit: Limit) -> Flow[Any]:
+    """The results of several workflows once all have ended; the error of the first that failed."""
+    name = "litewf.wait_all"
+    serializer = execution.runtime.serializer
+    record = recorded(execution, number, name)
+    if record is not None and record.completed_us is not None:
+        texts = yield from replay(execution, record)
+        if record.output == TIMED_OUT:
+            return limit.reached("not all of the workflows ended")
+    else:
+        kept = yield from keep(execution, number, name, limit.timeout_us, record)
+        texts = yield from _all_outcomes(execution, kept, ids)
+        output = TIMED_OUT if texts is None else serializer.encode(texts)[0]
+        execution.buffered.append(row(execution, number, name, kept.started_us, output))
+        if texts is None:
+            return limit.reached("not all of the workflows ended")
+    for _, error in texts:
+        if error is not None:
+            raise serializer.decode_error_lenient(error)
+    return [None if output is None else serializer.decode(output) for output, _ in texts]
+
+
+def _all_outcomes(execution: Execution, kept: Promise, ids: Sequence[str]) -> Flow[list[list[str | None]] | None]:
+    """Output and error of each, as text; waits for one after the other, since all must end."""
+    texts: list[list[str | None]] = []
+    for workflow_id in ids:
+        outcome = yield from found_in_time(execution, kept, workflow_key(workflow_id), ended(workflow_id))
+        if outcome is None:
+            return None
+        texts.append([outcome.output, outcome.error])
+    return texts
+
+
+def _choose(execution: Execution, kept: Promise, candidates: Sequence[Candidate]) -> Flow[int | None]:
+    ids = [one.workflow_id for one in candidates if one.workflow_id is not None]
+    dues = [one.kept.due_us for one in candidates if one.kept is not None and one.kept.due_us is not None]
+    if kept.due_us is not None:
+        dues.append(kept.due_us)
+    soonest = min(dues, default=None)
+    awaited = [Awaited(kept.step, kept.name, workflow_key(workflow_id), kept.due_us) for workflow_id in ids]
+    awaited += [Awaited(one.kept.step, one.kept.name, None, one.kept.due_us) for one in candidates if one.kept]
+    while True:
+        found = yield Wait([workflow_key(i) for i in ids], soonest, _any_ended(candidates), execution, awaited)
+        if found is not None:
+            return int(found) - 1
+        execution.check()
+        now_us = execution.runtime.now_us()
+        for at, one in enumerate(candidates):
+            if one.kept is not None and one.kept.due_us is not None and one.kept.due_us <= now_us:
+                return at
+        if kept.due_us is not None and kept.due_us <= now_us:
+            return None
+
+
+def _any_ended(candidates: Sequence[Candidate]) -> Callable[[apsw.Connection], int | None]:
+    def look(connection: apsw.Connection) -> int | None:
+        for at, one in enumerate(candidates, 1):
+            if one.workflow_id is not None and ended(one.workflow_id)(connection) is not None:
+                return at
+        return None
+
+    return look

@@ -1,0 +1,209 @@
+"""One execution from its first call to its end: run → judge → let go.
+
+The pipeline is the same for threads and loops; only the line that calls the user's function differs.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from litewf.engine.execution import FRAME, Execution
+from litewf.engine.flows import write
+from litewf.engine.requests import Flow
+from litewf.engine.signals import Unwind
+from litewf.errors import SerializationError, UsageError
+from litewf.store import endings
+from litewf.store.endings import Ending, Finish
+from litewf.store.operations import Turn
+
+if TYPE_CHECKING:
+    from litewf.engine.runtime import Runtime
+
+LOG = logging.getLogger("litewf")
+
+
+class ContinueAsNew(Unwind):
+    """The workflow goes on as its next generation, with these arguments."""
+
+    def __init__(self, text: str, arguments: tuple[Sequence[Any], Mapping[str, Any]]) -> None:
+        super().__init__("continued")
+        self.text = text
+        self.arguments = arguments
+
+
+# --- run ----------------------------------------------------------------------------------------------------------
+
+
+def run_in_thread(execution: Execution) -> None:
+    """Run a sync workflow in this pool thread."""
+    runtime = execution.runtime
+    token = FRAME.set(execution.main)
+    execution.main.owner = threading.get_ident()
+    try:
+        result, failure = None, None
+        try:
+            result = bound(execution)(*execution.args, **execution.kwargs)
+        except BaseException as raised:  # noqa: BLE001 - judged below
+            failure = raised
+        runtime.drive(judge(execution, result, failure), inline=True)
+    except Unwind:
+        runtime.keep_unreleased(execution)
+    finally:
+        FRAME.reset(token)
+        runtime.ended(execution)
+
+
+async def run_on_loop(execution: Execution) -> None:
+    """Run an async workflow in this task."""
+    runtime = execution.runtime
+    execution.main.owner = execution.task = asyncio.current_task()
+    try:
+        result, failure = None, None
+        try:
+            result = await bound(execution)(*execution.args, **execution.kwargs)
+        except BaseException as raised:  # noqa: BLE001 - judged below
+            failure = raised
+        if execution.branches and execution.over is None:
+            _withdraw(execution)
+        await _Driven(runtime, judge(execution, result, failure))
+        await _end_branches(execution)
+    except Unwind:
+        runtime.keep_unreleased(execution)
+    finally:
+        runtime.ended(execution)
+
+
+class _Driven:
+    """A flow as something to await."""
+
+    def __init__(self, runtime: "Runtime", flow: Flow[None]) -> None:
+        self._driver = runtime.drive_async(flow)
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._driver
+
+
+def bound(execution: Execution) -> Callable[..., Any]:
+    """The workflow's function, bound to its object or class."""
+    definition, receiver = execution.definition, execution.receiver
+    if receiver is None:
+        return definition.fn
+    found = execution.runtime.receiver(definition, receiver)
+    if found is None:
+        execution.end("held", f"this program has no {receiver} for {definition.name!r}")
+    method: Callable[..., Any] = definition.fn.__get__(found)
+    return method
+
+
+# --- judge --------------------------------------------------------------------------------------------------------
+
+
+def judge(execution: Execution, result: object, failure: BaseException | None) -> Flow[None]:
+    """Decide what the end of the user's function means, and write it."""
+    if execution.over is None and isinstance(failure, Unwind):
+        execution.over = failure
+    if execution.over is None and failure is not None and execution.runtime.loops.is_cancelling(failure):
+        execution.stop("closing")  # the caller's loop is ending
+    if execution.over is None and execution.main.count < execution.last_recorded:
+        execution.stop(
+            "held", f"step {execution.main.count + 1} is recorded, but the code now ends before it makes that call"
+        )
+    if execution.over is None:
+        yield from _finish(execution, result, failure)
+    else:
+        if not isinstance(failure, Unwind) and not _carries_signal(failure):
+            LOG.warning("%s caught the end of its execution (%s); what it did after is discarded", execution.label,
+                        execution.over)  # fmt: skip
+        yield from _let_go(execution, execution.over)
+
+
+def _carries_signal(failure: BaseException | None) -> bool:
+    """Whether a TaskGroup or a cancellation hides the signal."""
+    if isinstance(failure, BaseExceptionGroup):
+        return any(_carries_signal(inner) for inner in failure.exceptions)
+    return isinstance(failure, Unwind | asyncio.CancelledError)
+
+
+def _finish(execution: Execution, result: object, failure: BaseException | None) -> Flow[None]:
+    serializer = execution.runtime.serializer
+    output = error = None
+    if failure is None:
+        try:
+            output = serializer.encode(result)[0]
+        except SerializationError as refused:
+            refused.add_note(f"it is the result of {execution.label}")
+            failure = refused
+    elif not isinstance(failure, Exception):
+        cause, failure = failure, UsageError(
+            f"{execution.label} raised {type(failure).__name__}, which is no outcome of a workflow; raise an Exception"
+        )
+        failure.__cause__ = cause
+    if failure is not None:
+        error = serializer.encode_error(failure)[0]
+    status = "SUCCESS" if failure is None else "ERROR"
+    ending = Ending(execution.key, execution.fence, status, execution.runtime.now_us(), execution.id, output, error)
+    if not (yield from write(execution, Finish(ending, execution.take_buffered()))):
+        yield from _release(execution)
+
+
+# --- let go -------------------------------------------------------------------------------------------------------
+
+
+def _let_go(execution: Execution, over: Unwind) -> Flow[None]:
+    if over.why in {"parked", "lost"}:
+        return
+    if over.why == "held":
+        yield from _hold(execution, over.detail)
+    elif isinstance(over, ContinueAsNew):
+        yield from _continue(execution, over)
+    elif over.why == "store":
+        LOG.warning("%s stopped because the file could not be written: %s; it goes on once that works",
+                    execution.label, over.detail)  # fmt: skip
+        execution.runtime.keep_unreleased(execution)
+    else:
+        yield from _release(execution)
+
+
+def _hold(execution: Execution, reason: str) -> Flow[None]:
+    key, workflow_id, fence = execution.key, execution.id, execution.fence
+    version = execution.runtime.version
+    yield from write(execution, Turn(lambda tx: endings.hold(tx, key, workflow_id, fence, reason, version)))
+    LOG.warning("%s is held: %s", execution.label, reason)
+
+
+def _release(execution: Execution) -> Flow[None]:
+    key, fence, now_us = execution.key, execution.fence, execution.runtime.now_us()
+    yield from write(execution, Turn(lambda tx: endings.release(tx, key, fence, now_us)))
+
+
+def _continue(execution: Execution, new: ContinueAsNew) -> Flow[None]:
+    key, fence, now_us = execution.key, execution.fence, execution.runtime.now_us()
+    turn = Turn(lambda tx: endings.continue_as_new(tx, key, fence, new.text, now_us))
+    if (yield from write(execution, turn)):
+        execution.runtime.next_generation(execution, *new.arguments)
+    else:
+        yield from _release(execution)
+
+
+# --- tasks --------------------------------------------------------------------------------------------------------
+
+
+def _withdraw(execution: Execution) -> None:
+    """The workflow returned while tasks that it started are still running: they end here."""
+    left = [task for task in execution.branches if not task.done()]
+    if left:
+        LOG.warning("%s returned while %d of its tasks were running; they are cancelled: await every task before"
+                    " returning", execution.label, len(left))  # fmt: skip
+        for task in left:
+            task.cancel()
+
+
+async def _end_branches(execution: Execution) -> None:
+    """No task of the workflow outlives its execution."""
+    left = [task for task in execution.branches if not task.done()]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left)

@@ -1,0 +1,410 @@
+"""An engine at work: builds the parts, knows every execution in memory, starts and stops everything in order."""
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from litewf.definitions import WorkflowDefinition
+from litewf.engine import drivers, loading, results, runner, starting
+from litewf.engine.alarms import Alarm, Alarms
+from litewf.engine.dispatcher import Dispatcher
+from litewf.engine.execution import Execution
+from litewf.engine.loops import Loops
+from litewf.engine.mail import WAITERS, Errand
+from litewf.engine.notifier import Notifier
+from litewf.engine.pool import Pool
+from litewf.engine.requests import Flow, Wait
+from litewf.engine.signals import Why
+from litewf.errors import EngineClosedError, LitewfError
+from litewf.registry import Registry
+from litewf.serialization import Serializer
+from litewf.store import claims, endings, executors, reading
+from litewf.store.claims import Capability, Claimed, Room
+from litewf.store.database import Durability
+from litewf.store.mailboxes import deliver
+from litewf.store.operations import Operation
+from litewf.store.starts import Started
+from litewf.store.store import Store
+from litewf.world import World, boot_token
+
+R = TypeVar("R")
+LOG = logging.getLogger("litewf")
+MOST_ACTIVE = 10_000  # executions in memory
+MOST_LINGERING = 1_000  # of them waiting, before they park without a linger
+NEVER_US = 1 << 62
+REPLAY_FACTOR = 20  # a wait lingers at least this many times as long as its last replay took
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an engine was asked to run."""
+
+    path: str | os.PathLike[str]
+    registry: Registry
+    serializer: Serializer
+    world: World
+    application_version: str
+    executor_id: str
+    only_version: bool
+    durability: Durability
+    max_threads: int
+    linger_us: int | None  # None: never park
+
+
+class Runtime:
+    """Everything of a launched engine."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.registry = settings.registry
+        self.serializer = settings.serializer
+        self.world = settings.world
+        self.now_us = settings.world.now_us
+        self.version = settings.application_version
+        self.closed = False
+        self.closed_because: LitewfError | None = None
+        self.notifier = Notifier()
+        self.alarms = Alarms()
+        self.loops = Loops()
+        self.pool = Pool(settings.max_threads, on_backlog=self._hurry)
+        self._active: dict[int, Execution] = {}
+        self._ending: dict[int, Execution] = {}
+        self._lingering: dict[Wait, None] = {}
+        self._waiting_outside: dict[Wait, None] = {}
+        self._unreleased: list[tuple[int, int]] = []
+        self._none_active = threading.Condition()
+        self.store = Store(settings.path, settings.durability, settings.world, self._after_commit)
+        try:
+            self.able = self._register()
+        except BaseException:
+            self.store.close(1.0)
+            raise
+        self.dispatcher = Dispatcher(self)
+
+    def _register(self) -> Capability:
+        writer, settings = self.store.writer, self.settings
+        writer.start()
+        lock_name = self.store.take_lock(boot_token())
+        now_us = self.now_us()
+        executor = writer.turn(
+            lambda tx: executors.register(tx, settings.executor_id, lock_name, os.getpid(), self.version, now_us)
+        )
+        able = Capability(executor, frozenset(self.registry.workflows), self.version, settings.only_version)
+        writer.turn(lambda tx: claims.retry_held(tx, able))
+        return able
+
+    def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Begin to dispatch; async workflows run on `loop`, or on a private one."""
+        if loop is not None:
+            self.loops.adopt(loop)
+        self.dispatcher.start()
+
+    # --- driving flows ----------------------------------------------------------------------------------------
+
+    def drive(self, flow: Flow[R], *, inline: bool = False) -> R:
+        return drivers.drive(self, flow, inline=inline)
+
+    def drive_async(self, flow: Flow[R]) -> Generator[Any, Any, R]:
+        return drivers.drive_async(self, flow)
+
+    def is_async(self, fn: Callable[..., Any]) -> bool:
+        return asyncio.iscoroutinefunction(fn)
+
+    def _after_commit(self, operations: Sequence[Operation]) -> None:
+        """Tell everyone what a group has changed."""
+        deliver(operations)
+        touched = [key for operation in operations if operation.touched for key in operation.touched]
+        if touched:
+            self._touch(touched)
+
+    def _touch(self, keys: Sequence[str]) -> None:
+        others = []
+        for key in keys:
+            if key == "ready":
+                self.dispatcher.look_for_ready()
+            elif key == "due":
+                self.dispatcher.look_for_due()
+            elif key.startswith("stop:"):
+                self.stop_execution(int(key[5:]), "cancelled")
+            else:
+                others.append(key)
+        self.notifier.touch(others)
+
+    # --- executions -------------------------------------------------------------------------------------------
+
+    def admit(self, definition: WorkflowDefinition, version: str | None) -> int | None:
+        """Whose memory a new workflow starts in: this engine's if it has room and may run it, else nobody's."""
+        if len(self._active) >= MOST_ACTIVE or self.able.obstacle(definition.name, version) is not None:
+            return None
+        if not definition.is_async and self.pool.backlog >= 2 * self.pool.most:
+            return None
+        return self.able.executor
+
+    def begin(self, prepared: "starting.Prepared", started: Started) -> None:
+        """Run a workflow that was just started, if it starts in this engine's memory."""
+        if not started.created:
+            return
+        if prepared.new.owner is None:
+            self.dispatcher.look_for_ready()
+        else:
+            self.launch([starting.first_execution(self, prepared, started)])
+
+    def launch(self, executions: Sequence[Execution]) -> None:
+        """Run executions that own their workflows."""
+        on_loop = []
+        for execution in executions:
+            self._active[execution.key] = execution
+            if execution.deadline_us is not None:
+                self.dispatcher.expect_due(execution.deadline_us)
+            if execution.definition.is_async:
+                on_loop.append(execution)
+            else:
+                self.pool.submit(lambda execution=execution: runner.run_in_thread(execution))  # type: ignore[misc]
+        if on_loop:
+            self.loops.run_soon(self._create_tasks, on_loop)
+
+    def _create_tasks(self, executions: Sequence[Execution]) -> None:
+        loop = asyncio.get_running_loop()
+        for execution in executions:
+            # not through the loop's factory: this is the workflow itself, not a task that it starts
+            execution.task = asyncio.Task(runner.run_on_loop(execution), loop=loop, context=execution.context())
+
+    def next_generation(self, execution: Execution, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Run the next generation of a workflow that continued as new."""
+        self.launch([execution.successor(args, kwargs)])
+
+    def take_over(self, workflows: Sequence[Claimed]) -> None:
+        """Run workflows that were claimed: read what they have recorded, and replay it."""
+        if workflows:
+            self.launch(loading.load(self, workflows))
+
+    def ended(self, execution: Execution) -> None:
+        """An execution has left memory."""
+        if self._active.get(execution.key) is execution:
+            del self._active[execution.key]
+        if self._ending.pop(execution.key, None) is not None:
+            self.dispatcher.look_for_ready()
+        if not self._active:
+            with self._none_active:
+                self._none_active.notify_all()
+        elif len(self._active) == MOST_ACTIVE - 1 or (not execution.definition.is_async and not self.pool.backlog):
+            self.dispatcher.poke()
+
+    def stopping(self, execution: Execution) -> None:
+        """An execution is over but its code has not ended yet: nobody here may claim its workflow."""
+        self._ending[execution.key] = execution
+
+    def stop_execution(self, key: int, why: Why) -> None:
+        execution = self._active.get(key)
+        if execution is not None:
+            execution.stop(why)
+
+    def keep_unreleased(self, execution: Execution) -> None:
+        """Give the workflow back as soon as the file can be written again."""
+        self._unreleased.append((execution.key, execution.fence))
+
+    def release_unreleased(self) -> None:
+        waiting, self._unreleased = self._unreleased, []
+        for at, (key, fence) in enumerate(waiting):
+            now_us = self.now_us()
+            try:
+                self.store.writer.turn(lambda tx: endings.release(tx, key, fence, now_us))  # noqa: B023
+            except LitewfError:
+                self._unreleased += waiting[at:]
+                return
+
+    def room(self, most: int) -> Room:
+        """How many workflows to claim now."""
+        names = ()
+        if self.pool.saturated:
+            names = tuple(name for name, known in self.registry.workflows.items() if not known.is_async)
+        return Room(min(most, MOST_ACTIVE - len(self._active)), tuple(self._ending), names)
+
+    def notice_others(self) -> None:
+        """Answer all waits and all running executions with one query each: another process has committed."""
+        executor = self.able.executor
+        for key, _fence in self.store.read(lambda connection: reading.stopped_of(connection, executor)):
+            self.stop_execution(key, "cancelled")
+        ids = [key.partition(":")[2] for key in self.notifier.keys()]
+        if ids:
+            ended = self.store.read(lambda connection: reading.ended_among(connection, ids))
+            self.notifier.touch([endings.workflow_key(workflow_id) for workflow_id in ended])
+        if self.store.read(lambda connection: claims.held_elsewhere(connection, self.able)):
+            self.store.writer.turn(lambda tx: claims.retry_held(tx, self.able))
+            self.dispatcher.look_for_ready()
+
+    def receiver(self, definition: WorkflowDefinition, receiver: str) -> object | None:
+        """The object or class that a method was started on."""
+        kind, _, name = receiver.partition(":")
+        if kind == "instance":
+            return self.registry.instance_named(name)
+        owner = definition.owner()
+        return None if owner is None else _subclass_named(owner, name)
+
+    # --- waiting ----------------------------------------------------------------------------------------------
+
+    def begin_wait(self, wait: Wait) -> int:
+        """Register a wait; until when it lingers in memory."""
+        self.notifier.register(wait)
+        execution = wait.execution
+        if execution is None:
+            if self.closed:
+                self.raise_if_closed()
+            self._waiting_outside[wait] = None
+            return NEVER_US
+        execution.busy -= 1
+        execution.waits[wait] = None
+        linger_us = self._linger_us(execution)
+        if linger_us is None:
+            return NEVER_US
+        if linger_us == 0:
+            return 0
+        self._lingering[wait] = None
+        return self.now_us() + linger_us
+
+    def _linger_us(self, execution: Execution) -> int | None:
+        base = self.settings.linger_us
+        if base is None or base == 0:
+            return base
+        if len(self._lingering) >= MOST_LINGERING or (not execution.definition.is_async and self.pool.backlog):
+            return 0
+        return max(base, REPLAY_FACTOR * execution.replayed_us)
+
+    def end_wait(self, wait: Wait) -> None:
+        self.notifier.forget(wait)
+        self.alarms.silence(wait.alarm)
+        if wait.execution is None:
+            self._waiting_outside.pop(wait, None)
+        else:
+            wait.execution.busy += 1
+            wait.execution.waits.pop(wait, None)
+            self._lingering.pop(wait, None)
+
+    def watch(self, workflow_id: str, action: Callable[[], None]) -> None:
+        """Run `action` in a pool thread once a workflow has ended or is held."""
+        self.raise_if_closed()
+        wait = Wait((endings.workflow_key(workflow_id),), None)
+        look = results.ended_or_held(workflow_id)
+        done = threading.Lock()
+
+        def check() -> None:
+            if self.store.read(look) is not None and done.acquire(blocking=False):
+                self.end_wait(wait)
+                action()
+
+        wait.mailbox = Errand(lambda: self.pool.submit(check))
+        self.begin_wait(wait)
+        self.pool.submit(check)
+
+    def arm(self, wait: Wait, linger_until_us: int) -> None:
+        """Ring the wait when it is due or when its linger has passed."""
+        self.alarms.silence(wait.alarm)
+        times = [time_us for time_us in (wait.due_us, linger_until_us) if time_us]
+        soonest = min(times, default=NEVER_US)
+        if soonest < NEVER_US:
+            wait.alarm = self.alarms.at(soonest, lambda: self.notifier.ring([wait]))
+            self.dispatcher.poke_before(soonest)
+
+    def is_over(self, wait: Wait) -> bool:
+        """Whether a wait has nothing to wait for any more."""
+        if wait.execution is not None:
+            if wait.execution.over is not None:
+                return True
+        elif self.closed:
+            self.raise_if_closed()
+        return wait.due_us is not None and self.now_us() >= wait.due_us
+
+    def lingers(self, wait: Wait, linger_until_us: int) -> bool:
+        """Whether a wait stays in memory for now."""
+        return not wait.hurried and self.now_us() < linger_until_us
+
+    def may_park(self, execution: Execution, me: "asyncio.Task[Any] | None") -> bool:
+        """Whether all that the execution does is to wait."""
+        if execution.busy or execution.over is not None or execution.parking is not None:
+            return False
+        if me is None:
+            return True
+        tasks = [execution.task, *execution.branches]
+        return not any(task is not me and task is not None and _is_runnable(task) for task in tasks)
+
+    def _hurry(self) -> None:
+        """Work waits for a thread: let a sync workflow that lingers park at once."""
+        for wait in list(self._lingering):
+            if wait.mailbox is WAITERS and not wait.hurried:
+                wait.hurried = True
+                self.notifier.ring([wait])
+                return
+
+    def alarm(self, delay_us: int | None, action: Callable[[], object]) -> Alarm | None:
+        """Do something later, in the dispatcher's thread."""
+        if delay_us is None:
+            return None
+        due_us = self.now_us() + delay_us
+        alarm = self.alarms.at(due_us, action)
+        self.dispatcher.poke_before(due_us)
+        return alarm
+
+    def silence(self, alarm: Alarm | None) -> None:
+        self.alarms.silence(alarm)
+
+    # --- ending -----------------------------------------------------------------------------------------------
+
+    def raise_if_closed(self) -> None:
+        if self.closed:
+            raise self.closed_because or EngineClosedError("the engine was shut down; launch it again")
+
+    def lose(self, because: LitewfError) -> None:
+        """The file or the lock is not this engine's any more: stop without writing."""
+        LOG.error("litewf stops: %s", because)
+        self.closed, self.closed_because = True, because
+        self._stop_all("lost")
+        self.store.crash(because)
+
+    def shutdown(self, timeout_s: float) -> None:
+        """Claim nothing more, let bodies end within the time, give everything back, close the file."""
+        until = time.monotonic() + timeout_s
+        self.closed = True
+        self.dispatcher.stop(max(timeout_s, 0.1))
+        self._stop_all("closing")
+        with self._none_active:
+            while self._active and (left := until - time.monotonic()) > 0:
+                self._none_active.wait(left)
+        self.close_store(max(until - time.monotonic(), 1.0))
+        self.pool.close()
+        self.loops.close(max(until - time.monotonic(), 1.0))
+        self.pool.join(max(until, time.monotonic() + 0.2))
+
+    def close_store(self, timeout_s: float) -> None:
+        executor, now_us = self.able.executor, self.now_us()
+        try:
+            self.store.writer.turn(lambda tx: executors.unregister(tx, executor, now_us))
+        except LitewfError as error:
+            if self.closed_because is None:
+                LOG.warning("litewf could not give its workflows back: %s; the next engine recovers them", error)
+        if self._active:
+            labels = ", ".join(execution.label for execution in list(self._active.values())[:3])
+            LOG.warning("litewf shut down while %d step bodies were still running (%s); their outcomes are not"
+                        " recorded", len(self._active), labels)  # fmt: skip
+        self.store.close(timeout_s)
+
+    def _stop_all(self, why: Why) -> None:
+        for execution in list(self._active.values()):
+            execution.stop(why)
+        self.notifier.wake(list(self._waiting_outside))
+
+
+def _is_runnable(task: "asyncio.Task[Any]") -> bool:
+    """Whether a task will run in the next cycle; asyncio keeps what it waits for in a private attribute."""
+    waiter = getattr(task, "_fut_waiter", None)
+    return not task.done() and (waiter is None or waiter.done())
+
+
+def _subclass_named(owner: type, name: str) -> type | None:
+    if owner.__qualname__ == name:
+        return owner
+    return next((found for sub in owner.__subclasses__() if (found := _subclass_named(sub, name))), None)

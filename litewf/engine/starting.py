@@ -1,0 +1,244 @@
+"""Starting workflows: from outside, and as children inside a workflow.
+
+An id is an idempotency key: starting again with the same id and workflow attaches to what is there. A child's row and the
+parent's record commit together.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from litewf.definitions import WorkflowDefinition
+from litewf.engine.durable import durable
+from litewf.engine.execution import Execution
+from litewf.engine.requests import Flow
+from litewf.errors import DuplicateWorkflowError, WorkflowConflictError
+from litewf.registry import check_name
+from litewf.store.managing import find
+from litewf.store.operations import Turn, Tx
+from litewf.store.starts import FIRST_FENCE, NewWorkflow, Start, Started, insert_workflows, start
+
+if TYPE_CHECKING:
+    from litewf.engine.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class StartOptions:
+    """How one start differs from the default."""
+
+    workflow_id: str | None = None
+    timeout_us: int | None = None
+    detached: bool = False
+    application_version: str | None = None
+    authenticated_user: str | None = None
+    authenticated_roles: tuple[str, ...] | None = None
+    attributes: Mapping[str, object] | None = None
+    on_existing_id: Literal["attach", "reject"] = "attach"
+
+
+DEFAULTS = StartOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """A workflow to start, with its arguments; `receiver` names the object or class of a method."""
+
+    definition: WorkflowDefinition
+    options: StartOptions
+    receiver: str | None
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+
+
+def check_workflow_id(workflow_id: str) -> str:
+    """An id given by a user; '~' is kept for the ids of children."""
+    check_name(workflow_id, "a workflow id")
+    if "~" in workflow_id:
+        raise ValueError(f"a workflow id must not contain '~', which marks children: {workflow_id!r}")
+    return workflow_id
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A start with its values encoded; `args` and `kwargs` are what a replay would see."""
+
+    request: StartRequest
+    new: NewWorkflow
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+
+
+NO_INPUT = '{"args":[],"kwargs":{}}'
+
+
+def prepare(
+    runtime: "Runtime", request: StartRequest, *, parent: Execution | None = None, child_id: str | None = None
+) -> Prepared:
+    """Check and encode everything before anything is written."""
+    options, now_us = request.options, runtime.now_us()
+    text, args, kwargs = encode_input(runtime, request.receiver, request.args, request.kwargs)
+    timeout_us = options.timeout_us
+    deadlines = [] if timeout_us is None else [now_us + timeout_us]
+    user, roles = options.authenticated_user, options.authenticated_roles
+    if parent is not None:
+        if parent.deadline_us is not None and not options.detached:
+            deadlines.append(parent.deadline_us)
+        user = parent.user if user is None else user
+        roles = parent.roles if roles is None else roles
+    new = NewWorkflow(
+        options.workflow_id or child_id or runtime.world.workflow_id(),
+        request.definition.name,
+        runtime.admit(request.definition, options.application_version),
+        None if parent is None else parent.key,
+        options.detached,
+        min(deadlines, default=None),
+        options.application_version or runtime.version,
+        now_us,
+        text,
+        timeout_us,
+        None,
+        user,
+        json.dumps(roles) if roles else None,
+        None if options.attributes is None else encode_attributes(options.attributes),
+    )
+    return Prepared(request, new, args, kwargs)
+
+
+def encode_input(
+    runtime: "Runtime", receiver: str | None, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[str, Sequence[Any], Mapping[str, Any]]:
+    """The input as text, and the arguments as a replay would see them."""
+    if not args and not kwargs and receiver is None:
+        return NO_INPUT, (), {}
+    given: dict[str, Any] = {"args": list(args), "kwargs": dict(kwargs)}
+    if receiver is not None:
+        given["self"] = receiver
+    text, copy = runtime.serializer.encode(given)
+    assert isinstance(copy, dict)
+    return text, copy["args"], copy["kwargs"]
+
+
+def encode_attributes(attributes: Mapping[str, object]) -> str:
+    """Attributes are plain JSON, so that SQL can search them."""
+    for name, value in attributes.items():
+        check_name(name, "an attribute's name")
+        if not isinstance(value, str | int | float | bool | None):
+            raise TypeError(f"attribute {name!r} must be text, a number, a bool or None, not {type(value).__name__}")
+    return json.dumps(dict(attributes), allow_nan=False)
+
+
+def start_outside(runtime: "Runtime", request: StartRequest) -> Flow[str]:
+    """Start one workflow; its id. Starts of many callers share a commit."""
+    prepared = prepare(runtime, request)
+    started = yield Start([prepared.new])
+    _check_existing(prepared, started[0])
+    runtime.begin(prepared, started[0])
+    return prepared.new.id
+
+
+def start_many_outside(runtime: "Runtime", requests: Sequence[StartRequest]) -> Flow[list[str]]:
+    """Start several workflows in one commit; their ids."""
+    many = [prepare(runtime, request) for request in requests]
+    started: list[Started] = yield Turn(start_many_turn(many))
+    begin_all(runtime, many, started)
+    return [prepared.new.id for prepared in many]
+
+
+def begin_all(runtime: "Runtime", many: Sequence[Prepared], started: Sequence[Started]) -> None:
+    """Run those that start in this engine's memory."""
+    runtime.launch(
+        [
+            first_execution(runtime, prepared, one)
+            for prepared, one in zip(many, started, strict=True)
+            if one.created and prepared.new.owner is not None
+        ]
+    )
+
+
+def start_many_turn(many: Sequence[Prepared]) -> Callable[[Tx], list[Started]]:
+    """Start all of them or none."""
+
+    def change(tx: Tx) -> list[Started]:
+        for prepared in many:  # refuse before anything is written
+            found = find(tx.connection, prepared.new.id) if prepared.request.options.workflow_id else None
+            if found is not None:
+                _check_existing(prepared, Started(found.key, found.name, created=False))
+        started = insert_workflows(tx.connection, [prepared.new for prepared in many])
+        for prepared, one in zip(many, started, strict=True):
+            _check_existing(prepared, one)
+        tx.touch("ready")
+        return started
+
+    return change
+
+
+def start_child(execution: Execution, number: str, request: StartRequest) -> Flow[str]:
+    """Start a child; its id."""
+    prepared = prepare(execution.runtime, request, parent=execution, child_id=child_id(execution, number))
+    begun: list[Started] = []
+
+    def change(tx: Tx) -> str:
+        begun[:] = [start(tx, prepared.new)]  # the last attempt of the turn counts
+        _check_existing(prepared, begun[0])
+        tx.touch("ready")
+        return prepared.new.id
+
+    name = f"litewf.start:{request.definition.name}"
+    workflow_id: str = yield from durable(execution, number, name, change, child=prepared.new.id)
+    for one in begun:
+        execution.runtime.begin(prepared, one)
+    return workflow_id
+
+
+def start_children(execution: Execution, number: str, requests: Sequence[StartRequest]) -> Flow[list[str]]:
+    """Start several children as one call; their ids."""
+    own = child_id(execution, number)
+    runtime = execution.runtime
+    many = [
+        prepare(runtime, request, parent=execution, child_id=f"{own}.{at}") for at, request in enumerate(requests, 1)
+    ]
+    begun: list[Started] = []
+
+    def change(tx: Tx) -> list[str]:
+        begun[:] = start_many_turn(many)(tx)
+        return [prepared.new.id for prepared in many]
+
+    ids: list[str] = yield from durable(execution, number, "litewf.start_workflows", change)
+    if begun:
+        begin_all(runtime, many, begun)
+    return ids
+
+
+def child_id(execution: Execution, number: str) -> str:
+    """The id of the child that call `number` starts."""
+    generation = f"@{execution.generation}" if execution.generation > 1 else ""
+    return f"{execution.id}~{number}{generation}"
+
+
+def _check_existing(prepared: Prepared, started: Started) -> None:
+    if started.created:
+        return
+    workflow_id, name = prepared.new.id, prepared.new.name
+    if started.name != name:
+        raise WorkflowConflictError(
+            f"workflow id {workflow_id!r} belongs to a run of {started.name!r}; start {name!r} with another id"
+        )
+    if prepared.request.options.on_existing_id == "reject":
+        raise DuplicateWorkflowError(
+            f"workflow {workflow_id!r} ({name}) exists already; retrieve_workflow() gives its handle"
+        )
+
+
+def first_execution(runtime: "Runtime", prepared: Prepared, started: Started) -> Execution:
+    """The execution of a workflow that starts in this engine's memory, without reading it back."""
+    new = prepared.new
+    identity = (started.key, new.id, FIRST_FENCE, 1)
+    execution = Execution(runtime, prepared.request.definition, identity, prepared.args, prepared.kwargs)
+    execution.receiver = prepared.request.receiver
+    execution.created_us = new.created_us
+    execution.deadline_us = new.deadline_us
+    execution.user = new.authenticated_user
+    execution.roles = tuple(json.loads(new.authenticated_roles)) if new.authenticated_roles else ()
+    execution.version = new.application_version
+    return execution

@@ -1,0 +1,59 @@
+"""`@transaction`: the SQL of a function commits together with the record of its outcome."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from litewf.definitions import TransactionDefinition
+from litewf.engine.execution import FRAME, Execution, TransactionFrame
+from litewf.engine.flows import flush, recorded, replay, settle_step, write
+from litewf.engine.requests import Blocking, Flow
+from litewf.store.checkpoints import settle
+from litewf.store.operations import Tx
+from litewf.store.transactions import Connection, Lost
+
+
+def transaction(
+    execution: Execution, number: str, definition: TransactionDefinition, args: Sequence[Any], kwargs: dict[str, Any]
+) -> Flow[Any]:
+    """Run a function with a connection of its own; its effect and its record are one commit, and happen once."""
+    record = recorded(execution, number, definition.name)
+    if record is not None and record.completed_us is not None:
+        return (yield from replay(execution, record))
+    if execution.buffered:
+        yield from flush(execution)
+    runtime = execution.runtime
+    frame = TransactionFrame(execution, number, definition.name, 1, runtime.now_us())
+
+    def body(connection: Connection) -> tuple[str, object]:
+        token = FRAME.set(frame)
+        try:
+            return runtime.serializer.encode(definition.fn(connection, *args, **kwargs))
+        finally:
+            FRAME.reset(token)
+
+    def seal(tx: Tx, result: tuple[str, object]) -> bool:
+        now_us = runtime.now_us()
+        kept = settle(
+            tx,
+            [(execution.key, execution.fence, number, frame.name, result[0], None, 1, frame.started_us, now_us)],
+        )
+        runtime.world.reach("transaction.before")
+        return kept
+
+    label = f"step {number} ({definition.name}) of {execution.label}"
+    transactions = runtime.store.transactions
+    try:
+        _, copy = yield from write_blocking(execution, lambda: transactions.run(body, seal, label))
+    except Lost:
+        execution.end("lost")
+    except Exception as raised:  # noqa: BLE001 - the outcome of user code, whose SQL is undone
+        execution.check()
+        error, failure = runtime.serializer.encode_error(raised)
+        yield from settle_step(execution, frame, None, error, 1)
+        raise failure from None
+    return copy
+
+
+def write_blocking(execution: Execution, run: Any) -> Flow[Any]:
+    """Run a transaction where it may block; a store that cannot write ends the execution."""
+    return (yield from write(execution, Blocking(run)))

@@ -1,0 +1,183 @@
+"""What callers see of workflows and steps: rows of the store with their values decoded.
+
+Where a class is unknown the value is shown as `Opaque`, an error as `RemoteError`: looking never fails.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import apsw
+
+from litewf.durations import moment_us
+from litewf.engine.results import TIMED_OUT, not_found
+from litewf.errors import SerializationError
+from litewf.records import Status, StepInfo, Waiting, WorkflowFilter, WorkflowInput, WorkflowStatus
+from litewf.serialization import Opaque, Serializer
+from litewf.store import checkpoints, managing, reading
+from litewf.store.endings import Awaited
+from litewf.store.reading import Page, StatusRow, Where
+from litewf.world import moment
+
+if TYPE_CHECKING:
+    from litewf.engine.runtime import Runtime
+
+Look = Callable[[apsw.Connection], Any]
+
+
+def status(runtime: "Runtime", workflow_id: str) -> Look:
+    """One workflow."""
+
+    def look(connection: apsw.Connection) -> WorkflowStatus:
+        found = reading.status_of(connection, workflow_id)
+        if found is None:
+            raise not_found(workflow_id)
+        waits = reading.waits_of(connection, [found.key]) if found.phase == "parked" else {}
+        return _status(runtime.serializer, found, waits.get(found.key, ()))
+
+    return look
+
+
+def exists(workflow_id: str) -> Look:
+    """The id, if there is such a workflow."""
+
+    def look(connection: apsw.Connection) -> str:
+        if managing.find(connection, workflow_id) is None:
+            raise not_found(workflow_id)
+        return workflow_id
+
+    return look
+
+
+def workflows(runtime: "Runtime", chosen: WorkflowFilter) -> Look:
+    """The workflows that match a filter, in the order of their creation."""
+    where, page = conditions(chosen), page_of(chosen)
+
+    def look(connection: apsw.Connection) -> list[WorkflowStatus]:
+        rows = reading.list_workflows(connection, where, page)
+        waits = reading.waits_of(connection, [row.key for row in rows if row.phase == "parked"])
+        return [_status(runtime.serializer, row, waits.get(row.key, ())) for row in rows]
+
+    return look
+
+
+def steps(runtime: "Runtime", workflow_id: str) -> Look:
+    """The steps of a workflow, in the order of their numbers."""
+
+    def look(connection: apsw.Connection) -> list[StepInfo]:
+        workflow = managing.find(connection, workflow_id)
+        if workflow is None:
+            raise not_found(workflow_id)
+        rows = checkpoints.steps_of(connection, [workflow.key])[workflow.key].values()
+        return [_step(runtime.serializer, row) for row in sorted(rows, key=lambda row: _order(row.step))]
+
+    return look
+
+
+def _order(step: str) -> tuple[tuple[int, str], ...]:
+    """'4.10' after '4.9': numbers compare as numbers."""
+    parts = step.replace(":", ".").split(".")
+    return tuple((int(part), "") if part.isdecimal() else (0, part) for part in parts)
+
+
+def conditions(chosen: WorkflowFilter) -> Where:
+    """A filter as SQL conditions."""
+    where = Where()
+    where.among("w.id", chosen.workflow_ids)
+    if chosen.workflow_id_prefix:
+        where.add("w.id >= ? AND w.id < ?", chosen.workflow_id_prefix, chosen.workflow_id_prefix + "\U0010ffff")
+    where.among("w.status", _several(chosen.status))
+    where.among("w.name", _several(chosen.name))
+    if chosen.held is not None:
+        where.add("w.phase = 'held'" if chosen.held else "w.phase IS NOT 'held'")
+    for field, condition in (
+        ("start_time", "w.created_us >="), ("end_time", "w.created_us <"),
+        ("completed_after", "w.completed_us >="), ("completed_before", "w.completed_us <"),
+    ):  # fmt: skip
+        value = getattr(chosen, field)
+        where.compare(condition, None if value is None else moment_us(value, field))
+    where.compare("r.authenticated_user =", chosen.user)
+    where.compare("w.application_version =", chosen.application_version)
+    where.compare("e.label =", chosen.executor_id)
+    where.compare("parent.id =", chosen.parent_id)
+    where.compare("r.forked_from =", chosen.forked_from)
+    for name, value in (chosen.attributes or {}).items():
+        where.add("json_extract(r.attributes, '$.' || json_quote(?)) IS ?", name, value)
+    return where
+
+
+def page_of(chosen: WorkflowFilter) -> Page:
+    for field, value in (("limit", chosen.limit), ("offset", chosen.offset)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+            raise ValueError(f"{field} must be a whole number, 0 or more, not {value!r}")
+    return Page(chosen.limit, chosen.offset, chosen.sort_desc, chosen.load_input, chosen.load_output)
+
+
+def _several(value: str | Sequence[str] | None) -> Sequence[str] | None:
+    return [value] if isinstance(value, str) else value
+
+
+def _status(serializer: Serializer, row: StatusRow, waits: Sequence[Awaited]) -> WorkflowStatus:
+    created, updated = moment(row.created_us), moment(row.updated_us)
+    assert created is not None
+    assert updated is not None
+    return WorkflowStatus(
+        workflow_id=row.id,
+        name=row.name,
+        status=cast("Status", row.status),
+        held=row.held,
+        waiting_on=tuple(_waiting(wait) for wait in waits),
+        input=_input(serializer, row.input),
+        output=_value(serializer, row.output),
+        error=None if row.error is None else serializer.decode_error_lenient(row.error),
+        created_at=created,
+        updated_at=updated,
+        started_at=moment(row.started_us),
+        completed_at=moment(row.completed_us),
+        deadline=moment(row.deadline_us),
+        timeout=None if row.timeout_us is None else timedelta(microseconds=row.timeout_us),
+        executor_id=row.executor,
+        application_version=row.application_version,
+        attempts=row.recoveries + 1,
+        generation=row.generation,
+        parent_id=row.parent_id,
+        forked_from=row.forked_from,
+        authenticated_user=row.authenticated_user,
+        authenticated_roles=tuple(json.loads(row.authenticated_roles or "[]")),
+        attributes=json.loads(row.attributes or "{}"),
+    )
+
+
+def _waiting(wait: Awaited) -> Waiting:
+    if wait.waits is None:
+        what = "a time" if wait.name == "litewf.sleep" else f"the next attempt of {wait.name}"
+    else:
+        kind, _, target = wait.waits.partition(":")
+        what = f"the end of workflow {target}" if kind == "workflow" else wait.waits
+    return Waiting(wait.step, what, moment(wait.due_us))
+
+
+def _input(serializer: Serializer, text: str | None) -> WorkflowInput | None:
+    given = _value(serializer, text)
+    return WorkflowInput(tuple(given["args"]), given["kwargs"]) if isinstance(given, dict) else None
+
+
+def _value(serializer: Serializer, text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        return serializer.decode_lenient(text)
+    except SerializationError as error:
+        return Opaque(type(error).__name__, text)
+
+
+def _step(serializer: Serializer, row: checkpoints.StepRow) -> StepInfo:
+    started = moment(row.started_us)
+    assert started is not None
+    settled = row.completed_us is not None
+    error = serializer.decode_error_lenient(row.error) if settled and row.error is not None else None
+    output = _value(serializer, row.output) if settled and row.output != TIMED_OUT else None
+    return StepInfo(
+        row.step, row.name, output, error, row.attempts, row.child, started, moment(row.completed_us)
+    )

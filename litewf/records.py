@@ -1,0 +1,107 @@
+"""What callers get to see of a workflow and its steps."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple
+
+Status = Literal[
+    "DELAYED", "ENQUEUED", "PENDING", "SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
+]
+STATUSES: tuple[Status, ...] = (
+    "DELAYED",
+    "ENQUEUED",
+    "PENDING",
+    "SUCCESS",
+    "ERROR",
+    "CANCELLED",
+    "MAX_RECOVERY_ATTEMPTS_EXCEEDED",
+)
+TERMINAL: frozenset[str] = frozenset(STATUSES[3:])
+
+
+class WorkflowInput(NamedTuple):
+    """The arguments that a workflow was started with."""
+
+    args: Sequence[object]
+    kwargs: Mapping[str, object]
+
+
+class Waiting(NamedTuple):
+    """One thing that a parked workflow waits for, and until when (None: without limit)."""
+
+    step_id: str
+    what: str
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowStatus:
+    """One workflow as the file has it now."""
+
+    workflow_id: str
+    name: str
+    status: Status
+    held: str | None
+    waiting_on: tuple[Waiting, ...]
+    input: WorkflowInput | None
+    output: Any
+    error: BaseException | None
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    deadline: datetime | None
+    timeout: timedelta | None
+    executor_id: str | None
+    application_version: str | None
+    attempts: int
+    generation: int
+    parent_id: str | None
+    forked_from: str | None
+    authenticated_user: str | None
+    authenticated_roles: tuple[str, ...]
+    attributes: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class StepInfo:
+    """One recorded step of a workflow; `completed_at` is None while it is waiting or being retried."""
+
+    step_id: str
+    name: str
+    output: Any
+    error: BaseException | None
+    attempts: int
+    child_workflow_id: str | None
+    started_at: datetime
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowFilter:
+    """Which workflows to list; every field that is given must match, a sequence matches any of its members.
+
+    `start_time` and `end_time` are about `created_at`; `attributes` matches top-level keys.
+    """
+
+    workflow_ids: Sequence[str] | None = None
+    workflow_id_prefix: str | None = None
+    status: Status | Sequence[Status] | None = None
+    held: bool | None = None
+    name: str | Sequence[str] | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    completed_after: datetime | None = None
+    completed_before: datetime | None = None
+    user: str | None = None
+    application_version: str | None = None
+    executor_id: str | None = None
+    attributes: Mapping[str, object] | None = None
+    parent_id: str | None = None
+    forked_from: str | None = None
+    limit: int | None = None
+    offset: int = 0
+    sort_desc: bool = False
+    load_input: bool = True
+    load_output: bool = True

@@ -1,0 +1,120 @@
+"""Connections to the file: opened with the right settings, read back; errors translated once.
+
+Called by the writer, the readers and the migrations. No other module opens the file or names SQLite's errors.
+"""
+
+import errno
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import apsw
+
+from litewf.errors import (
+    StoreCorruptError,
+    StoreError,
+    StoreFullError,
+    StoreLockedError,
+    StoreUnsupportedError,
+    StoreVersionError,
+)
+
+Durability = Literal["full", "normal"]
+BUSY_TIMEOUT_MS = 10_000  # for foreign tools; litewf's own writers queue at the turnstile
+OLDEST_SQLITE = (3, 51, 3)  # before, a reset of the WAL may corrupt the file
+WITHDRAWN_SQLITE = (3, 52, 0)
+SYNCHRONOUS = {"normal": 1, "full": 2}
+
+
+def check_sqlite() -> None:
+    """Refuse an SQLite that can corrupt a WAL file."""
+    text = apsw.sqlite_lib_version()
+    version = tuple(int(part) for part in text.split(".")[:3])
+    if version < OLDEST_SQLITE or version == WITHDRAWN_SQLITE:
+        raise StoreVersionError(
+            f"SQLite {text} can corrupt a WAL file; install apsw 3.51.3 or newer (not 3.52.0): pip install -U apsw"
+        )
+
+
+def open_writer(path: Path, durability: Durability) -> apsw.Connection:
+    """A connection that writes; the file is created when missing."""
+    with translated(path, "open"):
+        connection = apsw.Connection(str(path), statementcachesize=300)
+        connection.transaction_mode = "IMMEDIATE"
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        _set(connection, path, "journal_mode", "wal")
+        _set(connection, path, "synchronous", SYNCHRONOUS[durability])
+        _set(connection, path, "wal_autocheckpoint", 0)
+        _common(connection, path)
+        if sys.platform == "darwin":  # there, fsync alone leaves data in the drive's cache
+            _set(connection, path, "fullfsync", 1)
+            _set(connection, path, "checkpoint_fullfsync", 1)
+        return connection
+
+
+def open_reader(path: Path) -> apsw.Connection:
+    """A connection that cannot write."""
+    with translated(path, "open"):
+        flags = apsw.SQLITE_OPEN_READWRITE  # a WAL reader must be able to recover the WAL
+        connection = apsw.Connection(str(path), flags=flags, statementcachesize=100)
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        _set(connection, path, "wal_autocheckpoint", 0)
+        _set(connection, path, "query_only", 1)
+        _common(connection, path)
+        return connection
+
+
+def _common(connection: apsw.Connection, path: Path) -> None:
+    _set(connection, path, "foreign_keys", 1)
+    _set(connection, path, "temp_store", 2)
+    _set(connection, path, "trusted_schema", 0)
+    _set(connection, path, "cache_size", -64_000)
+    # closing must not checkpoint: only the writer does, under the turnstile
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+
+
+def _set(connection: apsw.Connection, path: Path, name: str, value: str | int) -> None:
+    """Set a pragma and read it back: SQLite ignores what it does not like."""
+    connection.pragma(name, value)
+    if connection.pragma(name) != value:
+        raise StoreUnsupportedError(
+            f"{path}: SQLite refused {name}={value} (it says {connection.pragma(name)!r}); "
+            "put the file on a local disk and let no other program change its settings"
+        )
+
+
+@contextmanager
+def translated(path: Path, doing: str) -> Iterator[None]:
+    """Turn SQLite's errors into litewf's."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise translate(error, path, doing) from error
+
+
+def translate(error: apsw.Error, path: Path, doing: str) -> StoreError:
+    """SQLite's error as one line that says what to do."""
+    if isinstance(error, apsw.FullError) or _no_room(error):
+        return StoreFullError(f"{path}: no room to {doing}; free some disk space, and litewf goes on by itself")
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+        return StoreCorruptError(
+            f"{path}: cannot {doing}: {error}; stop every program that uses it and restore a backup"
+        )
+    if isinstance(error, apsw.BusyError | apsw.LockedError):
+        return StoreLockedError(
+            f"{path}: cannot {doing}: another program has kept it locked for "
+            f"{BUSY_TIMEOUT_MS // 1000} s; close that program's transaction"
+        )
+    if isinstance(error, apsw.ReadOnlyError | apsw.CantOpenError | apsw.PermissionsError):
+        return StoreUnsupportedError(
+            f"{path}: cannot {doing}: {error}; the file and its directory must be writable"
+        )
+    return StoreError(f"{path}: cannot {doing}: {type(error).__name__}: {error}")
+
+
+def _no_room(error: apsw.Error) -> bool:
+    """A quota shows as an I/O error, not as a full disk."""
+    cause = error.__cause__ or error.__context__
+    return isinstance(cause, OSError) and cause.errno in {errno.ENOSPC, errno.EDQUOT}

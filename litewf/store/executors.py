@@ -1,0 +1,115 @@
+"""Which engines live on the file, and taking back what dead ones left.
+
+An engine is alive while its lock file is locked; nothing here measures time. Taking back is one transaction: fences go
+up, unfinished workflows become ready, the row goes; the lock file is unlinked after the commit.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import apsw
+
+from litewf.errors import MaxRecoveryAttemptsExceededError
+from litewf.store.endings import wake_waiters, workflow_key
+from litewf.store.operations import Tx
+
+ErrorEncoder = Callable[[BaseException], str]
+
+
+class Executor(NamedTuple):
+    """One engine on the file."""
+
+    key: int
+    label: str
+    lock_name: str
+    pid: int
+    application_version: str
+
+
+def register(tx: Tx, label: str, lock_name: str, pid: int, version: str, now_us: int) -> int:
+    """Add an engine whose lock file is locked already; its key."""
+    tx.connection.execute(
+        "INSERT INTO executor (label, lock_name, pid, application_version, started_us) VALUES (?, ?, ?, ?, ?)",
+        (label, lock_name, pid, version, now_us),
+    )
+    return tx.connection.last_insert_rowid()
+
+
+def unregister(tx: Tx, executor: int, now_us: int) -> None:
+    """Remove an engine that ends in order; whatever it still holds becomes ready, which is no recovery."""
+    tx.connection.execute(
+        "UPDATE workflow SET fence = fence + 1, owner = NULL, updated_us = iif(phase IS NULL, updated_us, ?),"
+        " phase = iif(phase IS NULL, NULL, 'ready') WHERE owner = ?",
+        (now_us, executor),
+    )
+    tx.connection.execute("DELETE FROM executor WHERE key = ?", (executor,))
+    tx.touch("ready")
+
+
+def others(connection: apsw.Connection, executor: int) -> list[Executor]:
+    """All engines on the file but this one, dead or alive."""
+    rows = connection.execute(
+        "SELECT key, label, lock_name, pid, application_version FROM executor WHERE key <> ?", (executor,)
+    )
+    return [Executor(*row) for row in rows]
+
+
+def is_registered(connection: apsw.Connection, executor: int) -> bool:
+    return connection.execute("SELECT 1 FROM executor WHERE key = ?", (executor,)).fetchone() is not None
+
+
+class Recovery(NamedTuple):
+    """What was taken back from a dead engine."""
+
+    ready: int
+    given_up: list[str]
+
+
+def recover(tx: Tx, executor: int, now_us: int, limits: dict[str, int], encode_error: ErrorEncoder) -> Recovery:
+    """Take back the workflows of a dead engine.
+
+    A workflow whose process died `limits[name]` times in a row without a new record is given up.
+    """
+    tx.connection.execute("DELETE FROM executor WHERE key = ?", (executor,))
+    if tx.connection.changes() == 0:
+        return Recovery(0, [])  # another engine was first
+    tx.connection.execute("UPDATE workflow SET owner = NULL, fence = fence + 1 WHERE owner = ? AND phase IS NULL", (executor,))
+    tx.connection.execute(
+        "UPDATE workflow SET owner = NULL, fence = fence + 1, phase = 'ready' WHERE owner = ? AND phase = 'stopping'",
+        (executor,),
+    )
+    rows = tx.connection.execute(RECOVER, (now_us, executor)).fetchall()
+    tx.touch("ready")
+    given_up = []
+    for key, workflow_id, name, recoveries in rows:
+        if recoveries > limits.get(name, recoveries):
+            _give_up(tx, key, workflow_id, encode_error(_too_often(workflow_id, name, recoveries)), now_us)
+            given_up.append(workflow_id)
+    return Recovery(len(rows) - len(given_up), given_up)
+
+
+PROGRESS = "(SELECT count(*) + coalesce(sum(attempts), 0) FROM step WHERE step.workflow = workflow.key)"
+RECOVER = f"""
+    UPDATE workflow SET owner = NULL, fence = fence + 1, phase = 'ready', updated_us = ?,
+        recoveries = iif(progress = {PROGRESS}, recoveries + 1, 1), progress = {PROGRESS}
+    WHERE owner = ? AND phase = 'running'
+    RETURNING key, id, name, recoveries
+"""  # noqa: S608 - constants
+
+
+def _too_often(workflow_id: str, name: str, recoveries: int) -> MaxRecoveryAttemptsExceededError:
+    return MaxRecoveryAttemptsExceededError(
+        f"workflow {workflow_id!r} ({name}): its process died {recoveries} times in a row without a new step; "
+        "find out what kills it, then resume_workflow() tries again"
+    )
+
+
+def _give_up(tx: Tx, key: int, workflow_id: str, error: str, now_us: int) -> None:
+    tx.connection.execute(
+        "UPDATE workflow SET status = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED', phase = NULL, completed_us = ?, updated_us = ?"
+        " WHERE key = ?",
+        (now_us, now_us, key),
+    )
+    tx.connection.execute("INSERT OR REPLACE INTO outcome (workflow, error) VALUES (?, ?)", (key, error))
+    wake_waiters(tx.connection, [workflow_id])
+    tx.touch(workflow_key(workflow_id))

@@ -1,0 +1,134 @@
+"""Changes to finished or foreign workflows: fork, rewind, delete, attributes, pruning."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import apsw
+
+from litewf.store.operations import Tx
+from litewf.store.starts import NewWorkflow, start
+from litewf.store.wide import integers
+
+# The number of a step in the workflow's own sequence: '4.1' happened inside call number 4.
+NUMBER = "CAST(step AS INTEGER)"
+
+
+class Found(NamedTuple):
+    """A workflow as commands see it."""
+
+    key: int
+    id: str
+    name: str
+    status: str
+    phase: str | None
+    fence: int
+    owner: int | None
+    generation: int
+
+
+def find(connection: apsw.Connection, workflow_id: str) -> Found | None:
+    row = connection.execute(
+        "SELECT key, id, name, status, phase, fence, owner, generation FROM workflow WHERE id = ?", (workflow_id,)
+    ).fetchone()
+    return None if row is None else Found(*row)
+
+
+def fork(tx: Tx, source: Found, start_step: int, new: NewWorkflow) -> int:
+    """A new workflow with the request of `source` and its settled steps before `start_step`; its key."""
+    forked = start(tx, new)
+    if not forked.created:
+        return forked.key
+    tx.connection.execute(
+        "UPDATE request SET (input, authenticated_user, authenticated_roles, attributes) ="
+        " (SELECT input, authenticated_user, authenticated_roles, attributes FROM request WHERE workflow = ?)"
+        " WHERE workflow = ?",
+        (source.key, forked.key),
+    )
+    tx.connection.execute(
+        "INSERT INTO step (workflow, step, name, output, error, attempts, child, started_us, completed_us)"
+        " SELECT ?, step, name, output, error, attempts, child, started_us, completed_us FROM step"
+        f" WHERE workflow = ? AND completed_us IS NOT NULL AND {NUMBER} < ? ORDER BY key",
+        (forked.key, source.key, start_step),
+    )
+    tx.touch("ready")
+    return forked.key
+
+
+def first_failed_step(connection: apsw.Connection, key: int) -> int:
+    """The number of the first step with an error; after the last one if none failed."""
+    row = connection.execute(
+        f"SELECT coalesce(min(iif(error IS NOT NULL, {NUMBER}, NULL)), max({NUMBER}) + 1, 1) FROM step"  # noqa: S608
+        " WHERE workflow = ?",
+        (key,),
+    ).fetchone()
+    assert row is not None
+    return row[0]  # type: ignore[return-value]  # an integer expression
+
+
+def children_from(connection: apsw.Connection, key: int, start_step: int) -> list[str]:
+    """Ids of the children that the steps from `start_step` on started."""
+    rows = connection.execute(
+        f"SELECT child FROM step WHERE workflow = ? AND child IS NOT NULL AND {NUMBER} >= ?",  # noqa: S608
+        (key, start_step),
+    )
+    return [row[0] for row in rows]
+
+
+def rewind(tx: Tx, key: int, start_step: int, now_us: int) -> None:
+    """Put a finished workflow back before `start_step`, as its next generation."""
+    tx.connection.execute(
+        f"DELETE FROM step WHERE workflow = ? AND (completed_us IS NULL OR {NUMBER} >= ?)",  # noqa: S608
+        (key, start_step),
+    )
+    tx.connection.execute("DELETE FROM outcome WHERE workflow = ?", (key,))
+    tx.connection.execute(
+        "UPDATE workflow SET status = 'PENDING', phase = iif(owner IS NULL, 'ready', 'stopping'), completed_us = NULL,"
+        " deadline_us = NULL, generation = generation + 1, recoveries = 0, progress = 0, cancelled_by = NULL,"
+        " updated_us = ? WHERE key = ?",
+        (now_us, key),
+    )
+    tx.touch("ready")
+
+
+def delete(tx: Tx, key: int) -> None:
+    """Remove a workflow with everything that belongs to it; its children stay, without a parent."""
+    tx.connection.execute("UPDATE workflow SET parent = NULL WHERE parent = ?", (key,))
+    tx.connection.execute("DELETE FROM workflow WHERE key = ?", (key,))
+
+
+def attributes_of(connection: apsw.Connection, key: int) -> str | None:
+    row = connection.execute("SELECT attributes FROM request WHERE workflow = ?", (key,)).fetchone()
+    return None if row is None else row[0]  # type: ignore[return-value]  # a TEXT column
+
+
+def set_attributes(tx: Tx, key: int, attributes: str, now_us: int) -> None:
+    tx.connection.execute("UPDATE request SET attributes = ? WHERE workflow = ?", (attributes, key))
+    tx.connection.execute("UPDATE workflow SET updated_us = ? WHERE key = ?", (now_us, key))
+
+
+def prunable(connection: apsw.Connection, before_us: int, limit: int, after_key: int) -> Sequence[int]:
+    """Finished workflows older than `before_us` that nobody runs and no unfinished parent may still ask about."""
+    rows = connection.execute(
+        "SELECT key FROM workflow WHERE key > ? AND completed_us < ? AND owner IS NULL AND NOT EXISTS"
+        " (SELECT 1 FROM workflow AS above WHERE above.key = workflow.parent AND above.completed_us IS NULL)"
+        " ORDER BY key LIMIT ?",
+        (after_key, before_us, limit),
+    )
+    return [row[0] for row in rows]
+
+
+def prune(tx: Tx, keys: Sequence[int], before_us: int) -> int:
+    """Delete those that are still finished, unowned and without an unfinished parent; how many."""
+    deleted = tx.connection.execute(
+        "DELETE FROM workflow WHERE key IN (SELECT value FROM carray(?)) AND completed_us < ? AND owner IS NULL"
+        " AND NOT EXISTS"
+        " (SELECT 1 FROM workflow AS above WHERE above.key = workflow.parent AND above.completed_us IS NULL)"
+        " RETURNING key",
+        (integers(keys), before_us),
+    ).fetchall()
+    if deleted:
+        gone = integers(key for (key,) in deleted)
+        tx.connection.execute(
+            "UPDATE workflow SET parent = NULL WHERE parent IN (SELECT value FROM carray(?))", (gone,)
+        )
+    return len(deleted)

@@ -1,0 +1,63 @@
+"""Brings a file to the schema of this code: numbered SQL files, one transaction each.
+
+Called once per open, by the writer, before anything else touches the tables. A file that is newer than the code is
+left alone.
+"""
+
+import re
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import apsw
+
+from litewf.errors import StoreVersionError
+from litewf.store.place import APPLICATION_ID
+from litewf.world import World
+
+
+@cache
+def migrations() -> tuple[str, ...]:
+    """The SQL of each migration, in order; their number is the schema's version."""
+    folder = files("litewf.store").joinpath("migrations")
+    found = sorted(
+        (entry for entry in folder.iterdir() if re.fullmatch(r"\d{4}_\w+\.sql", entry.name)),
+        key=lambda entry: entry.name,
+    )
+    return tuple(entry.read_text() for entry in found)
+
+
+def migrate(connection: apsw.Connection, path: Path, world: World) -> None:
+    """Apply what is missing. Two processes may try at once: the second finds nothing left to do."""
+    newest = len(migrations())
+    while (version := _version(connection, path, newest)) < newest:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if _version(connection, path, newest) == version:
+                _apply(connection, version + 1, world)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def _version(connection: apsw.Connection, path: Path, newest: int) -> int:
+    version = connection.pragma("user_version")
+    assert isinstance(version, int)
+    if version > newest:
+        raise StoreVersionError(
+            f"{path} was written by a newer litewf (schema {version}; this one knows {newest}); "
+            "upgrade litewf in this program. Nothing was changed"
+        )
+    return version
+
+
+def _apply(connection: apsw.Connection, number: int, world: World) -> None:
+    for _ in connection.execute(migrations()[number - 1]):
+        pass
+    if number == 1:
+        row = (str(world.entropy.uuid4()), world.now_us())
+        connection.execute("INSERT INTO store (one, store_id, created_us) VALUES (1, ?, ?)", row)
+        connection.pragma("application_id", APPLICATION_ID)
+    connection.pragma("user_version", number)

@@ -1,0 +1,64 @@
+"""Read connections, lent one caller at a time, so that listings never wait for the writer."""
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+import apsw
+
+from litewf.errors import EngineClosedError
+from litewf.store.database import open_reader, translated
+
+R = TypeVar("R")
+KEPT = 4  # idle connections; more are opened on demand and closed after use
+
+
+class Readers:
+    """A few read connections to one file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._idle: list[apsw.Connection] = []
+        self._lock = Lock()
+        self._closed = False
+
+    def read(self, query: Callable[[apsw.Connection], R]) -> R:
+        """Run `query` on a connection of its own; it sees every commit that returned before."""
+        connection = self._take()
+        try:
+            with translated(self._path, "read"):
+                return query(connection)
+        finally:
+            self._give_back(connection)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def abandon(self) -> None:
+        """Forget the connections without closing them: after a fork they are the parent's."""
+        self._closed = True
+        _leaked.extend(self._idle)
+        self._idle = []
+
+    def _take(self) -> apsw.Connection:
+        with self._lock:
+            if self._closed:
+                raise EngineClosedError(f"{self._path} is closed; launch the engine again")
+            if self._idle:
+                return self._idle.pop()
+        return open_reader(self._path)
+
+    def _give_back(self, connection: apsw.Connection) -> None:
+        with self._lock:
+            if not self._closed and len(self._idle) < KEPT:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+
+_leaked: list[apsw.Connection] = []  # never closed: closing would drop the parent's locks

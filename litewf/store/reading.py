@@ -1,0 +1,168 @@
+"""What callers ask of the file: status, listings, outcomes. Read connections only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import apsw
+
+from litewf.store.endings import Awaited
+from litewf.store.wide import integers, marks, texts
+
+
+class StatusRow(NamedTuple):
+    """One workflow with its request and outcome, values still as text."""
+
+    key: int
+    id: str
+    name: str
+    status: str
+    phase: str | None
+    held: str | None
+    generation: int
+    recoveries: int
+    deadline_us: int | None
+    created_us: int
+    updated_us: int
+    started_us: int | None
+    completed_us: int | None
+    application_version: str | None
+    executor: str | None
+    parent_id: str | None
+    timeout_us: int | None
+    forked_from: str | None
+    authenticated_user: str | None
+    authenticated_roles: str | None
+    attributes: str | None
+    input: str | None
+    output: str | None
+    error: str | None
+
+
+BASE = """
+    SELECT w.key, w.id, w.name, w.status, w.phase, w.held, w.generation, w.recoveries, w.deadline_us, w.created_us,
+           w.updated_us, w.started_us, w.completed_us, w.application_version, e.label, parent.id, r.timeout_us,
+           r.forked_from, r.authenticated_user, r.authenticated_roles, r.attributes, {input}, {output}, o.error
+    FROM workflow AS w
+    JOIN request AS r ON r.workflow = w.key
+    LEFT JOIN outcome AS o ON o.workflow = w.key
+    LEFT JOIN executor AS e ON e.key = w.owner
+    LEFT JOIN workflow AS parent ON parent.key = w.parent
+"""
+
+
+@dataclass(slots=True)
+class Where:
+    """Conditions that must all hold, with their parameters."""
+
+    conditions: list[str] = field(default_factory=list)
+    values: list[object] = field(default_factory=list)
+
+    def add(self, condition: str, *values: object) -> None:
+        self.conditions.append(condition)
+        self.values += values
+
+    def among(self, column: str, values: Sequence[str] | None) -> None:
+        if values is not None:
+            self.add(f"{column} IN ({marks(values)})", *values)
+
+    def compare(self, column_and_operator: str, value: object) -> None:
+        if value is not None:
+            self.add(f"{column_and_operator} ?", value)
+
+    def sql(self) -> str:
+        return " WHERE " + " AND ".join(self.conditions) if self.conditions else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a listing, in which order, with which values."""
+
+    limit: int | None = None
+    offset: int = 0
+    descending: bool = False
+    load_input: bool = True
+    load_output: bool = True
+
+
+def list_workflows(connection: apsw.Connection, where: Where, page: Page) -> list[StatusRow]:
+    """Workflows in the order in which they were created."""
+    direction = "DESC" if page.descending else "ASC"
+    sql = (
+        BASE.format(input="r.input" if page.load_input else "NULL", output="o.output" if page.load_output else "NULL")
+        + where.sql()
+        + f" ORDER BY w.key {direction} LIMIT ? OFFSET ?"
+    )
+    limit = -1 if page.limit is None else page.limit
+    rows = connection.execute(sql, (*where.values, limit, page.offset))  # type: ignore[arg-type]  # scalars
+    return [StatusRow(*row) for row in rows]
+
+
+def status_of(connection: apsw.Connection, workflow_id: str) -> StatusRow | None:
+    where = Where()
+    where.add("w.id = ?", workflow_id)
+    return next(iter(list_workflows(connection, where, Page())), None)
+
+
+def waits_of(connection: apsw.Connection, workflows: Sequence[int]) -> dict[int, list[Awaited]]:
+    """What parked workflows wait for."""
+    rows = connection.execute(
+        "SELECT workflow, step, name, waits, due_us FROM wait WHERE workflow IN (SELECT value FROM carray(?))"
+        " ORDER BY key",
+        (integers(workflows),),
+    )
+    found: dict[int, list[Awaited]] = {}
+    for workflow, *awaited in rows:
+        found.setdefault(workflow, []).append(Awaited(*awaited))  # type: ignore[arg-type]  # by the schema
+    return found
+
+
+class Outcome(NamedTuple):
+    """Where a workflow stands for those who wait for its end."""
+
+    key: int
+    id: str
+    name: str
+    status: str
+    held: str | None
+    output: str | None
+    error: str | None
+
+
+def outcome_of(connection: apsw.Connection, workflow_id: str) -> Outcome | None:
+    row = connection.execute(
+        "SELECT w.key, w.id, w.name, w.status, w.held, o.output, o.error FROM workflow AS w"
+        " LEFT JOIN outcome AS o ON o.workflow = w.key WHERE w.id = ?",
+        (workflow_id,),
+    ).fetchone()
+    return None if row is None else Outcome(*row)
+
+
+def ended_among(connection: apsw.Connection, ids: Sequence[str]) -> list[str]:
+    """Which of these have ended, are held, or are gone."""
+    rows = connection.execute(
+        "SELECT value FROM carray(?) LEFT JOIN workflow ON workflow.id = value"
+        " WHERE workflow.key IS NULL OR completed_us IS NOT NULL OR phase = 'held'",
+        (texts(ids),),
+    )
+    return [row[0] for row in rows]
+
+
+def stopped_of(connection: apsw.Connection, executor: int) -> list[tuple[int, int]]:
+    """Key and fence of what this engine has in memory although it was cancelled, resumed or taken elsewhere."""
+    rows = connection.execute(
+        "SELECT key, fence FROM workflow WHERE owner = ?1 AND owner IS NOT NULL AND phase IS NULL"
+        " UNION ALL SELECT key, fence FROM workflow WHERE owner = ?1 AND phase = 'stopping'",
+        (executor,),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def inputs_of(connection: apsw.Connection, keys: Sequence[int]) -> dict[int, tuple[str, str | None, str | None]]:
+    """The input, user and roles of several workflows."""
+    rows = connection.execute(
+        "SELECT workflow, input, authenticated_user, authenticated_roles FROM request"
+        " WHERE workflow IN (SELECT value FROM carray(?))",
+        (integers(keys),),
+    )
+    return {row[0]: (row[1], row[2], row[3]) for row in rows}

@@ -1,0 +1,104 @@
+"""One file, opened: its place checked, its writer, its readers, and whether it is still the same file."""
+
+import os
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from litewf.errors import EngineClosedError
+from litewf.store import place
+from litewf.store.database import Durability, check_sqlite
+from litewf.store.lockfile import ProcessLock
+from litewf.store.migrate import migrations
+from litewf.store.operations import Operation
+from litewf.store.readers import Readers
+from litewf.store.transactions import Transactions
+from litewf.store.writer import Writer
+from litewf.world import World
+
+R = TypeVar("R")
+
+
+class Store:
+    """A file that is open in this process."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        durability: Durability,
+        world: World,
+        on_commit: Callable[[Sequence[Operation]], None],
+    ) -> None:
+        check_sqlite()
+        self.path: Path = place.resolve(path)
+        first = not any(store.path == self.path for store in _open_stores)
+        place.check(self.path, create=True, header=first, newest=len(migrations()))
+        self.writer = Writer(self.path, durability, world, on_commit)
+        self._readers = Readers(self.path)
+        self.transactions = Transactions(self.path, durability, self.writer)
+        self._identity = place.Identity.of(self.path)
+        self.lock: ProcessLock | None = None
+        _open_stores.add(self)
+
+    def read(self, query: Callable[[apsw.Connection], R]) -> R:
+        """Ask the file; never waits for the writer."""
+        return self._readers.read(query)
+
+    def take_lock(self, token: str) -> str:
+        """Take a lock file that tells other processes that this one lives; its name."""
+        self.lock = ProcessLock.create(self.path, token)
+        return self.lock.name
+
+    def check(self) -> None:
+        """Raise when the file was moved or replaced, or the lock file is gone."""
+        self._identity.check(self.path)
+        if self.lock is not None and not self.lock.intact():
+            raise EngineClosedError(
+                f"{self.path}: the lock file {self.lock.name} was deleted while the engine ran, so another engine may"
+                " take over; this one stops"
+            )
+
+    def close(self, timeout_s: float) -> None:
+        """Write what is queued, then close everything."""
+        _open_stores.discard(self)
+        self.writer.close(timeout_s)
+        self.transactions.close()
+        self._readers.close()
+        self._let_go()
+
+    def crash(self, death: BaseException) -> None:
+        """End as a killed process would: nothing more is written, and the lock is free."""
+        _open_stores.discard(self)
+        self.writer.die(death)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self.lock is not None:
+            self.lock.release()
+
+    def abandon(self) -> None:
+        """In a forked child: touch nothing of the parent's."""
+        self.writer.abandon()
+        self.transactions.abandon()
+        self._readers.abandon()
+        if self.lock is not None:
+            self.lock.forget_after_fork()
+
+
+_open_stores: "weakref.WeakSet[Store]" = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    for store in list(_open_stores):
+        store.abandon()
+        _open_stores.discard(store)
+        _abandoned.append(store)  # never finalized: closing would drop the parent's locks
+
+
+_abandoned: list[Store] = []
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_all)

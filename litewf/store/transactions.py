@@ -1,0 +1,184 @@
+"""User SQL on this file: transactions whose record commits with them, and read-only queries.
+
+A transaction never shares a group with engine operations: a user's ROLLBACK would undo those of other workflows. It has a
+second write connection whose authorizer refuses what is not the user's to do.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import apsw
+
+from litewf.errors import LitewfError, OutcomeUnknownError, UsageError
+from litewf.store.database import Durability, open_writer, translate
+from litewf.store.operations import Tx
+
+if TYPE_CHECKING:
+    from litewf.store.writer import Writer
+
+R = TypeVar("R")
+Parameters = Sequence[Any] | Mapping[str, Any]
+LOG = logging.getLogger("litewf")
+LONG_S = 0.05  # a transaction that keeps all other writers waiting for longer earns a warning
+OWN_TABLES = frozenset({"store", "executor", "workflow", "request", "outcome", "step", "wait"})
+REFUSED = {
+    apsw.SQLITE_TRANSACTION: "BEGIN, COMMIT and ROLLBACK",
+    apsw.SQLITE_SAVEPOINT: "SAVEPOINT",
+    apsw.SQLITE_ATTACH: "ATTACH",
+    apsw.SQLITE_DETACH: "DETACH",
+    apsw.SQLITE_PRAGMA: "PRAGMA",
+}
+WRITES = frozenset({apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE, apsw.SQLITE_DROP_TABLE,
+                    apsw.SQLITE_ALTER_TABLE, apsw.SQLITE_CREATE_INDEX, apsw.SQLITE_CREATE_TRIGGER,
+                    apsw.SQLITE_DROP_INDEX})  # fmt: skip
+
+
+class Connection:
+    """The user's side of a transaction: `execute` and `executemany`, nothing that ends it."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection: apsw.Connection | None = connection
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> Iterator[tuple[Any, ...]]:
+        """Run one or several statements; iterate over the rows."""
+        return self._open().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Sequence[Parameters]) -> Iterator[tuple[Any, ...]]:
+        """Run a statement for each of several sets of parameters."""
+        return self._open().executemany(sql, parameters)
+
+    @property
+    def changes(self) -> int:
+        """How many rows the last statement changed."""
+        return self._open().changes()
+
+    @property
+    def last_insert_rowid(self) -> int:
+        return self._open().last_insert_rowid()
+
+    def _open(self) -> apsw.Connection:
+        if self._connection is None:
+            raise UsageError("the transaction is over; use its connection only inside the function")
+        return self._connection
+
+    def _end(self) -> None:
+        self._connection = None
+
+
+class Transactions:
+    """Runs user functions in transactions of their own, one at a time."""
+
+    def __init__(self, path: Path, durability: Durability, writer: "Writer") -> None:
+        self._path = path
+        self._durability: Durability = durability
+        self._writer = writer
+        self._connection: apsw.Connection | None = None
+        self._guarding = False
+        self._refusal: str | None = None
+        self._runner: int | None = None
+
+    def run(
+        self, body: Callable[[Connection], R], seal: Callable[[Tx, R], bool] | None = None, label: str = "transact"
+    ) -> R:
+        """Run `body` and, in the same transaction, `seal`; the commit is durable on return.
+
+        `seal` returns False when the execution has lost its workflow: then nothing is kept.
+        """
+        if self._runner == threading.get_ident():
+            raise UsageError("a transaction was started inside a transaction; use the connection that is open")
+        with self._writer.exclusive() as turnstile, turnstile:
+            self._runner = threading.get_ident()
+            began = time.monotonic()
+            try:
+                return self._transact(body, seal)
+            finally:
+                self._runner = None
+                if time.monotonic() - began > LONG_S:
+                    LOG.warning("%s kept all other writers waiting for %.0f ms; keep transactions short, and do"
+                                " slow work before", label, (time.monotonic() - began) * 1000)  # fmt: skip
+
+    def _transact(self, body: Callable[[Connection], R], seal: Callable[[Tx, R], bool] | None) -> R:
+        connection = self._opened()
+        self._execute(connection, "BEGIN IMMEDIATE")
+        proxy = Connection(connection)
+        try:
+            self._guarding = True
+            try:
+                result = body(proxy)
+            except apsw.AuthError as error:
+                raise UsageError(self._refusal or str(error)) from error
+            finally:
+                self._guarding = False
+                proxy._end()  # noqa: SLF001 - our own class
+            kept = seal is None or seal(Tx(connection), result)
+        except BaseException:
+            self._rollback(connection)
+            raise
+        if not kept:
+            self._rollback(connection)
+            raise Lost
+        self._execute(connection, "COMMIT")
+        return result
+
+    def _execute(self, connection: apsw.Connection, sql: str) -> None:
+        try:
+            connection.execute(sql)
+        except apsw.Error as error:
+            if sql == "COMMIT" and isinstance(error, apsw.IOError):
+                self._close_connection()
+                raise OutcomeUnknownError(
+                    f"{self._path}: the commit raised ({error}), so it may or may not have happened; read the file"
+                ) from error
+            self._rollback(connection)
+            raise translate(error, self._path, "write") from error
+
+    def _rollback(self, connection: apsw.Connection) -> None:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+    def _opened(self) -> apsw.Connection:
+        if self._connection is None:
+            self._connection = open_writer(self._path, self._durability)
+            self._connection.authorizer = self._authorize
+        return self._connection
+
+    def _authorize(
+        self, action: int, first: str | None, second: str | None, _database: str | None, _trigger: str | None
+    ) -> int:
+        """Refuse what is not the user's: transaction control, other files, settings, litewf's own tables."""
+        if not self._guarding:
+            return apsw.SQLITE_OK
+        what = REFUSED.get(action)
+        if what is None and action in WRITES:
+            table = second if action in {apsw.SQLITE_CREATE_INDEX, apsw.SQLITE_DROP_INDEX, apsw.SQLITE_CREATE_TRIGGER,
+                                         apsw.SQLITE_ALTER_TABLE} else first  # fmt: skip
+            if table in OWN_TABLES:
+                what = f"changing litewf's table {table!r}"
+        if what is None:
+            return apsw.SQLITE_OK
+        self._refusal = f"{what} is not allowed inside a transaction: litewf begins and commits it"
+        return apsw.SQLITE_DENY
+
+    def close(self) -> None:
+        self._close_connection()
+
+    def _close_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def abandon(self) -> None:
+        if self._connection is not None:
+            _leaked.append(self._connection)
+            self._connection = None
+
+
+class Lost(LitewfError):
+    """The execution no longer owns its workflow, so its transaction was undone."""
+
+
+_leaked: list[apsw.Connection] = []

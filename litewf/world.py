@@ -1,0 +1,81 @@
+"""What an engine takes from the outside: time, randomness, and the places where a test may end its life.
+
+The engine and the store ask a `World` and nothing else, so that a test can run a whole engine under virtual time,
+kill it at each commit in turn, and get the same ids from the same seed.
+"""
+
+import os
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Clock:
+    """The system's clock. Times are microseconds since 1970 in UTC."""
+
+    def now_us(self) -> int:
+        return time.time_ns() // 1000
+
+    def wait(self, condition: threading.Condition, timeout_us: int) -> None:
+        """Wait, holding `condition`, until it is notified or the time has passed; may return early."""
+        condition.wait(timeout_us / 1_000_000)
+
+
+class Entropy:
+    """The source of ids and randomness; the same seed gives the same ids."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._random = random.SystemRandom() if seed is None else random.Random(seed)
+
+    def random(self) -> float:
+        return self._random.random()
+
+    def uuid4(self) -> uuid.UUID:
+        return uuid.UUID(int=self._random.getrandbits(128), version=4)
+
+    def uuid7(self, now_us: int) -> str:
+        """A UUIDv7 (RFC 9562): ids made later sort later, which keeps inserts at the end of the index."""
+        low = self._random.getrandbits(74)
+        number = (now_us // 1000) << 80 | 0x7 << 76 | (low >> 62) << 64 | 0b10 << 62 | low & (1 << 62) - 1
+        text = f"{number:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _live_on(point: str) -> None:
+    """Do nothing: outside tests no crash point is fatal."""
+
+
+class World:
+    """Time, randomness and crash points, handed to an engine as one.
+
+    `reach` is called with the name of each crash point; a test's own version raises there.
+    """
+
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        entropy: Entropy | None = None,
+        reach: Callable[[str], None] = _live_on,
+    ) -> None:
+        self.clock = clock or Clock()
+        self.entropy = entropy or Entropy()
+        self.reach = reach
+        self.now_us = self.clock.now_us
+
+    def workflow_id(self) -> str:
+        return self.entropy.uuid7(self.now_us())
+
+
+def moment(us: int | None) -> datetime | None:
+    """A stored time as an aware datetime."""
+    return None if us is None else EPOCH + timedelta(microseconds=us)
+
+
+def boot_token() -> str:
+    """A name that no engine start ever had before."""
+    return f"{os.getpid()}-{uuid.uuid4().hex[:12]}"

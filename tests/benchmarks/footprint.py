@@ -1,0 +1,62 @@
+"""What this process holds and burns: resident bytes, threads, CPU time."""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+REST: Final = 10.0  # seconds over which CPU is counted
+GLANCE: Final = 0.5
+STEADY_GLANCES: Final = 4
+PATIENCE: Final = 120.0
+
+
+def settled() -> float:
+    """Wait until the resident size stands still for some glances, and return it in bytes."""
+    gc.collect()
+    deadline = time.monotonic() + PATIENCE
+    size, steady = resident_bytes(), 0
+    while steady < STEADY_GLANCES and time.monotonic() < deadline:
+        time.sleep(GLANCE)
+        seen = resident_bytes()
+        steady = steady + 1 if abs(seen - size) <= size * 0.001 else 0
+        size = seen
+    return size
+
+
+def at_rest(before: float, workflows: int) -> dict[str, float]:
+    """The figures of so many workflows at rest, given the resident size before they were started."""
+    after = settled()
+    return {
+        "bytes_each": max(0.0, after - before) / workflows,
+        "threads": thread_count(),
+        "cpu_percent": cpu_percent(REST),
+        "resident_bytes": after,
+    }
+
+
+def resident_bytes() -> float:
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * resource.getpagesize()
+    kilobytes = subprocess.check_output(["/bin/ps", "-o", "rss=", "-p", str(os.getpid())], text=True)
+    return int(kilobytes) * 1_024
+
+
+def thread_count() -> int:
+    """Native threads too, where the system tells."""
+    tasks = Path("/proc/self/task")
+    return len(list(tasks.iterdir())) if tasks.exists() else threading.active_count()
+
+
+def cpu_percent(seconds: float) -> float:
+    """The share of one core that this process uses over so many seconds of rest."""
+    used, began = time.process_time(), time.monotonic()
+    time.sleep(seconds)
+    return 100 * (time.process_time() - used) / (time.monotonic() - began)

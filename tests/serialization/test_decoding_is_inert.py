@@ -1,0 +1,149 @@
+"""Decoding imports nothing that a text names and calls nothing that is not data."""
+
+import subprocess
+import sys
+
+import pytest
+import value_samples as samples
+
+from litewf.errors import SerializationError, UnknownTypeError
+from litewf.serialization import JsonSerializer, Opaque
+from litewf.serialization.shapes import SHAPES
+
+CODEC = JsonSerializer()
+CALLS = []
+
+NOT_DATA = [
+    *(
+        "os:system",
+        "builtins:eval",
+        "builtins:exec",
+        "builtins:__import__",
+        "builtins:open",
+        "builtins:int",
+        "builtins:type",
+    ),
+    *(
+        "subprocess:Popen",
+        "subprocess:run",
+        "test_decoding_is_inert:Trap",
+        "test_decoding_is_inert:spring",
+        "builtins:object",
+    ),
+    *(
+        "antigravity:fly",
+        "this:s",
+        "value_samples:same",
+        "value_samples:Plain",
+        "ctypes:CDLL",
+        "pathlib:Path",
+        "enum:Enum",
+    ),
+]
+PAYLOADS = [
+    '["{}"]',
+    '["{}",{{}}]',
+    '["{}",{{"args":["true"]}}]',
+    '["{}","RED"]',
+    '["{}",["true"]]',
+    '["{}",1]',
+    '["{}",{{}},{{}}]',
+]
+
+
+class Trap:
+    def __init__(self, *args):
+        CALLS.append("init")
+
+    def __new__(cls, *args):
+        CALLS.append("new")
+        return object.__new__(cls)
+
+    def __del__(self):
+        CALLS.append("del")
+
+    def __setstate__(self, state):
+        CALLS.append("setstate")
+
+
+def spring(*args, **kwargs):
+    CALLS.append("function")
+
+
+@pytest.mark.parametrize("tag", [shape.tag for shape in SHAPES])
+@pytest.mark.parametrize("name", NOT_DATA)
+def test_a_text_that_names_what_is_not_data_is_refused(tag, name):
+    before = set(sys.modules)
+    for payload in PAYLOADS:
+        text = f'{{"{tag}":{payload.format(name)}}}'
+        with pytest.raises(SerializationError):
+            CODEC.decode(text)
+        assert isinstance(CODEC.decode_lenient(text), Opaque)
+    assert set(sys.modules) == before
+    assert CALLS == []
+
+
+@pytest.mark.parametrize("name", NOT_DATA)
+def test_an_error_text_that_names_what_is_no_error_is_refused(name):
+    before = set(sys.modules)
+    text = f'{{"$error":{{"type":"{name}","args":["true"],"attributes":{{"returncode":0}}}}}}'
+    with pytest.raises(UnknownTypeError):
+        CODEC.decode(text)
+    assert CODEC.decode_error_lenient(text).type == name
+    assert set(sys.modules) == before
+    assert CALLS == []
+
+
+RECORDED = {
+    "$enum": samples.Colour.RED,
+    "$dataclass": samples.Order(1),
+    "$attrs": samples.Slotted(1),
+    "$pydantic": samples.Model(a=1),
+    "$namedtuple": samples.Pair(1),
+    "$custom": samples.Handle(1),
+}
+
+
+@pytest.mark.parametrize("tag", RECORDED)
+def test_a_class_is_rebuilt_only_by_its_own_tag(tag):
+    text = CODEC.encode(RECORDED[tag])[0]
+    CODEC.decode(text)
+    for other in {shape.tag for shape in SHAPES} - {tag}:
+        with pytest.raises(UnknownTypeError, match="none in this program"):
+            CODEC.decode(text.replace(tag, other))
+
+
+def test_a_recorded_attribute_cannot_replace_what_the_class_does():
+    text = '{"$dataclass":["value_samples:Order",{"id":1,"price":2,"lines":[]},{"__class__":5,"__dict__":{"id":9}}]}'
+    order = CODEC.decode(text)
+    assert type(order) is samples.Order
+    assert order.id == 1
+    error = CODEC.decode(
+        '{"$error":{"type":"builtins:ValueError","args":["x"],"attributes":{"__class__":5,"args":[1]}}}'
+    )
+    assert type(error) is ValueError
+    assert error.args == ("x",)
+
+
+def test_importing_the_codec_loads_none_of_the_libraries_it_can_record():
+    program = (
+        "import sys; import litewf.serialization as s; c = s.JsonSerializer(); c.encode([(1,), {'a': 1.5}]);"
+        "print([m for m in ('decimal','fractions','zoneinfo','uuid','asyncio','pydantic','attr','pickle') if m in sys.modules])"
+    )
+    root = sys.modules["litewf.serialization"].__file__.rsplit("/", 3)[0]
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_library_values_are_read_by_a_program_that_has_not_loaded_their_library():
+    program = (
+        "import litewf.serialization as s; c = s.JsonSerializer();"
+        """print(c.decode('[{"$decimal":"1.10"},{"$uuid":"00000000-0000-0000-0000-000000000000"},{"$fraction":[1,3]}]'))"""
+    )
+    root = sys.modules["litewf.serialization"].__file__.rsplit("/", 3)[0]
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root
+    )
+    assert done.stdout.startswith("[Decimal('1.10'), UUID(")

@@ -1,0 +1,91 @@
+"""Real processes for the tests of lock files: each runs a few lines, speaks over its pipes, and is killed at the end."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import litewf.errors
+
+ROOT = Path(litewf.errors.__file__).parents[1]
+
+PREAMBLE = """
+import os, sys
+from pathlib import Path
+from litewf.store import oslock
+from litewf.store.lockfile import ProcessLock
+from litewf.store.turnstile import Turnstile
+db = Path(sys.argv[1])
+def say(text): print(text, flush=True)
+def hear(): return sys.stdin.readline().strip()
+"""
+
+
+class Process:
+    """A Python process that runs `code`; `hear` blocks for its next line, so that nobody has to sleep."""
+
+    def __init__(self, code: str, db: Path) -> None:
+        self.popen = subprocess.Popen(
+            [sys.executable, "-c", PREAMBLE + code, str(db)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+
+    def hear(self) -> str:
+        assert self.popen.stdout is not None
+        return self.popen.stdout.readline().strip()
+
+    def say(self, text: str = "go") -> None:
+        assert self.popen.stdin is not None
+        self.popen.stdin.write(text + "\n")
+        self.popen.stdin.flush()
+
+    def kill(self) -> None:
+        self.popen.kill()
+        self.popen.wait()
+
+    def close(self) -> None:
+        self.kill()
+        for pipe in (self.popen.stdin, self.popen.stdout):
+            assert pipe is not None
+            pipe.close()
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    return tmp_path / "app.db"
+
+
+@pytest.fixture
+def spawn(db: Path) -> Iterator[Callable[[str], Process]]:
+    started: list[Process] = []
+
+    def start(code: str) -> Process:
+        started.append(Process(code, db))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.close()
+
+
+@pytest.fixture
+def in_fork() -> Callable[[Callable[[], None]], None]:
+    """Run a function in a forked child to its end."""
+
+    def run(body: Callable[[], None]) -> None:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                body()
+            except BaseException:
+                os._exit(1)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+    return run
