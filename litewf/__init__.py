@@ -94,6 +94,7 @@ list_workflows = inside.list_workflows
 list_workflows_async = inside.list_workflows_async
 
 __all__ = [
+    "NOT_DONE",
     "AsyncStep",
     "AsyncWorkflow",
     "BlockingCallError",
@@ -105,7 +106,6 @@ __all__ = [
     "JsonSerializer",
     "LitewfError",
     "MaxRecoveryAttemptsExceededError",
-    "NOT_DONE",
     "NonDeterminismError",
     "NotInWorkflowError",
     "Opaque",

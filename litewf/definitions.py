@@ -29,15 +29,18 @@ class StepDefinition:
     module: str
     fn: Callable[..., object]
     is_async: bool
-    policy: RetryPolicy = RetryPolicy()
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
     timeout_us: int | None = None
     on_uncertain: OnUncertain = "rerun"
     cancellable: bool = False
-    plain: bool = field(init=False, default=False)  # neither retries, timeout nor intent: the fast path
+    once: bool = field(init=False, default=False)  # one attempt, recorded after it: the fast path
+    in_task: bool = field(init=False, default=False)  # the body may run in the task of an async workflow
 
     def __post_init__(self) -> None:
-        plain = not self.policy.max_retries and self.timeout_us is None and self.on_uncertain == "rerun"
-        object.__setattr__(self, "plain", plain and not self.cancellable)
+        bounded = self.timeout_us is not None or self.cancellable
+        once = not self.policy.max_retries and self.on_uncertain == "rerun" and not bounded
+        object.__setattr__(self, "once", once)
+        object.__setattr__(self, "in_task", self.is_async and not bounded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,14 @@ def check_name(name: object, what: str) -> str:
     return name
 
 
+def check_definition_name(name: object, what: str) -> str:
+    """The name of something that users define; names under 'litewf.' are those of the engine's own records."""
+    checked = check_name(name, what)
+    if checked.startswith("litewf."):
+        raise ValueError(f"{what} must not begin with 'litewf.', which marks litewf's own records: {checked!r}")
+    return checked
+
+
 class Registry:
     """A set of definitions for one or several engines.
 

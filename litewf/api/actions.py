@@ -150,7 +150,7 @@ def blocking(method: Callable[Concatenate[S, P], Action[R]]) -> Callable[Concate
 
     @wraps(method)
     def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return perform(self._running(), method(self, *args, **kwargs))  # noqa: SLF001 - the protocol's own
+        return perform(self._running(), method(self, *args, **kwargs))
 
     call.__name__ = method.__name__.lstrip("_")
     return call
@@ -163,7 +163,7 @@ def awaiting(
 
     @wraps(method)
     def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
-        return perform_async(self._running(), method(self, *args, **kwargs))  # noqa: SLF001 - the protocol's own
+        return perform_async(self._running(), method(self, *args, **kwargs))
 
     call.__name__ = method.__name__.lstrip("_") + "_async"
     return call

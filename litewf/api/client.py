@@ -1,12 +1,12 @@
 """What may be asked of a file with workflows: start, wait, look, steer. An engine is this, and runs workflows too.
 
-Each operation is one method that returns an action; the blocking method and its `_async` twin are derived from it. Inside
-a workflow the same methods are durable calls.
+Each operation is one method that returns an action; the blocking method and its `_async` twin are derived from it.
+Inside a workflow the same methods are durable calls.
 """
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack, cast
 
 from litewf.api.actions import Action, awaiting, blocking, change, perform, perform_async, query
 from litewf.api.handle import WorkflowHandle
@@ -60,9 +60,7 @@ class WorkflowOperations:
 
     # --- starting ---------------------------------------------------------------------------------------------
 
-    def start_workflow(
-        self, workflow: BaseWorkflow[P, R], /, *args: P.args, **kwargs: P.kwargs
-    ) -> WorkflowHandle[R]:
+    def start_workflow(self, workflow: BaseWorkflow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> WorkflowHandle[R]:
         """Start a workflow; it is durable on return. `workflow.with_options(workflow_id=...)` makes it idempotent."""
         return perform(self._running(), start(workflow.request(args, kwargs)))
 
@@ -74,7 +72,8 @@ class WorkflowOperations:
 
     def run_workflow(self, workflow: BaseWorkflow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Start a workflow and wait for its result."""
-        return self.start_workflow(workflow, *args, **kwargs).get_result()
+        handle: WorkflowHandle[R] = self.start_workflow(workflow, *args, **kwargs)
+        return handle.get_result()
 
     async def run_workflow_async(self, workflow: BaseWorkflow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Start a workflow and wait for its result."""
@@ -90,11 +89,11 @@ class WorkflowOperations:
 
     # --- looking ----------------------------------------------------------------------------------------------
 
-    def _retrieve_workflow(self, workflow_id: str) -> Action[WorkflowHandle[Any]]:
+    def _retrieve_workflow(self, id: str) -> Action[WorkflowHandle[Any]]:
         """The handle of a workflow that exists."""
         return query(
             "retrieve_workflow",
-            lambda _: views.exists(workflow_id),
+            lambda _: views.exists(id),
             lambda runtime, found: WorkflowHandle(found, runtime),
         )
 
@@ -105,9 +104,9 @@ class WorkflowOperations:
         found = WorkflowFilter(**filters) if chosen is None else chosen
         return query("list_workflows", lambda runtime: views.workflows(runtime, found))
 
-    def _list_steps(self, workflow_id: str) -> Action[list[StepInfo]]:
+    def _list_steps(self, id: str) -> Action[list[StepInfo]]:
         """What a workflow has recorded, in the order of its calls."""
-        return query("list_steps", lambda runtime: views.steps(runtime, workflow_id))
+        return query("list_steps", lambda runtime: views.steps(runtime, id))
 
     retrieve_workflow = blocking(_retrieve_workflow)
     retrieve_workflow_async = awaiting(_retrieve_workflow)
@@ -118,50 +117,48 @@ class WorkflowOperations:
 
     # --- steering ---------------------------------------------------------------------------------------------
 
-    def _cancel_workflow(self, workflow_id: str) -> Action[None]:
+    def _cancel_workflow(self, id: str) -> Action[None]:
         """Cancel an unfinished workflow and its children; a step body that runs is not interrupted."""
-        return change("cancel_workflow", lambda runtime: commands.cancel(runtime, workflow_id))
+        return change("cancel_workflow", lambda runtime: commands.cancel(runtime, id))
 
-    def _resume_workflow(self, workflow_id: str) -> Action[WorkflowHandle[Any]]:
+    def _resume_workflow(self, id: str) -> Action[WorkflowHandle[Any]]:
         """Let a cancelled, given up or held workflow go on from its last recorded step."""
         return change(
             "resume_workflow",
-            lambda runtime: commands.resume(runtime, workflow_id),
-            lambda runtime, _: WorkflowHandle(workflow_id, runtime),
+            lambda runtime: commands.resume(runtime, id),
+            lambda runtime, _: WorkflowHandle(id, runtime),
         )
 
     def _fork_workflow(
         self,
-        workflow_id: str,
+        id: str,
         start_step: int = 1,
         *,
-        forked_id: str | None = None,
+        workflow_id: str | None = None,
         application_version: str | None = None,
     ) -> Action[WorkflowHandle[Any]]:
-        """Start a copy of a workflow that has recorded the steps before `start_step`."""
+        """Start a copy of workflow `id` that has recorded the steps before `start_step`, under `workflow_id`."""
         return change(
             "fork_workflow",
-            lambda runtime: commands.fork(runtime, workflow_id, start_step, forked_id, application_version),
+            lambda runtime: commands.fork(runtime, id, start_step, workflow_id, application_version),
             lambda runtime, found: WorkflowHandle(found, runtime),
         )
 
-    def _rewind_workflow(self, workflow_id: str, start_step: int | None = None) -> Action[WorkflowHandle[Any]]:
+    def _rewind_workflow(self, id: str, start_step: int | None = None) -> Action[WorkflowHandle[Any]]:
         """Run a finished workflow again from a step, under its own id; None: from the first step that failed."""
         return change(
             "rewind_workflow",
-            lambda runtime: commands.rewind(runtime, workflow_id, start_step),
-            lambda runtime, _: WorkflowHandle(workflow_id, runtime),
+            lambda runtime: commands.rewind(runtime, id, start_step),
+            lambda runtime, _: WorkflowHandle(id, runtime),
         )
 
-    def _delete_workflow(self, workflow_id: str) -> Action[None]:
+    def _delete_workflow(self, id: str) -> Action[None]:
         """Remove a finished workflow with all that it recorded."""
-        return change("delete_workflow", lambda runtime: commands.delete(runtime, workflow_id))
+        return change("delete_workflow", lambda runtime: commands.delete(runtime, id))
 
-    def _update_attributes(self, workflow_id: str, attributes: Mapping[str, object]) -> Action[None]:
+    def _update_attributes(self, id: str, attributes: Mapping[str, object]) -> Action[None]:
         """Merge attributes into those of a workflow; None removes one."""
-        return change(
-            "update_attributes", lambda runtime: commands.update_attributes(runtime, workflow_id, attributes)
-        )
+        return change("update_attributes", lambda runtime: commands.update_attributes(runtime, id, attributes))
 
     cancel_workflow = blocking(_cancel_workflow)
     cancel_workflow_async = awaiting(_cancel_workflow)
@@ -205,7 +202,8 @@ class WorkflowOperations:
 
     def transact(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `function(conn, ...)` on the user's own tables of this file, in one durable transaction."""
-        return perform(self._running(), self._transact(function, *args, **kwargs))
+        action: Action[R] = self._transact(function, *args, **kwargs)
+        return cast("R", perform(self._running(), action))
 
     def transact_async(
         self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs

@@ -2,7 +2,7 @@
 
 import logging
 import uuid as uuids
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -11,6 +11,7 @@ from litewf.durations import Duration, duration_us, moment_us, optional_duration
 from litewf.engine import calls, flows, patches, results, starting
 from litewf.engine.calls import DurableCall
 from litewf.engine.execution import FRAME, Branch, Execution, StepFrame
+from litewf.engine.requests import Flow
 from litewf.engine.results import MISSING, Candidate, Limit
 from litewf.engine.runner import ContinueAsNew
 from litewf.errors import NotInWorkflowError, UsageError
@@ -50,14 +51,11 @@ def sleep_until_async(time: datetime) -> Awaitable[None]:
 
 
 def _sleep_async(what: str, due: Callable[[int], int]) -> DurableCall[None]:
-    call = calls.awaitable(what, flows.sleep, due)
-    call.candidate = due  # wait_first fixes its time when it begins to wait
-    return call
+    fixed = results.Due(due)  # by the sleep itself or by the wait_first that it is part of, whichever begins first
+    return calls.awaitable(what, flows.sleep, fixed, candidate=results.Spec("litewf.sleep", fixed))
 
 
-def wait_first(
-    waits: Sequence[WorkflowHandle[Any]], *, timeout: Duration | None = None, default: Any = MISSING
-) -> Any:
+def wait_first(waits: Sequence[WorkflowHandle[Any]], *, timeout: Duration | None = None, default: Any = MISSING) -> Any:
     """The handle whose workflow ends first; the choice is recorded. The other workflows go on."""
     limit = Limit(optional_duration_us(timeout, "timeout"), default)
     candidates = [_handle_candidate(wait) for wait in _some(waits, "wait_first")]
@@ -75,7 +73,7 @@ def wait_first_async(
     limit = Limit(optional_duration_us(timeout, "timeout"), default)
     _some(waits, "wait_first_async")
 
-    def flow(execution: Execution, number: str) -> results.Flow[Any]:
+    def flow(execution: Execution, number: str) -> Flow[Any]:
         candidates = [_candidate(execution, wait) for wait in waits]
         chosen = yield from results.first(execution, number, candidates, limit)
         if not isinstance(chosen, results.Chosen):
@@ -127,13 +125,13 @@ def _candidate(execution: Execution, wait: object) -> Candidate:
             f"wait_first_async takes handles and waits such as sleep_async() that were not awaited, not"
             f" {type(wait).__name__}; start a child workflow for anything else"
         )
-    if isinstance(wait.candidate, Candidate):
-        return wait.candidate
+    spec: results.Spec = wait.candidate
     record = execution.records.get(wait.number)
     if record is not None:
-        return Candidate(kept=flows.as_promise(record))
+        return Candidate(spec.workflow_id, flows.as_promise(record))
     now_us = execution.runtime.now_us()
-    return Candidate(kept=Promise(wait.number, "litewf.sleep", now_us, wait.candidate(now_us)))
+    due_us = spec.due(now_us)
+    return Candidate(spec.workflow_id, None if due_us is None else Promise(wait.number, spec.name, now_us, due_us))
 
 
 # --- values -------------------------------------------------------------------------------------------------------
@@ -194,7 +192,7 @@ def continue_as_new(*args: Any, **kwargs: Any) -> NoReturn:
     execution = branch.execution
     execution.check()
     text, *arguments = starting.encode_input(execution.runtime, execution.receiver, args, kwargs)
-    execution.over = ContinueAsNew(text, (arguments[0], arguments[1]))
+    execution.over = ContinueAsNew(text, cast("tuple[Sequence[Any], Mapping[str, Any]]", tuple(arguments)))
     raise execution.over
 
 

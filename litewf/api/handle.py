@@ -57,7 +57,12 @@ class WorkflowHandle(Generic[R_co]):
             )
         return self._runtime
 
-    def _get_result(self, *, timeout: Duration | None = None, default: Any = MISSING) -> Action[R_co]:
+    def _outside(self, what: str) -> "Runtime":
+        if type(FRAME.get()) is Branch:
+            raise UsageError(f"{what}() is not recorded, so no workflow may use it; wait with get_result() instead")
+        return self._running()
+
+    def _get_result(self, timeout: Duration | None = None, default: Any = MISSING) -> Action[R_co]:
         timeout_us, workflow_id = optional_duration_us(timeout, "timeout"), self.workflow_id
         limit = results.Limit(timeout_us, default)
         return Action(
@@ -65,7 +70,7 @@ class WorkflowHandle(Generic[R_co]):
             lambda runtime: results.result_outside(runtime, workflow_id, limit),
             lambda execution, number: results.result(execution, number, workflow_id, limit),
             keep,
-            results.Candidate(workflow_id),
+            results.Spec("litewf.get_result", limit.due, workflow_id),
         )
 
     def _get_status(self) -> Action[WorkflowStatus]:
@@ -85,13 +90,13 @@ class WorkflowHandle(Generic[R_co]):
 
     def add_done_callback(self, fn: "Callable[[WorkflowHandle[R_co]], object]") -> None:
         """Call `fn(handle)` in a worker thread once the workflow has ended or is held; lost when the engine closes."""
-        runtime = self._running()
-        runtime.watch(self.workflow_id, lambda: fn(self))
+        runtime = self._outside("add_done_callback")
+        runtime.watch(self.workflow_id, lambda: None if runtime.closed else fn(self))
 
     def as_future(self) -> "Future[R_co]":
         """A future of the result; `asyncio.wrap_future` makes it awaitable."""
         future: Future[R_co] = Future()
-        runtime = self._running()
+        runtime = self._outside("as_future")
 
         def settle() -> None:
             try:

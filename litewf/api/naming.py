@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from litewf.errors import RegistrationError
-from litewf.registry import check_name
+from litewf.registry import check_definition_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +20,20 @@ class Described:
     owner: Callable[[], type | None]
 
 
-def describe(fn: Callable[..., Any], name: str | None, what: str) -> Described:
+def describe(fn: Any, name: str | None, what: str) -> Described:
     """The name, module and kind of a function; refuses what cannot be run durably."""
     if isinstance(fn, staticmethod):
         raise RegistrationError(f"put @staticmethod above @{what}")
-    plain = fn.__func__ if isinstance(fn, classmethod) else fn
+    plain: Any = fn.__func__ if isinstance(fn, classmethod) else fn
     if not callable(plain):
         raise TypeError(f"@{what} decorates a function, not {type(plain).__name__}")
     if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
         raise RegistrationError(f"@{what} {plain.__qualname__}: a generator cannot be recorded; return a value")
     qualname = getattr(plain, "__qualname__", type(plain).__name__)
-    chosen = check_name(name or qualname.replace("<locals>.", ""), f"a {what}'s name")
+    chosen = check_definition_name(name or qualname.replace("<locals>.", ""), f"a {what}'s name")
     module = getattr(plain, "__module__", None) or "__main__"
-    return Described(chosen, module, inspect.iscoroutinefunction(plain), _owner(module, qualname))
+    is_async = inspect.iscoroutinefunction(plain) or inspect.iscoroutinefunction(type(plain).__call__)
+    return Described(chosen, module, is_async, _owner(module, qualname))
 
 
 def _owner(module: str, qualname: str) -> Callable[[], type | None]:

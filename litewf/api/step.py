@@ -10,7 +10,7 @@ from litewf.definitions import OnUncertain, StepDefinition
 from litewf.durations import Duration, duration_us, optional_duration_us
 from litewf.engine import calls, flows
 from litewf.engine.execution import FRAME, Branch
-from litewf.registry import Registry, check_name
+from litewf.registry import Registry, check_definition_name
 from litewf.retry import RetryOn, RetryPolicy
 
 P = ParamSpec("P")
@@ -45,6 +45,7 @@ class BaseStep(Generic[P, R_co]):
 
     def __init__(self, definition: StepDefinition) -> None:
         self._definition = definition
+        self._label = f"step {definition.name}"
         self.__name__ = getattr(definition.fn, "__name__", definition.name)
         self.__qualname__ = definition.name
         self.__doc__ = definition.fn.__doc__
@@ -74,9 +75,8 @@ class Step(BaseStep[P, R_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         definition = self._definition
         if type(FRAME.get()) is not Branch:
-            result: R_co = definition.fn(*args, **kwargs)
-            return result
-        return cast("R_co", calls.blocking(f"step {definition.name}", flows.step, definition, args, kwargs))
+            return cast("R_co", definition.fn(*args, **kwargs))
+        return cast("R_co", calls.blocking(self._label, flows.step, definition, args, kwargs))
 
     def with_options(self, **options: Unpack[StepOptions]) -> "Step[P, R_co]":
         """The same step with other rules."""
@@ -89,7 +89,7 @@ class Step(BaseStep[P, R_co]):
         self: "Step[Concatenate[Any, Q], R_co]", instance: object, owner: type | None = None
     ) -> "Step[Q, R_co]": ...
     def __get__(self, instance: object, owner: type | None = None) -> "Step[Any, R_co]":
-        return self if instance is None else Step(bound(self._definition, instance))
+        return Step(bound(self._definition, instance, owner)) if is_bound(self._definition, instance) else self
 
 
 class AsyncStep(BaseStep[P, R_co]):
@@ -98,9 +98,8 @@ class AsyncStep(BaseStep[P, R_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
         definition = self._definition
         if type(FRAME.get()) is not Branch:
-            coroutine: Coroutine[Any, Any, R_co] = definition.fn(*args, **kwargs)
-            return coroutine
-        return calls.awaitable(f"step {definition.name}", flows.step, definition, args, kwargs)
+            return cast("Coroutine[Any, Any, R_co]", definition.fn(*args, **kwargs))
+        return calls.awaitable(self._label, flows.step, definition, args, kwargs)
 
     def with_options(self, **options: Unpack[StepOptions]) -> "AsyncStep[P, R_co]":
         """The same step with other rules."""
@@ -113,7 +112,7 @@ class AsyncStep(BaseStep[P, R_co]):
         self: "AsyncStep[Concatenate[Any, Q], R_co]", instance: object, owner: type | None = None
     ) -> "AsyncStep[Q, R_co]": ...
     def __get__(self, instance: object, owner: type | None = None) -> "AsyncStep[Any, R_co]":
-        return self if instance is None else AsyncStep(bound(self._definition, instance))
+        return AsyncStep(bound(self._definition, instance, owner)) if is_bound(self._definition, instance) else self
 
 
 class StepDecorator:
@@ -124,16 +123,23 @@ class StepDecorator:
         self._options: StepOptions = options or {}
 
     @overload
-    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncStep[P, R]: ...
+    def __call__(  # type: ignore[overload-overlap]  # the first that fits is meant
+        self, fn: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> AsyncStep[P, R]: ...
     @overload
     def __call__(self, fn: Callable[P, R], /) -> Step[P, R]: ...
     @overload
+    def __call__(self, name: str, /, **options: Unpack[StepOptions]) -> "StepDecorator": ...
+    @overload
     def __call__(self, **options: Unpack[StepOptions]) -> "StepDecorator": ...
-    def __call__(self, fn: Callable[..., Any] | None = None, /, **options: Unpack[StepOptions]) -> Any:
+    def __call__(  # type: ignore[misc]  # a function or a name, told apart below
+        self, fn: Any = None, /, **options: Unpack[StepOptions]
+    ) -> Any:
         """Decorate a function, or return a decorator with options; StepOptions describes them."""
-        if fn is None:
-            policy(RetryPolicy(), options)  # wrong options are refused here
-            return StepDecorator(self._registry, options)
+        if fn is None or isinstance(fn, str):
+            chosen = cast("StepOptions", options if fn is None else {**options, "name": fn})
+            policy(RetryPolicy(), chosen)  # wrong options are refused here
+            return StepDecorator(self._registry, chosen)
         described = describe(fn, self._options.get("name"), "step")
         plain = StepDefinition(described.name, described.module, fn, described.is_async)
         definition = changed(plain, self._options)
@@ -156,7 +162,7 @@ def changed(definition: StepDefinition, options: StepOptions) -> StepDefinition:
         timeout_us = optional_duration_us(options["timeout"], "timeout")
     return replace(
         definition,
-        name=definition.name if name is None else check_name(name, "a step's name"),
+        name=definition.name if name is None else check_definition_name(name, "a step's name"),
         policy=policy(definition.policy, options),
         timeout_us=timeout_us,
         on_uncertain=on_uncertain,
@@ -195,16 +201,22 @@ def _check_number(option: str, number: float, low: float, high: float) -> None:
 
 
 def _checked_retry_on(retry_on: RetryOn) -> RetryOn:
-    kinds = retry_on if isinstance(retry_on, tuple) else (retry_on,)
-    for kind in kinds:
-        if not (isinstance(kind, type) and issubclass(kind, BaseException)) and (kinds is retry_on or not callable(kind)):
+    if callable(retry_on) and not isinstance(retry_on, type):
+        return retry_on
+    for kind in retry_on if isinstance(retry_on, tuple) else (retry_on,):
+        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
             raise TypeError(f"retry_on is an exception type, a tuple of them, or a predicate, not {kind!r}")
     return retry_on
 
 
-def bound(definition: StepDefinition, instance: object) -> StepDefinition:
-    """A step that is a method, bound to its object."""
-    return replace(definition, fn=definition.fn.__get__(instance))
+def is_bound(definition: StepDefinition, instance: object) -> bool:
+    """Whether looking the step up on an object or a class gives a method of it."""
+    return instance is not None or isinstance(definition.fn, classmethod)
+
+
+def bound(definition: StepDefinition, instance: object, owner: type | None) -> StepDefinition:
+    """A step that is a method, bound to its object or class."""
+    return replace(definition, fn=definition.fn.__get__(instance, owner))
 
 
 # --- any function -------------------------------------------------------------------------------------------------
@@ -233,9 +245,7 @@ def run_step(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
 
 
 @overload
-def run_step_async(
-    fn: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
-) -> Awaitable[R]: ...
+def run_step_async(fn: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]: ...
 @overload
 def run_step_async(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]: ...
 def run_step_async(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

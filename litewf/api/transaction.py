@@ -68,10 +68,15 @@ class TransactionDecorator:
     @overload
     def __call__(self, fn: Callable[Concatenate[Connection, P], R], /) -> Transaction[P, R]: ...
     @overload
+    def __call__(self, name: str, /) -> "TransactionDecorator": ...
+    @overload
     def __call__(self, *, name: str | None = None) -> "TransactionDecorator": ...
-    def __call__(self, fn: Callable[..., Any] | None = None, /, *, name: str | None = None) -> Any:
+    def __call__(  # type: ignore[misc]  # a function or a name, told apart below
+        self, fn: Any = None, /, *, name: str | None = None
+    ) -> Any:
         """Decorate a function, or return a decorator with options."""
-        if fn is None:
+        if fn is None or isinstance(fn, str):
+            name = name if fn is None else fn
             if name is not None:
                 check_name(name, "a transaction's name")
             return TransactionDecorator(self._registry, name)

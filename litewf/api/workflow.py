@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
 from litewf.api.naming import describe
 from litewf.definitions import WorkflowDefinition
@@ -47,8 +47,8 @@ class BaseWorkflow(Generic[P, R_co]):
 
     @property
     def fn(self) -> Callable[..., Any]:
-        """The plain function, to call it undurably."""
-        return self._definition.fn
+        """The plain function, to call it undurably; that of a method takes the object or class first."""
+        return cast("Callable[..., Any]", getattr(self._definition.fn, "__func__", self._definition.fn))
 
     def __repr__(self) -> str:
         return f"<workflow {self.name}>"
@@ -105,8 +105,14 @@ class BaseWorkflow(Generic[P, R_co]):
             check_name(application_version, "application_version")
         if attributes is not None:
             starting.encode_attributes(attributes)
+        if not isinstance(detached, bool):
+            raise TypeError(f"detached is True or False, not {detached!r}")
+        if authenticated_user is not None:
+            check_name(authenticated_user, "authenticated_user")
         if isinstance(authenticated_roles, str):
             raise TypeError("authenticated_roles is a list of role names, not one text")
+        for role in authenticated_roles or ():
+            check_name(role, "an authenticated role")
         return replace(
             self._options,
             workflow_id=workflow_id,
@@ -121,9 +127,13 @@ class BaseWorkflow(Generic[P, R_co]):
 
 
 def _child_result(execution: Execution, number: str, request: StartRequest, branch: Branch) -> Flow[Any]:
-    """Call a workflow: start the child, then wait for its result; two durable calls."""
+    """Call a workflow: start the child, then wait for its result; two durable calls, numbered when it is called."""
+    return _start_and_wait(execution, number, branch.next_number(), request)
+
+
+def _start_and_wait(execution: Execution, number: str, result_number: str, request: StartRequest) -> Flow[Any]:
     workflow_id = yield from starting.start_child(execution, number, request)
-    return (yield from results.result(execution, branch.next_number(), workflow_id, results.NO_LIMIT))
+    return (yield from results.result(execution, result_number, workflow_id, results.NO_LIMIT))
 
 
 class Workflow(BaseWorkflow[P, R_co]):
@@ -219,19 +229,24 @@ class WorkflowDecorator:
         self._max_recovery_attempts = max_recovery_attempts
 
     @overload
-    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncWorkflow[P, R]: ...
+    def __call__(  # type: ignore[overload-overlap]  # the first that fits is meant
+        self, fn: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> AsyncWorkflow[P, R]: ...
     @overload
     def __call__(self, fn: Callable[P, R], /) -> Workflow[P, R]: ...
     @overload
+    def __call__(self, name: str, /, *, max_recovery_attempts: int = 100) -> "WorkflowDecorator": ...
+    @overload
     def __call__(self, *, name: str | None = None, max_recovery_attempts: int = 100) -> "WorkflowDecorator": ...
-    def __call__(
-        self, fn: Callable[..., Any] | None = None, /, *, name: str | None = None, max_recovery_attempts: int = 100
+    def __call__(  # type: ignore[misc]  # a function or a name, told apart below
+        self, fn: Any = None, /, *, name: str | None = None, max_recovery_attempts: int = 100
     ) -> Any:
         """Decorate a function, or return a decorator with options.
 
         A workflow whose process dies `max_recovery_attempts` times in a row without a new step is given up.
         """
-        if fn is None:
+        if fn is None or isinstance(fn, str):
+            name = name if fn is None else fn
             if name is not None:
                 check_name(name, "a workflow's name")
             if isinstance(max_recovery_attempts, bool) or not isinstance(max_recovery_attempts, int):
@@ -266,7 +281,7 @@ def check_arguments(fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping
         raise TypeError(f"workflow {getattr(plain, '__qualname__', plain)}: {error}") from None
 
 
-def as_request(item: Sequence[Any]) -> StartRequest:
+def as_request(item: Any) -> StartRequest:
     """One item of `start_workflows`: a workflow and its arguments."""
     if isinstance(item, str) or not isinstance(item, Sequence) or not item or not isinstance(item[0], BaseWorkflow):
         raise UsageError("start_workflows takes tuples of a workflow and its arguments: [(checkout, order), ...]")

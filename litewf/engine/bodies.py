@@ -17,30 +17,26 @@ if TYPE_CHECKING:
 
 def call_in_thread(runtime: "Runtime", call: Call) -> object:
     """Run a body for a workflow that has a thread of its own."""
-    if call.is_async:
+    if call.definition.is_async:
         return _on_engine_loop(runtime, call)
-    if call.timeout_us is not None:
+    if call.definition.timeout_us is not None:
         return _in_other_thread(runtime, call)
     return _plainly(call)
 
 
 def call_on_loop(runtime: "Runtime", call: Call, mailbox: "LoopMailbox") -> Generator[Any, Any, object]:
     """Run a body for a workflow that is a task."""
-    if not call.is_async:
+    if not call.definition.is_async:
         return (yield from _in_pool(runtime, call, mailbox))
-    if call.timeout_us is not None or call.cancellable:
-        return (yield from _as_task(runtime, call, mailbox))
-    token = FRAME.set(call.frame)
-    try:
-        return (yield from call.fn(*call.args, **call.kwargs).__await__())
-    finally:
-        FRAME.reset(token)
+    if call.definition.in_task:
+        return (yield from _awaited(call).__await__())
+    return (yield from _as_task(runtime, call, mailbox))
 
 
 def _plainly(call: Call) -> object:
     token = FRAME.set(call.frame)
     try:
-        return call.fn(*call.args, **call.kwargs)
+        return call.definition.fn(*call.args, **call.kwargs)
     finally:
         FRAME.reset(token)
 
@@ -56,7 +52,7 @@ def _in_other_thread(runtime: "Runtime", call: Call) -> object:
         except BaseException as error:  # noqa: BLE001 - it belongs to the workflow
             outcome.put((False, error))
 
-    alarm = runtime.alarm(call.timeout_us, lambda: outcome.put((False, timed_out(call))))
+    alarm = runtime.alarm(call.definition.timeout_us, lambda: outcome.put((False, timed_out(call))))
     runtime.pool.submit(work, extra=True)
     done, value = outcome.get()
     runtime.silence(alarm)
@@ -116,9 +112,11 @@ def _as_task(runtime: "Runtime", call: Call, mailbox: "LoopMailbox") -> Generato
             task.cancel()
 
     alarm = None
-    if call.timeout_us is not None:
-        alarm = runtime.alarm(call.timeout_us, lambda: loop.call_soon_threadsafe(stop))
-    call.frame.task = task if call.cancellable else None
+    if call.definition.timeout_us is not None:
+        alarm = runtime.alarm(call.definition.timeout_us, lambda: loop.call_soon_threadsafe(stop))
+    execution = call.frame.execution
+    if call.definition.cancellable:
+        execution.let_stop(task)
     try:
         return (yield from task)
     except asyncio.CancelledError:
@@ -126,23 +124,26 @@ def _as_task(runtime: "Runtime", call: Call, mailbox: "LoopMailbox") -> Generato
             task.cancel()  # the workflow's own task is being stopped
         elif timed:
             raise timed_out(call) from None
-        call.frame.execution.check()
+        execution.check()
         raise
     finally:
+        execution.stoppable = {other for other in execution.stoppable if other is not task}
         runtime.silence(alarm)
 
 
 async def _awaited(call: Call) -> object:
-    return await call.fn(*call.args, **call.kwargs)
+    token = FRAME.set(call.frame)
+    try:
+        return await call.definition.fn(*call.args, **call.kwargs)
+    finally:
+        FRAME.reset(token)
 
 
 def timed_out(call: Call) -> StepTimeoutError:
     """The error of an attempt that took too long."""
     frame = call.frame
-    seconds = (call.timeout_us or 0) / 1_000_000
+    seconds = (call.definition.timeout_us or 0) / 1_000_000
     return StepTimeoutError(
         f"step {frame.number} ({frame.name}) of {frame.execution.label}: attempt {frame.attempt} took longer than"
         f" its timeout of {seconds:g} s; give it more time or let the body give up earlier"
     )
-
-

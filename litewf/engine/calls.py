@@ -49,27 +49,14 @@ class DurableCall(Coroutine[Any, Any, R]):
         if self._driver is not None:
             state = "withdrawn: another wait was first" if self._withdrawn else "awaited already"
             raise UsageError(f"call {self.number} of {self._execution.label} was {state}")
-        self._driver = self._run()
-        return self._driver
-
-    def _run(self) -> Generator[Any, Any, R]:
         execution = self._execution
-        if execution.parking is not None:
-            yield from execution.parking  # not before it is known whether the execution goes on
-        if execution.over is not None:
-            raise execution.over
-        execution.busy += 1
-        try:
-            return (yield from execution.runtime.drive_async(self._flow))
-        finally:
-            execution.busy -= 1
-            if execution.waits and not execution.busy:
-                execution.poke()
+        self._driver = driver = execution.runtime.drive_async(self._flow, execution)
+        return driver
 
     def withdraw(self) -> None:
         """Make it an error to await this call: another one was first."""
         if self._driver is None:
-            self._driver = self._run()
+            self._driver = self.__await__()
             self._withdrawn = True
 
     def send(self, value: Any) -> Any:
@@ -85,11 +72,14 @@ class DurableCall(Coroutine[Any, Any, R]):
 
 def awaitable(what: str, flow: Callable[..., Flow[R]], *args: Any, candidate: Any = None) -> DurableCall[R]:
     """A durable call of an async workflow."""
-    branch = async_branch(what)
+    branch = FRAME.get()
+    if type(branch) is not Branch or branch.owner is not _current_task():
+        branch = async_branch(what)  # raises, and says why
     execution = branch.execution
     if execution.over is not None:
         raise execution.over
-    number = branch.next_number()
+    branch.count += 1
+    number = f"{branch.prefix}{branch.count}"
     return DurableCall(execution, number, flow(execution, number, *args), candidate)
 
 
@@ -117,9 +107,7 @@ def async_branch(what: str) -> Branch:
     branch = _branch(what)
     if not branch.execution.definition.is_async:
         if "step" in what:
-            raise TypeError(
-                f"{what} is async and {branch.execution.label} is not: call litewf.run_step(...) with it"
-            )
+            raise TypeError(f"{what} is async and {branch.execution.label} is not: call litewf.run_step(...) with it")
         raise UsageError(f"{what}() is for async workflows; in {branch.execution.label} call it without _async")
     if branch.owner is not _current_task():
         raise UsageError(

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from litewf.engine.results import not_found
-from litewf.engine.starting import check_workflow_id, encode_attributes
+from litewf.engine.starting import START_MANY, check_workflow_id, encode_attributes
 from litewf.errors import WorkflowCancelledError, WorkflowConflictError, WorkflowStateError
 from litewf.store import cancelling, managing
 from litewf.store.managing import Found
@@ -93,12 +93,18 @@ def rewind(runtime: "Runtime", workflow_id: str, start_step: int | None) -> Call
                 " fork it"
             )
         start = managing.first_failed_step(tx.connection, workflow.key) if start_step is None else start_step
-        for child in managing.children_from(tx.connection, workflow.key, start):
-            if managing.find(tx.connection, child) is not None:
-                cancel(runtime, child)(tx)
+        for child in _children_from(runtime, tx, workflow.key, start):
+            cancel(runtime, child)(tx)
         managing.rewind(tx, workflow.key, start, runtime.now_us())
 
     return change
+
+
+def _children_from(runtime: "Runtime", tx: Tx, key: int, start: int) -> list[str]:
+    ids: list[str] = []
+    for child, output in managing.starts_from(tx.connection, key, start, START_MANY):
+        ids += cast("list[str]", runtime.serializer.decode(output)) if child is None else [child]
+    return managing.own_children(tx.connection, key, ids)
 
 
 def _check_step(start_step: int) -> None:

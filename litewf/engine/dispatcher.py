@@ -85,7 +85,7 @@ class Dispatcher:
             try:
                 until_us = self.run_once()
             except LitewfError as error:
-                if not self._stopping and not self._runtime.closed:
+                if not self._runtime.closed:
                     LOG.warning("litewf could not dispatch: %s; it tries again", error)
                 until_us = None
             except Exception:
@@ -109,7 +109,11 @@ class Dispatcher:
         self._wake_due()
         self._claim_ready()
         self._look_after()
-        times = [time_us for time_us in (self._next_due_us, runtime.alarms.next_us()) if time_us is not None]
+        return self.next_due_us()
+
+    def next_due_us(self) -> int | None:
+        """When there is something to do that no commit announces; 0: the file has to be asked."""
+        times = [time_us for time_us in (self._next_due_us, self._runtime.alarms.next_us()) if time_us is not None]
         return min(times, default=None)
 
     # --- duties -----------------------------------------------------------------------------------------------
@@ -141,13 +145,12 @@ class Dispatcher:
 
     def _end_overdue(self, now_us: int) -> None:
         """Cancel what has passed its deadline."""
-        overdue = self._runtime.store.read(lambda connection: cancelling.overdue(connection, now_us, BATCH))
-        if not overdue:
+        if not self._runtime.store.read(lambda connection: cancelling.overdue(connection, now_us, 1)):
             return
         encode_error = self._runtime.serializer.encode_error
 
         def change(tx: Tx) -> None:
-            for one in overdue:
+            for one in cancelling.overdue(tx.connection, now_us, BATCH):
                 seconds = (now_us - one.deadline_us) / 1_000_000
                 error = WorkflowTimeoutError(
                     f"workflow {one.id!r} ({one.name}) was cancelled: its deadline passed {seconds:.3g} s ago;"

@@ -9,9 +9,9 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from litewf.engine.bodies import call_in_thread, call_on_loop
-from litewf.engine.execution import Execution
-from litewf.engine.mail import WAITERS, LoopMailbox
-from litewf.engine.parking import parking_turn
+from litewf.engine.execution import FRAME, Execution
+from litewf.engine.mail import WAITERS, LoopMailbox, Ticket
+from litewf.engine.parking import parked, parking_turn
 from litewf.engine.requests import Blocking, Call, Flow, Read, Replayed, Request, Wait
 from litewf.store.operations import Operation, Turn
 
@@ -63,18 +63,20 @@ def _block(runtime: "Runtime", wait: Wait) -> object:
     linger_until_us = runtime.begin_wait(wait)
     try:
         while True:
-            if wait.woken and (found := _look(runtime, wait)) is not None:
+            expired = runtime.is_expired(wait)  # asked first: what came before the deadline counts
+            if (wait.woken or expired) and (found := _look(runtime, wait)) is not None:
                 return found
-            if runtime.is_over(wait):
+            if expired or runtime.is_over(wait):
                 return None
             lingers = runtime.lingers(wait, linger_until_us)
             if execution is not None and not lingers and runtime.may_park(execution, None):
-                if runtime.store.writer.turn(parking_turn(execution, runtime.now_us()), inline=True):
-                    execution.end("parked")
+                parked(execution, runtime.store.writer.turn(parking_turn(execution, runtime.now_us()), inline=True))
                 wait.woken = True
             elif not wait.woken:
                 runtime.arm(wait, linger_until_us if lingers else 0)
+                wait.asleep = True
                 bell.get()
+                wait.asleep = False
     finally:
         runtime.end_wait(wait)
 
@@ -87,25 +89,42 @@ def _look(runtime: "Runtime", wait: Wait) -> object:
 # --- on an event loop ---------------------------------------------------------------------------------------------
 
 
-def drive_async(runtime: "Runtime", flow: Flow[R]) -> Suspended[R]:
-    """Run a flow to its end, suspending the current task: the generator behind an `__await__`."""
-    mailbox = runtime.loops.mailbox()
+def drive_async(runtime: "Runtime", flow: Flow[R], execution: Execution | None = None) -> Suspended[R]:
+    """Run a flow to its end, suspending the current task: the generator behind an `__await__`.
+
+    With an `execution` the flow is a durable call of it. Commits and plain async bodies, the hot path, are answered
+    here; every frame in between would cost each step.
+    """
+    if execution is not None:
+        if execution.parking is not None:
+            yield from execution.parking  # not before it is known whether the execution goes on
+        execution.busy += 1
     try:
+        if execution is not None and execution.over is not None:
+            raise execution.over
+        mailbox = runtime.loops.mailbox()
         request = next(flow)
         while True:
             try:
                 if isinstance(request, Operation):
-                    future = mailbox.loop.create_future()
-                    request.waiter = future
+                    request.waiter = ticket = Ticket(mailbox.loop)
                     request.mailbox = mailbox
                     runtime.store.writer.submit(request)
+                    ticket._asyncio_future_blocking = True  # noqa: SLF001 - as its __await__ does, a frame less
                     try:
-                        yield from future
+                        yield ticket
+                        ticket.result()
                     except mailbox.Cancelled:
                         yield from _until_known(runtime, request, mailbox)
                     if request.error is not None:
                         raise request.error
                     answer = request.result
+                elif type(request) is Call and request.definition.in_task:
+                    token = FRAME.set(request.frame)
+                    try:
+                        answer = yield from request.definition.fn(*request.args, **request.kwargs).__await__()
+                    finally:
+                        FRAME.reset(token)
                 else:
                     answer = yield from _ASYNC[type(request)](runtime, request, mailbox)
             except BaseException as error:  # noqa: BLE001 - the flow decides
@@ -115,15 +134,20 @@ def drive_async(runtime: "Runtime", flow: Flow[R]) -> Suspended[R]:
     except StopIteration as stop:
         result: R = stop.value
         return result
+    finally:
+        if execution is not None:
+            execution.busy -= 1
+            if execution.waits and not execution.busy:
+                execution.poke()
 
 
 def _until_known(runtime: "Runtime", operation: Operation, mailbox: LoopMailbox) -> Suspended[None]:
     """A task was cancelled at a commit: withdraw what is not taken yet, otherwise stay until the outcome is known."""
     if not runtime.store.writer.withdraw(operation):
         while operation.mailbox is not None:
-            operation.waiter = mailbox.loop.create_future()
+            operation.waiter = ticket = Ticket(mailbox.loop)
             try:
-                yield from operation.waiter
+                yield from ticket
             except mailbox.Cancelled:
                 continue
     raise mailbox.Cancelled
@@ -151,12 +175,13 @@ def _suspend(runtime: "Runtime", wait: Wait, mailbox: LoopMailbox) -> Suspended[
     linger_until_us = runtime.begin_wait(wait)
     try:
         while True:
-            if wait.woken and wait.look is not None:
+            expired = runtime.is_expired(wait)  # asked first: what came before the deadline counts
+            if (wait.woken or expired) and wait.look is not None:
                 found = yield from mailbox.in_thread(runtime, lambda: _look(runtime, wait))
                 if found is not None:
                     return found
             wait.woken = wait.woken and wait.look is not None
-            if runtime.is_over(wait):
+            if expired or runtime.is_over(wait):
                 return None
             lingers = runtime.lingers(wait, linger_until_us)
             if execution is not None and not lingers and (yield from _quiet(runtime, wait, execution)):
@@ -179,7 +204,7 @@ def _quiet(runtime: "Runtime", wait: Wait, execution: Execution) -> Suspended[bo
     me = runtime.loops.current_task()
     for _ in range(QUIET_CYCLES):
         yield
-        if wait.woken or runtime.is_over(wait) or not runtime.may_park(execution, me):
+        if wait.woken or runtime.is_expired(wait) or not runtime.may_park(execution, me):
             return False
     return True
 
@@ -188,15 +213,14 @@ def _park(runtime: "Runtime", execution: Execution, mailbox: LoopMailbox) -> Sus
     execution.parking = mailbox.loop.create_future()
     try:
         turn = Turn(parking_turn(execution, runtime.now_us()))
-        if (yield from drive_async(runtime, _commit(turn))):
-            execution.stop("parked")
+        parked(execution, (yield from drive_async(runtime, _commit(turn))))
     finally:
         execution.parking.set_result(None)
         execution.parking = None
     execution.check()
 
 
-def _commit(operation: Operation) -> Flow[object]:
+def _commit(operation: Operation) -> Flow[Any]:
     return (yield operation)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from litewf.engine.execution import Execution
-from litewf.engine.flows import recorded, replay, row, settled_turn
+from litewf.engine.flows import opened, recorded, replay, row, settled_turn, write
 from litewf.engine.requests import Flow, Read
 from litewf.errors import LitewfError
 from litewf.store.checkpoints import settle
@@ -21,7 +21,7 @@ def durable(
         return (yield from replay(execution, record))
     serializer, started_us = execution.runtime.serializer, execution.runtime.now_us()
 
-    def turn(tx: Tx) -> tuple[str | None, str | None] | None:
+    def turn(tx: Tx) -> Any:
         if not owned(tx, execution.key, execution.fence):
             return None
         output, error = None, None
@@ -39,10 +39,12 @@ def durable(
             )
         return output, error
 
-    output, error = yield from settled_turn(execution, turn)
-    if error is not None:
-        raise serializer.decode_error(error)
-    return serializer.decode(output)
+    try:
+        output, error = yield from settled_turn(execution, turn)
+    except LitewfError as refusal:  # after its first write, so all was undone
+        output, error = None, serializer.encode_error(refusal)[0]
+        execution.buffered.append(row(execution, number, name, started_us, None, error))
+    return opened(execution, number, name, output, error)
 
 
 def recorded_read(execution: Execution, number: str, name: str, query: Callable[..., object]) -> Flow[Any]:
@@ -53,7 +55,7 @@ def recorded_read(execution: Execution, number: str, name: str, query: Callable[
     started_us = execution.runtime.now_us()
     serializer = execution.runtime.serializer
     try:
-        answer = yield Read(query)
+        answer = yield from write(execution, Read(query))
     except LitewfError as refusal:
         error, refusal_copy = serializer.encode_error(refusal)
         execution.buffered.append(row(execution, number, name, started_us, None, error))

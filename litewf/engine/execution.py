@@ -4,7 +4,7 @@ An `Execution` lasts from a claim to the moment the workflow ends, parks or is g
 calls of one task: the workflow's own, or one that the workflow started.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, NoReturn, Union
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
 NO_RECORDS: Mapping[str, StepRow] = {}
+NO_DECISIONS: Mapping[str, bool] = {}
 
 
 class Execution:
@@ -30,8 +31,8 @@ class Execution:
         "buffered",
         "busy",
         "created_us",
-        "decisions",
         "deadline_us",
+        "decisions",
         "definition",
         "fence",
         "generation",
@@ -48,6 +49,7 @@ class Execution:
         "replaying",
         "roles",
         "runtime",
+        "stoppable",
         "task",
         "user",
         "version",
@@ -77,9 +79,11 @@ class Execution:
         self.waits: dict[Wait, None] = {}  # durable calls in flight that are, in order
         self.parking: asyncio.Future[None] | None = None
         self.main = Branch(self, "")
-        self.branches: set[asyncio.Task[Any]] = set()  # the tasks that the workflow started
+        # Most workflows need none of these three; empty sets and dicts would cost each of them memory and time.
+        self.branches: Collection[asyncio.Task[Any]] = ()  # the tasks that the workflow started
         self.task: asyncio.Task[Any] | None = None
-        self.decisions: dict[str, bool] = {}  # of patches
+        self.stoppable: Collection[asyncio.Task[Any]] = ()  # running bodies that a cancel stops
+        self.decisions: Mapping[str, bool] = NO_DECISIONS  # of patches
         self.created_us = 0
         self.deadline_us: int | None = None
         self.replayed_us = 0  # how long the last replay took
@@ -105,7 +109,16 @@ class Execution:
             self.over = Unwind(why, detail)
             self.runtime.stopping(self)
             self.runtime.notifier.wake(list(self.waits))
+            if why == "cancelled":
+                for task in tuple(self.stoppable):
+                    task.get_loop().call_soon_threadsafe(task.cancel)
         return self.over
+
+    def let_stop(self, task: "asyncio.Task[Any]") -> None:
+        """Let a cancel of the workflow stop a body that runs now."""
+        self.stoppable = {*self.stoppable, task}
+        if self.over is not None and self.over.why == "cancelled":
+            task.cancel()
 
     def check(self) -> None:
         """Raise if the execution is over."""
@@ -133,6 +146,17 @@ class Execution:
             if wait.idle:
                 self.runtime.notifier.ring([wait])
                 return
+
+    def adopt(self, task: "asyncio.Task[Any]") -> None:
+        """Take note of a task that the workflow started, until it is done."""
+        if not isinstance(self.branches, set):
+            self.branches = set()
+        self.branches.add(task)
+        task.add_done_callback(self.branches.discard)
+
+    def decide(self, name: str, decision: bool) -> None:  # noqa: FBT001 - the value itself
+        """Remember which way a patch goes."""
+        self.decisions = {**self.decisions, name: decision}
 
     def take_buffered(self) -> list[SettledRow]:
         """The records that the next commit must carry."""
@@ -174,7 +198,7 @@ class Branch:
 class StepFrame:
     """The body of a step while it runs."""
 
-    __slots__ = ("attempt", "execution", "name", "number", "started_us", "task")
+    __slots__ = ("attempt", "execution", "name", "number", "started_us")
 
     def __init__(self, execution: Execution, number: str, name: str, attempt: int, started_us: int) -> None:
         self.execution = execution
@@ -182,7 +206,6 @@ class StepFrame:
         self.name = name
         self.attempt = attempt
         self.started_us = started_us
-        self.task: asyncio.Task[Any] | None = None  # of a body that a cancel may stop
 
     @property
     def idempotency_key(self) -> str:

@@ -1,18 +1,20 @@
 """Durable operations, each written once as a flow: what is recorded, what is written, what is waited for.
 
-Every flow begins with the record of its number, if there is one. Outcomes that the next commit may carry (`now`, the end
-of a sleep, a child's result) are buffered; they are durable before the next body starts.
+Every flow begins with the record of its number, if there is one. Outcomes that the next commit may carry (`now`, the
+end of a sleep, a child's result) are buffered; they are durable before the next body starts.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from litewf.definitions import StepDefinition
 from litewf.engine.execution import Execution, StepFrame
-from litewf.engine.requests import REPLAYED, Blocking, Call, Flow, Wait
+from litewf.engine.requests import REPLAYED, Blocking, Call, Flow, Read, Wait
 from litewf.engine.signals import Unwind
 from litewf.errors import (
     EngineClosedError,
+    LitewfError,
     StepRetriesExceededError,
     StepUncertainError,
     StoreError,
@@ -54,14 +56,19 @@ def replay(execution: Execution, record: StepRow) -> Flow[Any]:
     """The outcome of a settled step."""
     yield REPLAYED
     execution.check()
+    return opened(execution, record.step, record.name, record.output, record.error)
+
+
+def opened(execution: Execution, number: str, name: str, output: str | None, error: str | None) -> object:
+    """A recorded outcome as the workflow gets it: the value, or the error raised."""
     serializer = execution.runtime.serializer
     try:
-        if record.error is None:
-            return None if record.output is None else serializer.decode(record.output)
-        error = serializer.decode_error(record.error)
+        if error is None:
+            return None if output is None else serializer.decode(output)
+        failure = serializer.decode_error(error)
     except UnknownTypeError as unknown:
-        execution.end("held", f"step {record.step} ({record.name}) cannot be decoded: {unknown}")
-    raise error
+        execution.end("held", f"step {number} ({name}) cannot be decoded: {unknown}")
+    raise failure
 
 
 def row(
@@ -72,10 +79,10 @@ def row(
     return (execution.key, execution.fence, number, name, output, error, 1, started_us, now_us)
 
 
-def write(execution: Execution, operation: Operation | Blocking) -> Flow[Any]:
-    """Write something for this execution; a store that cannot ends it, without an outcome."""
+def write(execution: Execution, request: Operation | Blocking | Read | Wait) -> Flow[Any]:
+    """Write or read something for this execution; a store that cannot ends it, without an outcome."""
     try:
-        return (yield operation)
+        return (yield request)
     except (StoreError, EngineClosedError) as error:
         execution.end("store", str(error))
 
@@ -96,7 +103,11 @@ def settled_turn(execution: Execution, change: "Callable[[Tx], R]") -> Flow[R]:
             return None
         return change(tx)
 
-    result = yield from write(execution, Turn(turn))
+    try:
+        result = yield from write(execution, Turn(turn))
+    except LitewfError:
+        execution.buffered[:0] = rows  # the change was refused and undone
+        raise
     if result is None:
         execution.end("lost")
     return result  # type: ignore[no-any-return]  # what `change` returned
@@ -139,11 +150,12 @@ def step(
             return (yield from replay(execution, record))
     if execution.buffered:
         yield from flush(execution)
-    if not definition.plain or record is not None:
+    if not definition.once or record is not None:
         return (yield from Attempts(execution, number, definition, args, kwargs, record).run())
     frame = StepFrame(execution, number, definition.name, 1, execution.runtime.now_us())
+    result: Any = None
     try:
-        result = yield Call(definition.fn, args, kwargs, frame, is_async=definition.is_async)
+        result = yield Call(frame, definition, args, kwargs)
         output, result = execution.runtime.serializer.encode(result)
         error, failure = None, None
     except Exception as raised:  # noqa: BLE001 - the outcome of user code
@@ -152,26 +164,33 @@ def step(
     except BaseException as raised:  # noqa: BLE001 - the outcome of user code
         output = None
         error, failure = execution.runtime.serializer.encode_error(not_an_outcome(execution, frame, raised))
-    yield from settle_step(execution, frame, output, error, 1)
+    try:
+        kept = yield settled_step(execution, frame, output, error, 1)  # not through write(): a frame less
+    except (StoreError, EngineClosedError) as refusal:
+        execution.end("store", str(refusal))
+    if not kept:
+        execution.end("lost")
     if failure is not None:
         raise failure
     return result
+
+
+def settled_step(
+    execution: Execution, frame: StepFrame, output: str | None, error: str | None, attempts: int
+) -> Checkpoint:
+    """The record of a step, with what is buffered."""
+    now_us = execution.runtime.now_us()
+    settled = (
+        execution.key, execution.fence, frame.number, frame.name, output, error, attempts, frame.started_us, now_us,
+    )  # fmt: skip
+    return Checkpoint((*execution.take_buffered(), settled) if execution.buffered else (settled,))
 
 
 def settle_step(
     execution: Execution, frame: StepFrame, output: str | None, error: str | None, attempts: int
 ) -> Flow[None]:
     """Record the outcome of a step."""
-    now_us = execution.runtime.now_us()
-    settled = (
-        execution.key, execution.fence, frame.number, frame.name, output, error, attempts, frame.started_us, now_us,
-    )  # fmt: skip
-    rows = (*execution.take_buffered(), settled) if execution.buffered else (settled,)
-    try:
-        kept = yield Checkpoint(rows)
-    except (StoreError, EngineClosedError) as failure:
-        execution.end("store", str(failure))
-    if not kept:
+    if not (yield from write(execution, settled_step(execution, frame, output, error, attempts))):
         execution.end("lost")
 
 
@@ -250,18 +269,13 @@ class Attempts:
             yield from promised(self.execution, [self._promise(INTENT)])
         self.execution.check()
         self.done += 1
-        return (yield self._call(self.definition.fn, is_async=self.definition.is_async))
-
-    def _call(self, fn: Callable[..., Any], *, is_async: bool) -> Call:
-        return Call(
-            fn, self.args, self.kwargs, self._frame(), is_async=is_async,
-            timeout_us=self.definition.timeout_us, cancellable=self.definition.cancellable,
-        )  # fmt: skip
+        return (yield Call(self._frame(), self.definition, self.args, self.kwargs))
 
     def _ask_what_happened(self) -> Flow[Any]:
         probe = self.definition.on_uncertain
         if callable(probe):
-            return (yield self._call(probe, is_async=self.execution.runtime.is_async(probe)))
+            asking = replace(self.definition, fn=probe, is_async=self.execution.runtime.is_async(probe))
+            return (yield Call(self._frame(), asking, self.args, self.kwargs))
         if probe == "rerun":
             return NOT_DONE
         raise StepUncertainError(
@@ -285,9 +299,7 @@ class Attempts:
     def _promise(self, output: str | None = None) -> Promise:
         encode_error = self.serializer.encode_error
         errors = self.serializer.encode([encode_error(error)[0] for error in self.errors])[0] if self.errors else None
-        return Promise(
-            self.number, self.definition.name, self.started_us, self.due_us, self.done, errors, output
-        )
+        return Promise(self.number, self.definition.name, self.started_us, self.due_us, self.done, errors, output)
 
     def _wait_until_due(self) -> Flow[None]:
         if self.due_us is not None and not self.uncertain:
@@ -315,7 +327,7 @@ class Attempts:
 def until(execution: Execution, kept: Promise, due_us: int) -> Flow[None]:
     """Wait until a time that is written in the file already."""
     while execution.runtime.now_us() < due_us:
-        yield Wait((), due_us, None, execution, (Awaited(kept.step, kept.name, None, due_us),))
+        yield from write(execution, Wait((), due_us, None, execution, (Awaited(kept.step, kept.name, None, due_us),)))
         execution.check()
 
 

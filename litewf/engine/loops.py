@@ -48,6 +48,11 @@ class Loops:
         self._replaced = loop.get_task_factory()
         loop.set_task_factory(task_factory(self._replaced))
 
+    @property
+    def idle(self) -> bool:
+        """Whether the loop waits for something to come; asyncio keeps what is to run in a private attribute."""
+        return not getattr(self._loop, "_ready", None)
+
     def run_soon(self, fn: Callable[..., object], *args: object) -> None:
         """Call a function on the engine's loop."""
         self.engine_mailbox().loop.call_soon_threadsafe(fn, *args)
@@ -123,8 +128,7 @@ def task_factory(inner: Any) -> Callable[..., "asyncio.Task[Any]"]:
         task = _make(inner, loop, coro, options)
         if branch is not None:
             branch.owner = task
-        frame.execution.branches.add(task)
-        task.add_done_callback(frame.execution.branches.discard)
+        frame.execution.adopt(task)
         return task
 
     return factory

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Generator, Sequence
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from litewf.store.operations import Operation
@@ -34,6 +35,65 @@ class Errand:
         self._errand()
 
 
+class Ticket:
+    """What a task waits on while its operation is written: a future, as far as asyncio can tell.
+
+    Settling it runs the waiting task at once. A real future would queue the task's wake-up in the loop first, which
+    costs as much as the rest of a step.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_done", "_loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._asyncio_future_blocking = False
+        self._callback: Callable[[Ticket], object] | None = None
+        self._context: Context | None = None
+        self._cancelled = False
+        self._done = False
+
+    def __await__(self) -> Generator[Any, None, None]:
+        if not self._done:
+            self._asyncio_future_blocking = True
+            yield self
+        self.result()
+
+    __iter__ = __await__
+
+    def settle(self) -> None:
+        """The outcome is known: let the task go on."""
+        if not self._done:
+            self._done = True
+            callback, self._callback = self._callback, None
+            if callback is not None and self._context is not None:
+                self._context.run(callback, self)
+
+    # --- what a task asks of a future -------------------------------------------------------------------------
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def done(self) -> bool:
+        return self._done
+
+    def add_done_callback(self, callback: "Callable[[Ticket], object]", *, context: Context) -> None:
+        self._callback, self._context = callback, context
+
+    def result(self) -> None:
+        if self._cancelled:
+            raise asyncio.CancelledError
+
+    def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - a future's signature
+        """The task was cancelled: it goes on in the loop's next cycle, to find out what became of its operation."""
+        if self._done:
+            return False
+        self._done = self._cancelled = True
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            self._loop.call_soon(callback, self, context=self._context)
+        return True
+
+
 class LoopMailbox:
     """For operations that tasks of one loop wait for."""
 
@@ -47,11 +107,14 @@ class LoopMailbox:
         _post(self.loop, self._settle, operations)
 
     def _settle(self, operations: Sequence[Operation]) -> None:
-        for operation in operations:
-            operation.mailbox = None  # the outcome is known
-            future: asyncio.Future[None] = operation.waiter  # type: ignore[assignment]  # put there by the driver
-            if not future.done():
-                future.set_result(None)
+        left = iter(operations)
+        try:
+            for operation in left:
+                operation.mailbox = None  # the outcome is known
+                operation.waiter.settle()  # type: ignore[attr-defined]  # a Ticket, put there by the driver
+        finally:
+            if rest := list(left):  # a task raised SystemExit or the like, which ends the loop's cycle
+                self.loop.call_soon(self._settle, rest)
 
     def in_thread(self, runtime: "Runtime", fn: Callable[[], R]) -> Generator[Any, Any, R]:
         """Run a function in a pool thread; a task cancelled meanwhile leaves it to end by itself."""

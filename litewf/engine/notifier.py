@@ -42,7 +42,7 @@ class Notifier:
             found = [wait for key in keys for wait in self._waits.get(key, ())]
         self.wake(found)
 
-    def keys(self) -> list[str]:
+    def awaited(self) -> list[str]:
         """Everything that somebody waits for."""
         with self._lock:
             return list(self._waits)
@@ -60,4 +60,4 @@ class Notifier:
             if wait.mailbox is not None:
                 mail.setdefault(wait.mailbox, []).append(wait)
         for mailbox, delivered in mail.items():
-            mailbox.deliver(delivered)  # type: ignore[arg-type]  # waits have a mailbox of their own kind
+            mailbox.deliver(delivered)

@@ -19,7 +19,7 @@ def patch(branch: Branch, name: str) -> bool:
         number = f"{branch.prefix}{branch.count + 1}:{name}"
         settled = row(execution, number, NAME, execution.runtime.now_us(), "true" if decided else "false")
         execution.buffered.append(settled)
-        execution.decisions[name] = decided
+        execution.decide(name, decided)
     return decided
 
 
@@ -38,5 +38,6 @@ def _decided(execution: Execution, name: str) -> bool | None:
     if known is None:
         for record in execution.records.values():
             if record.name == NAME and record.step.partition(":")[2] == name:
-                known = execution.decisions[name] = record.output == "true"
+                known = record.output == "true"
+                execution.decide(name, known)
     return known

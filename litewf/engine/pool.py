@@ -32,6 +32,12 @@ class Pool:
         return len(self._queue)
 
     @property
+    def at_work(self) -> int:
+        """Threads and work that is not done."""
+        with self._lock:
+            return self._threads - self._idle + len(self._queue)
+
+    @property
     def saturated(self) -> bool:
         """Whether new work would have to wait."""
         return self._threads >= self.most and len(self._queue) >= self._idle
@@ -65,12 +71,12 @@ class Pool:
                 self._work_added.wait(min(left, 0.05))
         return True
 
-    def _serve(self, work: Callable[[], None] | None, extra: bool) -> None:  # noqa: FBT001 - a thread's argument
+    def _serve(self, work: Callable[[], None] | None, extra: bool) -> None:
         try:
             while work is not None:
                 try:
                     work()
-                except BaseException:  # noqa: BLE001 - the top of a service loop
+                except BaseException:
                     LOG.exception("a worker thread of litewf failed")
                 work = None if extra else self._next()
         finally:

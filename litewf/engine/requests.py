@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import apsw
 
+from litewf.definitions import StepDefinition
 from litewf.engine.alarms import Alarm
 from litewf.store.endings import Awaited
 from litewf.store.operations import Mailbox, Operation
@@ -22,26 +23,15 @@ R = TypeVar("R")
 class Call:
     """Run a user's function as the body of a step; the answer is what it returns or raises."""
 
-    __slots__ = ("args", "cancellable", "fn", "frame", "is_async", "kwargs", "timeout_us")
+    __slots__ = ("args", "definition", "frame", "kwargs")
 
     def __init__(
-        self,
-        fn: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-        frame: "StepFrame",
-        *,
-        is_async: bool,
-        timeout_us: int | None = None,
-        cancellable: bool = False,
+        self, frame: "StepFrame", definition: StepDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> None:
-        self.fn = fn
+        self.frame = frame
+        self.definition = definition
         self.args = args
         self.kwargs = kwargs
-        self.frame = frame
-        self.is_async = is_async
-        self.timeout_us = timeout_us
-        self.cancellable = cancellable
 
 
 class Read:
@@ -60,7 +50,20 @@ class Wait:
     nothing is missed in between. Within an execution it may end in parking, and `awaited` is what the file then says.
     """
 
-    __slots__ = ("alarm", "awaited", "due_us", "execution", "hurried", "idle", "keys", "look", "mailbox", "waiter", "woken")
+    __slots__ = (
+        "alarm",
+        "asleep",
+        "awaited",
+        "due_us",
+        "execution",
+        "hurried",
+        "idle",
+        "keys",
+        "look",
+        "mailbox",
+        "waiter",
+        "woken",
+    )
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class Wait:
         self.waiter: object = None
         self.woken = True  # look once before waiting
         self.idle = False  # its linger has passed, but something else kept the execution in memory
+        self.asleep = False  # its thread blocks until the bell rings
         self.hurried = False  # a thread is needed: do not linger
         self.alarm: Alarm | None = None
 

@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import apsw
 
 from litewf.engine.execution import Execution
-from litewf.engine.flows import as_promise, promised, recorded, replay, row
-from litewf.engine.requests import Flow, Wait
+from litewf.engine.flows import as_promise, opened, promised, recorded, replay, row, write
+from litewf.engine.requests import Flow, Read, Wait
 from litewf.errors import (
-    LitewfError,
     NonDeterminismError,
     WaitTimeoutError,
     WorkflowHeldError,
@@ -24,7 +23,8 @@ from litewf.store.reading import Outcome, outcome_of
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
-TIMED_OUT = '"timed out"'  # the output of a wait that reached its limit; its default is never recorded
+R = TypeVar("R")
+TIMED_OUT = None  # the output of a wait that reached its limit: any result is a text; its default is never recorded
 
 
 class Missing:
@@ -37,12 +37,30 @@ class Missing:
 MISSING: Any = Missing()
 
 
-@dataclass(frozen=True, slots=True)
+class Due:
+    """When a wait is over at the latest: fixed the first time that somebody asks."""
+
+    __slots__ = ("_at", "_us")
+
+    def __init__(self, at: Callable[[int], int | None]) -> None:
+        self._at = at
+        self._us: int | None = None
+
+    def __call__(self, now_us: int) -> int | None:
+        if self._us is None:
+            self._us = self._at(now_us)
+        return self._us
+
+
 class Limit:
     """How long to wait, and what to return then instead of raising WaitTimeoutError."""
 
-    timeout_us: int | None = None
-    default: Any = MISSING
+    __slots__ = ("default", "due", "timeout_us")
+
+    def __init__(self, timeout_us: int | None = None, default: Any = MISSING) -> None:
+        self.timeout_us = timeout_us
+        self.default = default
+        self.due = Due(lambda now_us: None if timeout_us is None else now_us + timeout_us)
 
     def reached(self, what: str) -> Any:
         """The answer of a wait that timed out."""
@@ -98,8 +116,11 @@ def raise_held(outcome: Outcome) -> NoReturn:
 
 def result_outside(runtime: "Runtime", workflow_id: str, limit: Limit) -> Flow[Any]:
     """The result of a workflow, or its error as its own type."""
+    look = ended_or_held(workflow_id)
     due_us = None if limit.timeout_us is None else runtime.now_us() + limit.timeout_us
-    outcome: Outcome | None = yield Wait((workflow_key(workflow_id),), due_us, ended_or_held(workflow_id))
+    outcome: Outcome | None = yield Read(look)  # most callers come late
+    if outcome is None:
+        outcome = yield Wait((workflow_key(workflow_id),), due_us, look)
     if outcome is None:
         return limit.reached(f"workflow {workflow_id!r} did not end")
     if outcome.status not in TERMINAL:
@@ -122,44 +143,46 @@ def result(execution: Execution, number: str, workflow_id: str, limit: Limit) ->
     record = recorded(execution, number, name)
     if record is not None and record.completed_us is not None:
         output = yield from replay(execution, record)
-        if record.output == TIMED_OUT:
+        if record.output is TIMED_OUT:
             return limit.reached(f"workflow {workflow_id!r} did not end")
         return output
-    kept = yield from keep(execution, number, name, limit.timeout_us, record)
-    try:
-        outcome = yield from found_in_time(execution, kept, workflow_key(workflow_id), ended(workflow_id))
-    except LitewfError as refusal:
-        error, copy = execution.runtime.serializer.encode_error(refusal)
-        execution.buffered.append(row(execution, number, name, kept.started_us, None, error))
-        raise copy from None
+    kept = yield from keep(execution, number, name, limit, record)
+    found = found_in_time(execution, kept, workflow_key(workflow_id), ended(workflow_id))
+    outcome = yield from known(execution, kept, found)
     if outcome is None:
         execution.buffered.append(row(execution, number, name, kept.started_us, TIMED_OUT))
         return limit.reached(f"workflow {workflow_id!r} did not end")
     execution.buffered.append(row(execution, number, name, kept.started_us, outcome.output, outcome.error))
-    return _open(execution.runtime, outcome)
+    return opened(execution, number, name, outcome.output, outcome.error)
 
 
-def keep(
-    execution: Execution, number: str, name: str, timeout_us: int | None, record: StepRow | None
-) -> Flow[Promise]:
+def known(execution: Execution, kept: Promise, wait: Flow[R]) -> Flow[R]:
+    """Wait for workflows; that one of them does not exist is an outcome too."""
+    try:
+        return (yield from wait)
+    except WorkflowNotFoundError as refusal:
+        error, copy = execution.runtime.serializer.encode_error(refusal)
+        execution.buffered.append(row(execution, kept.step, kept.name, kept.started_us, None, error))
+        raise copy from None
+
+
+def keep(execution: Execution, number: str, name: str, limit: Limit, record: StepRow | None) -> Flow[Promise]:
     """Fix the deadline of a wait: the recorded one, or a new one, written before the wait begins."""
     if record is not None:
         return as_promise(record)
     now_us = execution.runtime.now_us()
-    kept = Promise(number, name, now_us, None if timeout_us is None else now_us + timeout_us)
-    if timeout_us:
+    kept = Promise(number, name, now_us, limit.due(now_us))
+    if limit.timeout_us:
         yield from promised(execution, [kept])
         execution.check()
     return kept
 
 
-def found_in_time(
-    execution: Execution, kept: Promise, key: str, look: Callable[[apsw.Connection], Any]
-) -> Flow[Any]:
+def found_in_time(execution: Execution, kept: Promise, key: str, look: Callable[[apsw.Connection], Any]) -> Flow[Any]:
     """What `look` finds before the deadline of the wait, or None."""
     awaited = (Awaited(kept.step, kept.name, key, kept.due_us),)
     while True:
-        found = yield Wait((key,), kept.due_us, look, execution, awaited)
+        found = yield from write(execution, Wait((key,), kept.due_us, look, execution, awaited))
         if found is not None:
             return found
         execution.check()
@@ -169,6 +192,15 @@ def found_in_time(
 
 class Chosen(int):
     """The place of the wait that was over first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A durable wait that was not awaited yet, for wait_first."""
+
+    name: str
+    due: Due
+    workflow_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,15 +217,15 @@ def first(execution: Execution, number: str, candidates: Sequence[Candidate], li
     record = recorded(execution, number, name)
     if record is not None and record.completed_us is not None:
         output = yield from replay(execution, record)
-        if record.output == TIMED_OUT:
+        if record.output is TIMED_OUT:
             return limit.reached("none of the waits was over")
         return Chosen(output)
-    kept = yield from keep(execution, number, name, limit.timeout_us, record)
-    sleeps = [one.kept for one in candidates if one.kept is not None]
-    if sleeps and record is None:
-        yield from promised(execution, sleeps)
+    kept = yield from keep(execution, number, name, limit, record)
+    own = [one.kept for one in candidates if one.kept is not None]
+    if own and record is None:
+        yield from promised(execution, own)
         execution.check()
-    chosen = yield from _choose(execution, kept, candidates)
+    chosen = yield from known(execution, kept, _choose(execution, kept, candidates))
     text = TIMED_OUT if chosen is None else str(chosen)
     execution.buffered.append(row(execution, number, name, kept.started_us, text))
     for at, one in enumerate(candidates):
@@ -209,19 +241,19 @@ def every(execution: Execution, number: str, ids: Sequence[str], limit: Limit) -
     record = recorded(execution, number, name)
     if record is not None and record.completed_us is not None:
         texts = yield from replay(execution, record)
-        if record.output == TIMED_OUT:
+        if record.output is TIMED_OUT:
             return limit.reached("not all of the workflows ended")
     else:
-        kept = yield from keep(execution, number, name, limit.timeout_us, record)
-        texts = yield from _all_outcomes(execution, kept, ids)
+        kept = yield from keep(execution, number, name, limit, record)
+        texts = yield from known(execution, kept, _all_outcomes(execution, kept, ids))
         output = TIMED_OUT if texts is None else serializer.encode(texts)[0]
         execution.buffered.append(row(execution, number, name, kept.started_us, output))
         if texts is None:
             return limit.reached("not all of the workflows ended")
     for _, error in texts:
         if error is not None:
-            raise serializer.decode_error_lenient(error)
-    return [None if output is None else serializer.decode(output) for output, _ in texts]
+            opened(execution, number, name, None, error)
+    return [opened(execution, number, name, output, None) for output, _ in texts]
 
 
 def _all_outcomes(execution: Execution, kept: Promise, ids: Sequence[str]) -> Flow[list[list[str | None]] | None]:
@@ -236,15 +268,15 @@ def _all_outcomes(execution: Execution, kept: Promise, ids: Sequence[str]) -> Fl
 
 
 def _choose(execution: Execution, kept: Promise, candidates: Sequence[Candidate]) -> Flow[int | None]:
-    ids = [one.workflow_id for one in candidates if one.workflow_id is not None]
-    dues = [one.kept.due_us for one in candidates if one.kept is not None and one.kept.due_us is not None]
+    keys = [None if one.workflow_id is None else workflow_key(one.workflow_id) for one in candidates]
+    waits = [one.kept or kept for one in candidates]
+    awaited = [Awaited(wait.step, wait.name, key, wait.due_us) for wait, key in zip(waits, keys, strict=True)]
     if kept.due_us is not None:
-        dues.append(kept.due_us)
-    soonest = min(dues, default=None)
-    awaited = [Awaited(kept.step, kept.name, workflow_key(workflow_id), kept.due_us) for workflow_id in ids]
-    awaited += [Awaited(one.kept.step, one.kept.name, None, one.kept.due_us) for one in candidates if one.kept]
+        awaited.append(Awaited(kept.step, kept.name, None, kept.due_us))
+    soonest = min((wait.due_us for wait in awaited if wait.due_us is not None), default=None)
+    ends = [key for key in keys if key is not None]
     while True:
-        found = yield Wait([workflow_key(i) for i in ids], soonest, _any_ended(candidates), execution, awaited)
+        found = yield from write(execution, Wait(ends, soonest, _any_ended(candidates), execution, awaited))
         if found is not None:
             return int(found) - 1
         execution.check()

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from litewf.engine.execution import FRAME, Execution
 from litewf.engine.flows import write
@@ -93,8 +93,9 @@ def bound(execution: Execution) -> Callable[..., Any]:
     found = execution.runtime.receiver(definition, receiver)
     if found is None:
         execution.end("held", f"this program has no {receiver} for {definition.name!r}")
-    method: Callable[..., Any] = definition.fn.__get__(found)
-    return method
+    if isinstance(definition.fn, classmethod):
+        return cast("Callable[..., Any]", definition.fn.__get__(None, cast("type", found)))
+    return cast("Callable[..., Any]", definition.fn.__get__(found))
 
 
 # --- judge --------------------------------------------------------------------------------------------------------
@@ -113,7 +114,8 @@ def judge(execution: Execution, result: object, failure: BaseException | None) -
     if execution.over is None:
         yield from _finish(execution, result, failure)
     else:
-        if not isinstance(failure, Unwind) and not _carries_signal(failure):
+        raised = execution.over.__traceback__ is not None
+        if raised and not isinstance(failure, Unwind) and not _carries_signal(failure):
             LOG.warning("%s caught the end of its execution (%s); what it did after is discarded", execution.label,
                         execution.over)  # fmt: skip
         yield from _let_go(execution, execution.over)
@@ -136,10 +138,9 @@ def _finish(execution: Execution, result: object, failure: BaseException | None)
             refused.add_note(f"it is the result of {execution.label}")
             failure = refused
     elif not isinstance(failure, Exception):
-        cause, failure = failure, UsageError(
-            f"{execution.label} raised {type(failure).__name__}, which is no outcome of a workflow; raise an Exception"
-        )
-        failure.__cause__ = cause
+        kind = type(failure).__name__
+        refusal = UsageError(f"{execution.label} raised {kind}, which is no outcome of a workflow; raise an Exception")
+        refusal.__cause__, failure = failure, refusal
     if failure is not None:
         error = serializer.encode_error(failure)[0]
     status = "SUCCESS" if failure is None else "ERROR"
@@ -152,7 +153,7 @@ def _finish(execution: Execution, result: object, failure: BaseException | None)
 
 
 def _let_go(execution: Execution, over: Unwind) -> Flow[None]:
-    if over.why in {"parked", "lost"}:
+    if over.why == "parked" or execution.runtime.closed_because is not None:
         return
     if over.why == "held":
         yield from _hold(execution, over.detail)
@@ -174,8 +175,9 @@ def _hold(execution: Execution, reason: str) -> Flow[None]:
 
 
 def _release(execution: Execution) -> Flow[None]:
-    key, fence, now_us = execution.key, execution.fence, execution.runtime.now_us()
-    yield from write(execution, Turn(lambda tx: endings.release(tx, key, fence, now_us)))
+    key, fence, runtime = execution.key, execution.fence, execution.runtime
+    executor, now_us = runtime.able.executor, runtime.now_us()
+    yield from write(execution, Turn(lambda tx: endings.release(tx, key, fence, executor, now_us)))
 
 
 def _continue(execution: Execution, new: ContinueAsNew) -> Flow[None]:

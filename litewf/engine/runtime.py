@@ -14,6 +14,7 @@ from litewf.engine import drivers, loading, results, runner, starting
 from litewf.engine.alarms import Alarm, Alarms
 from litewf.engine.dispatcher import Dispatcher
 from litewf.engine.execution import Execution
+from litewf.engine.idleness import is_idle, is_runnable
 from litewf.engine.loops import Loops
 from litewf.engine.mail import WAITERS, Errand
 from litewf.engine.notifier import Notifier
@@ -81,8 +82,11 @@ class Runtime:
         self.store = Store(settings.path, settings.durability, settings.world, self._after_commit)
         try:
             self.able = self._register()
-        except BaseException:
+        except Exception:
             self.store.close(1.0)
+            raise
+        except BaseException as death:
+            self.store.crash(death)
             raise
         self.dispatcher = Dispatcher(self)
 
@@ -94,7 +98,8 @@ class Runtime:
         executor = writer.turn(
             lambda tx: executors.register(tx, settings.executor_id, lock_name, os.getpid(), self.version, now_us)
         )
-        able = Capability(executor, frozenset(self.registry.workflows), self.version, settings.only_version)
+        names = self.registry.workflows.keys()  # a view: what is defined after the launch counts too
+        able = Capability(executor, names, self.version, settings.only_version)
         writer.turn(lambda tx: claims.retry_held(tx, able))
         return able
 
@@ -109,8 +114,8 @@ class Runtime:
     def drive(self, flow: Flow[R], *, inline: bool = False) -> R:
         return drivers.drive(self, flow, inline=inline)
 
-    def drive_async(self, flow: Flow[R]) -> Generator[Any, Any, R]:
-        return drivers.drive_async(self, flow)
+    def drive_async(self, flow: Flow[R], execution: Execution | None = None) -> Generator[Any, Any, R]:
+        return drivers.drive_async(self, flow, execution)
 
     def is_async(self, fn: Callable[..., Any]) -> bool:
         return asyncio.iscoroutinefunction(fn)
@@ -211,16 +216,16 @@ class Runtime:
     def release_unreleased(self) -> None:
         waiting, self._unreleased = self._unreleased, []
         for at, (key, fence) in enumerate(waiting):
-            now_us = self.now_us()
+            executor, now_us = self.able.executor, self.now_us()
             try:
-                self.store.writer.turn(lambda tx: endings.release(tx, key, fence, now_us))  # noqa: B023
+                self.store.writer.turn(lambda tx: endings.release(tx, key, fence, executor, now_us))  # noqa: B023
             except LitewfError:
                 self._unreleased += waiting[at:]
                 return
 
     def room(self, most: int) -> Room:
         """How many workflows to claim now."""
-        names = ()
+        names: tuple[str, ...] = ()
         if self.pool.saturated:
             names = tuple(name for name, known in self.registry.workflows.items() if not known.is_async)
         return Room(min(most, MOST_ACTIVE - len(self._active)), tuple(self._ending), names)
@@ -230,7 +235,7 @@ class Runtime:
         executor = self.able.executor
         for key, _fence in self.store.read(lambda connection: reading.stopped_of(connection, executor)):
             self.stop_execution(key, "cancelled")
-        ids = [key.partition(":")[2] for key in self.notifier.keys()]
+        ids = [key.partition(":")[2] for key in self.notifier.awaited()]
         if ids:
             ended = self.store.read(lambda connection: reading.ended_among(connection, ids))
             self.notifier.touch([endings.workflow_key(workflow_id) for workflow_id in ended])
@@ -245,6 +250,10 @@ class Runtime:
             return self.registry.instance_named(name)
         owner = definition.owner()
         return None if owner is None else _subclass_named(owner, name)
+
+    def is_idle(self) -> bool:
+        """Whether nothing happens before the next due time or a call from outside."""
+        return is_idle(self, list(self._active.values()))
 
     # --- waiting ----------------------------------------------------------------------------------------------
 
@@ -285,15 +294,16 @@ class Runtime:
             wait.execution.waits.pop(wait, None)
             self._lingering.pop(wait, None)
 
-    def watch(self, workflow_id: str, action: Callable[[], None]) -> None:
-        """Run `action` in a pool thread once a workflow has ended or is held."""
+    def watch(self, workflow_id: str, action: Callable[[], object]) -> None:
+        """Run `action` in a pool thread once a workflow has ended or is held, or the engine closes."""
         self.raise_if_closed()
         wait = Wait((endings.workflow_key(workflow_id),), None)
         look = results.ended_or_held(workflow_id)
+        self.store.read(look)  # an unknown id is refused here
         done = threading.Lock()
 
         def check() -> None:
-            if self.store.read(look) is not None and done.acquire(blocking=False):
+            if (self.closed or self.store.read(look) is not None) and done.acquire(blocking=False):
                 self.end_wait(wait)
                 action()
 
@@ -311,12 +321,15 @@ class Runtime:
             self.dispatcher.poke_before(soonest)
 
     def is_over(self, wait: Wait) -> bool:
-        """Whether a wait has nothing to wait for any more."""
+        """Whether there is nobody left who waits: the execution is over, or the engine is closed."""
         if wait.execution is not None:
-            if wait.execution.over is not None:
-                return True
-        elif self.closed:
+            return wait.execution.over is not None
+        if self.closed:
             self.raise_if_closed()
+        return False
+
+    def is_expired(self, wait: Wait) -> bool:
+        """Whether the time of a wait has passed."""
         return wait.due_us is not None and self.now_us() >= wait.due_us
 
     def lingers(self, wait: Wait, linger_until_us: int) -> bool:
@@ -330,7 +343,7 @@ class Runtime:
         if me is None:
             return True
         tasks = [execution.task, *execution.branches]
-        return not any(task is not me and task is not None and _is_runnable(task) for task in tasks)
+        return not any(task is not me and task is not None and is_runnable(task) for task in tasks)
 
     def _hurry(self) -> None:
         """Work waits for a thread: let a sync workflow that lingers park at once."""
@@ -363,7 +376,18 @@ class Runtime:
         LOG.error("litewf stops: %s", because)
         self.closed, self.closed_because = True, because
         self._stop_all("lost")
-        self.store.crash(because)
+        self.store.stop(because)
+
+    def crash(self, death: BaseException) -> None:
+        """End as a killed process would, for tests: nothing more is written, the lock is free, all threads end."""
+        self.closed, self.closed_because = True, EngineClosedError(f"the engine died: {death}")
+        self.store.writer.die(death)
+        self.dispatcher.stop(1.0)
+        self._stop_all("lost")
+        self.pool.close()
+        self.loops.close(1.0)
+        self.pool.join(time.monotonic() + 1.0)
+        self.store.crash(death)
 
     def shutdown(self, timeout_s: float) -> None:
         """Claim nothing more, let bodies end within the time, give everything back, close the file."""
@@ -398,13 +422,9 @@ class Runtime:
         self.notifier.wake(list(self._waiting_outside))
 
 
-def _is_runnable(task: "asyncio.Task[Any]") -> bool:
-    """Whether a task will run in the next cycle; asyncio keeps what it waits for in a private attribute."""
-    waiter = getattr(task, "_fut_waiter", None)
-    return not task.done() and (waiter is None or waiter.done())
-
-
 def _subclass_named(owner: type, name: str) -> type | None:
     if owner.__qualname__ == name:
         return owner
-    return next((found for sub in owner.__subclasses__() if (found := _subclass_named(sub, name))), None)
+    subclasses: list[type] = owner.__subclasses__()
+    found = (_subclass_named(subclass, name) for subclass in subclasses)
+    return next((subclass for subclass in found if subclass is not None), None)

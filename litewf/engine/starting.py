@@ -1,7 +1,7 @@
 """Starting workflows: from outside, and as children inside a workflow.
 
-An id is an idempotency key: starting again with the same id and workflow attaches to what is there. A child's row and the
-parent's record commit together.
+An id is an idempotency key: starting again with the same id and workflow attaches to what is there. A child's row and
+the parent's record commit together.
 """
 
 import json
@@ -15,6 +15,7 @@ from litewf.engine.execution import Execution
 from litewf.engine.requests import Flow
 from litewf.errors import DuplicateWorkflowError, WorkflowConflictError
 from litewf.registry import check_name
+from litewf.serialization.kinds import is_unicode
 from litewf.store.managing import find
 from litewf.store.operations import Turn, Tx
 from litewf.store.starts import FIRST_FENCE, NewWorkflow, Start, Started, insert_workflows, start
@@ -38,6 +39,7 @@ class StartOptions:
 
 
 DEFAULTS = StartOptions()
+START_MANY = "litewf.start_workflows"  # the name of a step that starts several children
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +123,14 @@ def encode_input(
 
 def encode_attributes(attributes: Mapping[str, object]) -> str:
     """Attributes are plain JSON, so that SQL can search them."""
+    if not isinstance(attributes, Mapping):
+        raise TypeError(f"attributes are a mapping of names to values, not {type(attributes).__name__}")
     for name, value in attributes.items():
         check_name(name, "an attribute's name")
         if not isinstance(value, str | int | float | bool | None):
             raise TypeError(f"attribute {name!r} must be text, a number, a bool or None, not {type(value).__name__}")
+        if isinstance(value, str) and not is_unicode(value):
+            raise ValueError(f"attribute {name!r} holds a lone surrogate, which is no text: {value[:80]!r}")
     return json.dumps(dict(attributes), allow_nan=False)
 
 
@@ -193,10 +199,9 @@ def start_child(execution: Execution, number: str, request: StartRequest) -> Flo
 
 def start_children(execution: Execution, number: str, requests: Sequence[StartRequest]) -> Flow[list[str]]:
     """Start several children as one call; their ids."""
-    own = child_id(execution, number)
     runtime = execution.runtime
     many = [
-        prepare(runtime, request, parent=execution, child_id=f"{own}.{at}") for at, request in enumerate(requests, 1)
+        prepare(runtime, request, parent=execution, child_id=child_id(execution, f"{number}.{at}")) for at, request in enumerate(requests, 1)
     ]
     begun: list[Started] = []
 
@@ -204,7 +209,7 @@ def start_children(execution: Execution, number: str, requests: Sequence[StartRe
         begun[:] = start_many_turn(many)(tx)
         return [prepared.new.id for prepared in many]
 
-    ids: list[str] = yield from durable(execution, number, "litewf.start_workflows", change)
+    ids: list[str] = yield from durable(execution, number, START_MANY, change)
     if begun:
         begin_all(runtime, many, begun)
     return ids

@@ -37,7 +37,6 @@ def transaction(
             tx,
             [(execution.key, execution.fence, number, frame.name, result[0], None, 1, frame.started_us, now_us)],
         )
-        runtime.world.reach("transaction.before")
         return kept
 
     label = f"step {number} ({definition.name}) of {execution.label}"

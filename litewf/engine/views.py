@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import apsw
 
 from litewf.durations import moment_us
-from litewf.engine.results import TIMED_OUT, not_found
+from litewf.engine.results import not_found
 from litewf.errors import SerializationError
 from litewf.records import Status, StepInfo, Waiting, WorkflowFilter, WorkflowInput, WorkflowStatus
 from litewf.serialization import Opaque, Serializer
@@ -109,7 +109,7 @@ def conditions(chosen: WorkflowFilter) -> Where:
 
 def page_of(chosen: WorkflowFilter) -> Page:
     for field, value in (("limit", chosen.limit), ("offset", chosen.offset)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        if value is not None and (value < 0 or type(value) is not int):
             raise ValueError(f"{field} must be a whole number, 0 or more, not {value!r}")
     return Page(chosen.limit, chosen.offset, chosen.sort_desc, chosen.load_input, chosen.load_output)
 
@@ -151,7 +151,7 @@ def _status(serializer: Serializer, row: StatusRow, waits: Sequence[Awaited]) ->
 
 def _waiting(wait: Awaited) -> Waiting:
     if wait.waits is None:
-        what = "a time" if wait.name == "litewf.sleep" else f"the next attempt of {wait.name}"
+        what = "a time" if wait.name.startswith("litewf.") else f"the next attempt of {wait.name}"
     else:
         kind, _, target = wait.waits.partition(":")
         what = f"the end of workflow {target}" if kind == "workflow" else wait.waits
@@ -177,7 +177,5 @@ def _step(serializer: Serializer, row: checkpoints.StepRow) -> StepInfo:
     assert started is not None
     settled = row.completed_us is not None
     error = serializer.decode_error_lenient(row.error) if settled and row.error is not None else None
-    output = _value(serializer, row.output) if settled and row.output != TIMED_OUT else None
-    return StepInfo(
-        row.step, row.name, output, error, row.attempts, row.child, started, moment(row.completed_us)
-    )
+    output = _value(serializer, row.output) if settled else None
+    return StepInfo(row.step, row.name, output, error, row.attempts, row.child, started, moment(row.completed_us))

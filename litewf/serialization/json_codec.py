@@ -146,9 +146,7 @@ def _read(decoder: json.JSONDecoder, text: str) -> object:
     except SerializationError:
         raise
     except Exception as error:
-        raise SerializationError(
-            f"the recorded text cannot be read: {type(error).__name__}: {error}"
-        ) from error
+        raise SerializationError(f"the recorded text cannot be read: {type(error).__name__}: {error}") from error
     if end != len(text):
         raise SerializationError("the recorded text cannot be read: something follows the value")
     return value

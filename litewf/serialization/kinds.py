@@ -139,9 +139,7 @@ def _spell_tz(tz: tzinfo) -> object:
         return {"$timezone": _spell_timezone(tz)}
     if type(tz) is KIND_BY_TAG["$zoneinfo"].loaded_class():
         return {"$zoneinfo": _spell_zone(tz)}
-    raise Refusal(
-        f"the time zone class {type_name(type(tz))} cannot be recorded; use zoneinfo or datetime.timezone"
-    )
+    raise Refusal(f"the time zone class {type_name(type(tz))} cannot be recorded; use zoneinfo or datetime.timezone")
 
 
 def _spell_clock(value: Any) -> object:

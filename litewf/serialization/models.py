@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 
 def is_model(cls: type) -> bool:
-    return isinstance(getattr(cls, "__pydantic_fields__", None), dict) and hasattr(
-        cls, "__pydantic_private__"
-    )
+    return isinstance(getattr(cls, "__pydantic_fields__", None), dict) and hasattr(cls, "__pydantic_private__")
 
 
 def spell_model(walk: "Walk", model: Any) -> list[object]:
@@ -56,9 +54,7 @@ def rebuild_model(cls: Any, fields: dict[str, Any], more: dict[str, Any] | None 
 def _check_rest(cls: type, names: set[str]) -> None:
     for name in names:
         if not (name.startswith("__pydantic_") or isinstance(getattr(cls, name, None), cached_property)):
-            raise Refusal(
-                f"{name!r} is no field of {type_name(cls)}; declare it as a field or a private attribute"
-            )
+            raise Refusal(f"{name!r} is no field of {type_name(cls)}; declare it as a field or a private attribute")
 
 
 def _put(model: object, name: str, held: object) -> None:
@@ -83,6 +79,4 @@ def _private(cls: Any, recorded: dict[str, Any]) -> dict[str, Any] | None:
     if not declared:
         return recorded or None
     gained = {name: each.get_default() for name, each in declared.items() if name not in recorded}
-    return {
-        name: held for name, held in gained.items() if type(held).__name__ != "PydanticUndefinedType"
-    } | recorded
+    return {name: held for name, held in gained.items() if type(held).__name__ != "PydanticUndefinedType"} | recorded

@@ -35,9 +35,7 @@ class Reader:
             return self._instance(shape, *payload)
         if self._lenient:
             return Opaque(tag, payload)
-        raise UnknownTypeError(
-            f"the recorded value has the tag {tag}, which this version of litewf does not know"
-        )
+        raise UnknownTypeError(f"the recorded value has the tag {tag}, which this version of litewf does not know")
 
     def _library_value(self, kind: Kind, payload: Any) -> object:
         try:

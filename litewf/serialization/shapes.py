@@ -44,9 +44,7 @@ def has_protocol(cls: type) -> bool:
 
 def _spell_protocol(walk: "Walk", value: Any) -> list[object]:
     if not hasattr(type(value), "__litewf_decode__"):
-        raise Refusal(
-            f"{type_name(type(value))} has __litewf_encode__ but lacks the classmethod __litewf_decode__"
-        )
+        raise Refusal(f"{type_name(type(value))} has __litewf_encode__ but lacks the classmethod __litewf_decode__")
     return [walk.write(value.__litewf_encode__())]
 
 
@@ -69,11 +67,7 @@ def _spell_enum(_walk: "Walk", value: Any) -> list[object]:
 
 def _rebuild_enum(cls: Any, member: object) -> object:
     if isinstance(member, str):
-        return (
-            cls.__members__[member]
-            if member in cls.__members__
-            else records.lost(cls, f"it lacks {member!r}")
-        )
+        return cls.__members__[member] if member in cls.__members__ else records.lost(cls, f"it lacks {member!r}")
     mixed = cls(member) if issubclass(cls, Flag) else None
     return mixed if type(mixed) is cls else records.lost(cls, f"value {member!r}")
 
@@ -94,14 +88,10 @@ def _rebuild_namedtuple(cls: Any, values: dict[str, object]) -> object:
 
 
 def _is_namedtuple(cls: type) -> bool:
-    return (
-        issubclass(cls, tuple) and isinstance(getattr(cls, "_fields", None), tuple) and hasattr(cls, "_make")
-    )
+    return issubclass(cls, tuple) and isinstance(getattr(cls, "_fields", None), tuple) and hasattr(cls, "_make")
 
 
-PROTOCOL = Shape(
-    "$custom", "a class with __litewf_encode__", has_protocol, _spell_protocol, _rebuild_protocol
-)
+PROTOCOL = Shape("$custom", "a class with __litewf_encode__", has_protocol, _spell_protocol, _rebuild_protocol)
 PLAIN = Shape("$object", "a class of attributes", records.is_bare, records.spell_plain, records.rebuild_plain)
 SHAPES: tuple[Shape, ...] = (
     PROTOCOL,

@@ -7,9 +7,7 @@ from collections.abc import Callable
 
 def _make_writer() -> Callable[[object], str]:
     # Cycles were looked for already; NaN is no JSON; text stays readable, so it is not escaped to ASCII.
-    encoder = json.JSONEncoder(
-        ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
-    )
+    encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":"))
     make = getattr(json.encoder, "c_make_encoder", None)
     if make is None:
         return encoder.encode

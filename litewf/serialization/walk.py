@@ -92,10 +92,7 @@ class Walk:
 
     def pairs(self, values: Mapping[Any, object]) -> list[object]:
         """A dict as `[[key, value], ...]`."""
-        return [
-            [self.inner(key, key, ".keys(){%s}"), self.inner(value, key, "[%s]")]
-            for key, value in values.items()
-        ]
+        return [[self.inner(key, key, ".keys(){%s}"), self.inner(value, key, "[%s]")] for key, value in values.items()]
 
     def attributes(self, values: Mapping[str, object]) -> object:
         """Attributes by name; a refusal's path gets `.name`."""
@@ -176,9 +173,7 @@ def _refusal_of(error: Exception, cls: type) -> Refusal:
         return Refusal(str(error))
     if isinstance(error, RecursionError):
         return Refusal("nested too deep for Python's stack; return a flatter value")
-    return Refusal(
-        f"{type_name(cls)} raised {type_name(type(error))} while it was recorded: {_message(error)}"
-    )
+    return Refusal(f"{type_name(cls)} raised {type_name(type(error))} while it was recorded: {_message(error)}")
 
 
 def _message(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """Cancelling workflows, with their children, and resuming what a cancel stopped."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -28,7 +28,7 @@ TREE = """
 
 def cancel(tx: Tx, key: int, error: str, now_us: int) -> list[Cancelled]:
     """Cancel an unfinished workflow and its unfinished children; the owners keep what they run until they let go."""
-    rows = tx.connection.execute(
+    rows: list[Any] = tx.connection.execute(
         TREE + "UPDATE workflow SET status = 'CANCELLED', phase = NULL, due_us = NULL, held = NULL, cancelled_by = ?1,"
         " completed_us = ?2, updated_us = ?2 WHERE key IN (SELECT key FROM tree) RETURNING key, id, owner",
         (key, now_us),

@@ -6,7 +6,7 @@ accepts; what nobody can run is held, visibly.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -77,7 +77,7 @@ def claim(tx: Tx, able: Capability, room: Room, now_us: int) -> Claim:
     """Take up to `room.limit` ready workflows."""
     keys = integers(room.busy_keys)
     names = texts(tuple(room.busy_names))
-    rows = tx.connection.execute(CLAIM, (able.executor, now_us, now_us, keys, names, room.limit)).fetchall()
+    rows: list[Any] = tx.connection.execute(CLAIM, (able.executor, now_us, now_us, keys, names, room.limit)).fetchall()
     taken = integers(row[0] for row in rows)
     tx.connection.execute("DELETE FROM wait WHERE workflow IN (SELECT value FROM carray(?))", (taken,))
     mine: list[Claimed] = []
@@ -102,12 +102,17 @@ def _hold(tx: Tx, workflow: Claimed, obstacle: str, version: str) -> None:
     tx.touch(workflow_key(workflow.id))
 
 
+UNTRIED = """
+    WHERE phase = 'held' AND name IN (SELECT value FROM carray(?1))
+      AND (NOT ?2 OR application_version IS NULL OR application_version = ?3)
+      AND NOT EXISTS (SELECT 1 FROM json_each(held_versions) WHERE value = ?3)
+"""
+
+
 def retry_held(tx: Tx, able: Capability) -> int:
     """Make ready what other versions hold and this one has not tried."""
     tx.connection.execute(
-        "UPDATE workflow SET phase = 'ready', held = NULL WHERE phase = 'held'"
-        " AND name IN (SELECT value FROM carray(?)) AND (NOT ?2 OR application_version IS NULL OR application_version = ?3)"
-        " AND NOT EXISTS (SELECT 1 FROM json_each(held_versions) WHERE value = ?3)",
+        "UPDATE workflow SET phase = 'ready', held = NULL" + UNTRIED,
         (texts(tuple(able.names)), able.only_version, able.version),
     )
     return tx.connection.changes()
@@ -131,7 +136,7 @@ def next_due_us(connection: apsw.Connection) -> int | None:
         " UNION ALL SELECT * FROM (SELECT deadline_us FROM workflow"
         " WHERE completed_us IS NULL AND deadline_us IS NOT NULL ORDER BY deadline_us LIMIT 1))"
     ).fetchone()
-    return None if row is None else row[0]  # type: ignore[return-value]  # an INTEGER column
+    return None if row is None else row[0]
 
 
 def has_ready(connection: apsw.Connection) -> bool:
@@ -141,9 +146,7 @@ def has_ready(connection: apsw.Connection) -> bool:
 def held_elsewhere(connection: apsw.Connection, able: Capability) -> bool:
     """Whether something is held that this engine has not tried."""
     row = connection.execute(
-        "SELECT 1 FROM workflow WHERE phase = 'held'"
-        " AND name IN (SELECT value FROM carray(?)) AND (NOT ?2 OR application_version IS NULL OR application_version = ?3)"
-        " AND NOT EXISTS (SELECT 1 FROM json_each(held_versions) WHERE value = ?3) LIMIT 1",
+        "SELECT 1 FROM workflow" + UNTRIED + " LIMIT 1",
         (texts(tuple(able.names)), able.only_version, able.version),
     ).fetchone()
     return row is not None
@@ -154,7 +157,7 @@ class HeldCount(NamedTuple):
 
     name: str
     reason: str
-    count: int
+    workflows: int
 
 
 def held_summary(connection: apsw.Connection) -> Sequence[HeldCount]:

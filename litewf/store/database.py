@@ -108,9 +108,7 @@ def translate(error: apsw.Error, path: Path, doing: str) -> StoreError:
             f"{BUSY_TIMEOUT_MS // 1000} s; close that program's transaction"
         )
     if isinstance(error, apsw.ReadOnlyError | apsw.CantOpenError | apsw.PermissionsError):
-        return StoreUnsupportedError(
-            f"{path}: cannot {doing}: {error}; the file and its directory must be writable"
-        )
+        return StoreUnsupportedError(f"{path}: cannot {doing}: {error}; the file and its directory must be writable")
     return StoreError(f"{path}: cannot {doing}: {type(error).__name__}: {error}")
 
 

@@ -129,12 +129,14 @@ class Parking(NamedTuple):
     waits: Sequence[Awaited]
 
 
-def park(tx: Tx, parking: Parking) -> bool:
-    """Leave memory until one of the waits is over; False if one is over already or the workflow is lost.
+def park(tx: Tx, parking: Parking) -> bool | None:
+    """Leave memory until one of the waits is over; False if one is over already, None if the workflow is lost.
 
     The check and the registration are one transaction, so no wake-up is lost in between.
     """
-    if _over(tx, parking) or not owned(tx, parking.key, parking.fence):
+    if not owned(tx, parking.key, parking.fence):
+        return None
+    if _over(tx, parking):
         return False
     settle(tx, parking.rows)
     dues = [wait.due_us for wait in parking.waits if wait.due_us is not None]
@@ -162,13 +164,16 @@ def _over(tx: Tx, parking: Parking) -> bool:
     return finished is not None
 
 
-def release(tx: Tx, key: int, fence: int, now_us: int) -> bool:
-    """Give a workflow back: what is unfinished becomes ready, what was cancelled is free to be resumed."""
+def release(tx: Tx, key: int, fence: int, executor: int, now_us: int) -> bool:
+    """Give a workflow back: what is unfinished becomes ready, what was cancelled is free to be resumed.
+
+    A workflow that is 'stopping' waits for its owner, whichever fence the owner's execution was given.
+    """
     tx.connection.execute(
         "UPDATE workflow SET owner = NULL, updated_us = iif(phase IS NULL, updated_us, ?),"
         " phase = iif(phase IN ('running', 'stopping'), 'ready', phase)"
-        " WHERE key = ? AND fence = ? AND owner IS NOT NULL",
-        (now_us, key, fence),
+        " WHERE key = ? AND (fence = ? OR phase = 'stopping') AND owner = ?",
+        (now_us, key, fence, executor),
     )
     tx.touch("ready")
     return tx.connection.changes() == 1

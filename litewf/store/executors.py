@@ -5,7 +5,7 @@ up, unfinished workflows become ready, the row goes; the lock file is unlinked a
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -73,12 +73,14 @@ def recover(tx: Tx, executor: int, now_us: int, limits: dict[str, int], encode_e
     tx.connection.execute("DELETE FROM executor WHERE key = ?", (executor,))
     if tx.connection.changes() == 0:
         return Recovery(0, [])  # another engine was first
-    tx.connection.execute("UPDATE workflow SET owner = NULL, fence = fence + 1 WHERE owner = ? AND phase IS NULL", (executor,))
+    tx.connection.execute(
+        "UPDATE workflow SET owner = NULL, fence = fence + 1 WHERE owner = ? AND phase IS NULL", (executor,)
+    )
     tx.connection.execute(
         "UPDATE workflow SET owner = NULL, fence = fence + 1, phase = 'ready' WHERE owner = ? AND phase = 'stopping'",
         (executor,),
     )
-    rows = tx.connection.execute(RECOVER, (now_us, executor)).fetchall()
+    rows: list[Any] = tx.connection.execute(RECOVER, (now_us, executor)).fetchall()
     tx.touch("ready")
     given_up = []
     for key, workflow_id, name, recoveries in rows:
@@ -94,7 +96,7 @@ RECOVER = f"""
         recoveries = iif(progress = {PROGRESS}, recoveries + 1, 1), progress = {PROGRESS}
     WHERE owner = ? AND phase = 'running'
     RETURNING key, id, name, recoveries
-"""  # noqa: S608 - constants
+"""
 
 
 def _too_often(workflow_id: str, name: str, recoveries: int) -> MaxRecoveryAttemptsExceededError:

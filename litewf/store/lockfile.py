@@ -47,9 +47,7 @@ class ProcessLock:
             fd = _create_locked(path, db)
             if fd is not None:
                 return cls(path, fd)
-        raise StoreError(
-            f"another program keeps locking or deleting the new lock files of {db}; stop it and try again"
-        )
+        raise StoreError(f"another program keeps locking or deleting the new lock files of {db}; stop it and try again")
 
     @property
     def name(self) -> str:
@@ -74,6 +72,12 @@ class ProcessLock:
         self._close()
         if ours and sys.platform == "win32":  # an open file cannot be unlinked there
             self._path.unlink(missing_ok=True)
+
+    def drop(self) -> None:
+        """Free the lock as death does: the file stays, and peers see that its holder is dead."""
+        if self._fd >= 0:
+            oslock.unlock(self._fd)
+            self._close()
 
     def forget_after_fork(self) -> None:
         """In a forked child: close this copy; the parent's lock stays.

@@ -1,13 +1,13 @@
 """Changes to finished or foreign workflows: fork, rewind, delete, attributes, pruning."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 
 from litewf.store.operations import Tx
 from litewf.store.starts import NewWorkflow, start
-from litewf.store.wide import integers
+from litewf.store.wide import integers, texts
 
 # The number of a step in the workflow's own sequence: '4.1' happened inside call number 4.
 NUMBER = "CAST(step AS INTEGER)"
@@ -57,34 +57,45 @@ def fork(tx: Tx, source: Found, start_step: int, new: NewWorkflow) -> int:
 def first_failed_step(connection: apsw.Connection, key: int) -> int:
     """The number of the first step with an error; after the last one if none failed."""
     row = connection.execute(
-        f"SELECT coalesce(min(iif(error IS NOT NULL, {NUMBER}, NULL)), max({NUMBER}) + 1, 1) FROM step"  # noqa: S608
+        f"SELECT coalesce(min(iif(error IS NOT NULL, {NUMBER}, NULL)), max({NUMBER}) + 1, 1) FROM step"
         " WHERE workflow = ?",
         (key,),
     ).fetchone()
     assert row is not None
-    return row[0]  # type: ignore[return-value]  # an integer expression
+    number: int = row[0]
+    return number
 
 
-def children_from(connection: apsw.Connection, key: int, start_step: int) -> list[str]:
-    """Ids of the children that the steps from `start_step` on started."""
+def starts_from(connection: apsw.Connection, key: int, start_step: int, several: str) -> list[tuple[str | None, str]]:
+    """What the steps from `start_step` on started: the child's id, or the output of a step named `several`."""
     rows = connection.execute(
-        f"SELECT child FROM step WHERE workflow = ? AND child IS NOT NULL AND {NUMBER} >= ?",  # noqa: S608
-        (key, start_step),
+        "SELECT child, output FROM step WHERE workflow = ? AND error IS NULL AND completed_us IS NOT NULL"
+        f" AND (child IS NOT NULL OR name = ?) AND {NUMBER} >= ?",
+        (key, several, start_step),
     )
-    return [row[0] for row in rows]
+    return [(row[0], row[1]) for row in rows]  # type: ignore[misc]  # TEXT columns
+
+
+def own_children(connection: apsw.Connection, key: int, ids: Sequence[str]) -> list[str]:
+    """Which of these are unfinished children of the workflow, rather than others that it attached to."""
+    rows = connection.execute(
+        "SELECT id FROM workflow WHERE parent = ? AND completed_us IS NULL AND id IN (SELECT value FROM carray(?))",
+        (key, texts(ids)),
+    )
+    return [row[0] for row in rows]  # type: ignore[misc]  # a TEXT column
 
 
 def rewind(tx: Tx, key: int, start_step: int, now_us: int) -> None:
     """Put a finished workflow back before `start_step`, as its next generation."""
     tx.connection.execute(
-        f"DELETE FROM step WHERE workflow = ? AND (completed_us IS NULL OR {NUMBER} >= ?)",  # noqa: S608
+        f"DELETE FROM step WHERE workflow = ? AND (completed_us IS NULL OR {NUMBER} >= ?)",
         (key, start_step),
     )
     tx.connection.execute("DELETE FROM outcome WHERE workflow = ?", (key,))
     tx.connection.execute(
         "UPDATE workflow SET status = 'PENDING', phase = iif(owner IS NULL, 'ready', 'stopping'), completed_us = NULL,"
         " deadline_us = NULL, generation = generation + 1, recoveries = 0, progress = 0, cancelled_by = NULL,"
-        " updated_us = ? WHERE key = ?",
+        " fence = fence + 1, updated_us = ? WHERE key = ?",  # a body that still runs records nothing here
         (now_us, key),
     )
     tx.touch("ready")
@@ -98,7 +109,7 @@ def delete(tx: Tx, key: int) -> None:
 
 def attributes_of(connection: apsw.Connection, key: int) -> str | None:
     row = connection.execute("SELECT attributes FROM request WHERE workflow = ?", (key,)).fetchone()
-    return None if row is None else row[0]  # type: ignore[return-value]  # a TEXT column
+    return None if row is None else row[0]
 
 
 def set_attributes(tx: Tx, key: int, attributes: str, now_us: int) -> None:
@@ -119,7 +130,7 @@ def prunable(connection: apsw.Connection, before_us: int, limit: int, after_key:
 
 def prune(tx: Tx, keys: Sequence[int], before_us: int) -> int:
     """Delete those that are still finished, unowned and without an unfinished parent; how many."""
-    deleted = tx.connection.execute(
+    deleted: list[Any] = tx.connection.execute(
         "DELETE FROM workflow WHERE key IN (SELECT value FROM carray(?)) AND completed_us < ? AND owner IS NULL"
         " AND NOT EXISTS"
         " (SELECT 1 FROM workflow AS above WHERE above.key = workflow.parent AND above.completed_us IS NULL)"

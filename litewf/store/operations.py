@@ -4,9 +4,9 @@ An operation is data plus the one way to apply many of its kind. The writer appl
 kind, in the order of `rank`; the group commits as one.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import apsw
 
@@ -18,11 +18,11 @@ R = TypeVar("R")
 class Mailbox(Protocol):
     """Where the outcome of operations goes after the commit."""
 
-    def deliver(self, operations: "Sequence[Operation]") -> None:
+    def deliver(self, operations: "Sequence[Any]", /) -> None:
         """Tell the waiters; called once per group, never under a lock."""
 
 
-class Operation(ABC):
+class Operation:
     """One thing to write. After the commit `error` is set, or `result` holds what came of it."""
 
     __slots__ = ("error", "mailbox", "result", "touched", "waiter")

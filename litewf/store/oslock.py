@@ -154,7 +154,5 @@ def _as_store_error(path: Path, error: OSError) -> StoreError:
     if error.errno in _FULL:
         return StoreFullError(f"{what}; free some space")
     if error.errno in _UNSUPPORTED:
-        return StoreUnsupportedError(
-            f"{what}; litewf must be able to create and lock files in that directory"
-        )
+        return StoreUnsupportedError(f"{what}; litewf must be able to create and lock files in that directory")
     return StoreError(what)

@@ -183,9 +183,7 @@ def _check_header(path: Path, newest: int) -> None:
     except OSError as error:
         raise StoreUnsupportedError(f"cannot read {path}: {error.strerror}") from error
     if not head.startswith(_MAGIC):
-        raise StoreCorruptError(
-            f"{path} is not a SQLite database (or an encrypted one): give litewf its own file"
-        )
+        raise StoreCorruptError(f"{path} is not a SQLite database (or an encrypted one): give litewf its own file")
     if len(head) < _HEADER:
         raise StoreCorruptError(f"{path} is cut off after {len(head)} bytes: restore it from a backup")
     encoding, version, application = (int.from_bytes(head[at : at + 4], "big") for at in (56, 60, 68))
@@ -194,8 +192,7 @@ def _check_header(path: Path, newest: int) -> None:
     if application == APPLICATION_ID:
         if version > newest:
             raise StoreVersionError(
-                f"{path} was written by a newer litewf (schema {version}, this one knows {newest}):"
-                " upgrade litewf"
+                f"{path} was written by a newer litewf (schema {version}, this one knows {newest}): upgrade litewf"
             )
     elif application or version:  # both 0: a plain database that litewf may move into
         raise StoreUnsupportedError(

@@ -8,7 +8,7 @@ from typing import TypeVar
 import apsw
 
 from litewf.errors import EngineClosedError
-from litewf.store.database import open_reader, translated
+from litewf.store.database import open_reader, translate
 
 R = TypeVar("R")
 KEPT = 4  # idle connections; more are opened on demand and closed after use
@@ -27,8 +27,9 @@ class Readers:
         """Run `query` on a connection of its own; it sees every commit that returned before."""
         connection = self._take()
         try:
-            with translated(self._path, "read"):
-                return query(connection)
+            return query(connection)
+        except apsw.Error as error:
+            raise translate(error, self._path, "read") from error
         finally:
             self._give_back(connection)
 

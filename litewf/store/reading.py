@@ -94,7 +94,7 @@ def list_workflows(connection: apsw.Connection, where: Where, page: Page) -> lis
         + f" ORDER BY w.key {direction} LIMIT ? OFFSET ?"
     )
     limit = -1 if page.limit is None else page.limit
-    rows = connection.execute(sql, (*where.values, limit, page.offset))  # type: ignore[arg-type]  # scalars
+    rows = connection.execute(sql, (*where.values, limit, page.offset))
     return [StatusRow(*row) for row in rows]
 
 
@@ -113,7 +113,7 @@ def waits_of(connection: apsw.Connection, workflows: Sequence[int]) -> dict[int,
     )
     found: dict[int, list[Awaited]] = {}
     for workflow, *awaited in rows:
-        found.setdefault(workflow, []).append(Awaited(*awaited))  # type: ignore[arg-type]  # by the schema
+        found.setdefault(workflow, []).append(Awaited(*awaited))
     return found
 
 

@@ -109,11 +109,11 @@ def insert_workflows(connection: apsw.Connection, workflows: Sequence[NewWorkflo
 
 def _next_key(connection: apsw.Connection) -> int:
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'workflow'").fetchone()
-    return 1 if row is None else row[0] + 1  # type: ignore[operator]  # an INTEGER column
+    return 1 if row is None else row[0] + 1
 
 
 def _find(connection: apsw.Connection, workflow_id: str, mine: int) -> Started:
     row = connection.execute("SELECT key, name FROM workflow WHERE id = ?", (workflow_id,)).fetchone()
     assert row is not None, "the insert did nothing, so the id is there"
     key, name = row
-    return Started(key, name, created=key == mine)  # type: ignore[arg-type]  # by the schema
+    return Started(key, name, created=key == mine)

@@ -38,7 +38,7 @@ class Store:
         place.check(self.path, create=True, header=first, newest=len(migrations()))
         self.writer = Writer(self.path, durability, world, on_commit)
         self._readers = Readers(self.path)
-        self.transactions = Transactions(self.path, durability, self.writer)
+        self.transactions = Transactions(self.path, durability, self.writer, world)
         self._identity = place.Identity.of(self.path)
         self.lock: ProcessLock | None = None
         _open_stores.add(self)
@@ -69,11 +69,20 @@ class Store:
         self._readers.close()
         self._let_go()
 
-    def crash(self, death: BaseException) -> None:
-        """End as a killed process would: nothing more is written, and the lock is free."""
+    def stop(self, because: BaseException) -> None:
+        """Write nothing more, and let the lock go."""
         _open_stores.discard(self)
-        self.writer.die(death)
+        self.writer.die(because)
         self._let_go()
+
+    def crash(self, death: BaseException) -> None:
+        """End as a killed process would: what is queued is never written, and peers see a death."""
+        _open_stores.discard(self)
+        self.writer.crash(death)
+        self.transactions.close()
+        self._readers.close()
+        if self.lock is not None:
+            self.lock.drop()
 
     def _let_go(self) -> None:
         if self.lock is not None:

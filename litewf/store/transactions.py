@@ -1,7 +1,7 @@
 """User SQL on this file: transactions whose record commits with them, and read-only queries.
 
-A transaction never shares a group with engine operations: a user's ROLLBACK would undo those of other workflows. It has a
-second write connection whose authorizer refuses what is not the user's to do.
+A transaction never shares a group with engine operations: a user's ROLLBACK would undo those of other workflows. It has
+a second write connection whose authorizer refuses what is not the user's to do.
 """
 
 import logging
@@ -16,6 +16,7 @@ import apsw
 from litewf.errors import LitewfError, OutcomeUnknownError, UsageError
 from litewf.store.database import Durability, open_writer, translate
 from litewf.store.operations import Tx
+from litewf.world import World
 
 if TYPE_CHECKING:
     from litewf.store.writer import Writer
@@ -72,10 +73,11 @@ class Connection:
 class Transactions:
     """Runs user functions in transactions of their own, one at a time."""
 
-    def __init__(self, path: Path, durability: Durability, writer: "Writer") -> None:
+    def __init__(self, path: Path, durability: Durability, writer: "Writer", world: World) -> None:
         self._path = path
         self._durability: Durability = durability
         self._writer = writer
+        self._world = world
         self._connection: apsw.Connection | None = None
         self._guarding = False
         self._refusal: str | None = None
@@ -121,7 +123,9 @@ class Transactions:
         if not kept:
             self._rollback(connection)
             raise Lost
+        self._world.reach("transaction.before")
         self._execute(connection, "COMMIT")
+        self._world.reach("transaction.after")
         return result
 
     def _execute(self, connection: apsw.Connection, sql: str) -> None:
@@ -177,7 +181,7 @@ class Transactions:
             self._connection = None
 
 
-class Lost(LitewfError):
+class Lost(LitewfError):  # noqa: N818 - private, and no error: the execution ends
     """The execution no longer owns its workflow, so its transaction was undone."""
 
 

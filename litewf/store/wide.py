@@ -41,12 +41,12 @@ class Wide:
         return connection.changes()
 
 
-def integers(values: Iterable[int]) -> apsw.carray:
+def integers(values: Iterable[int]) -> object:
     """Keys as a table, for `SELECT value FROM carray(?)`; an empty one cannot be bound, so it holds 0, no key."""
     return apsw.carray(array("q", values) or array("q", [0]))
 
 
-def texts(values: Sequence[str]) -> apsw.carray:
+def texts(values: Sequence[str]) -> object:
     """Texts as a table; an empty one cannot be bound, so it holds a text that is no name and no id."""
     return apsw.carray(tuple(values) or ("",))
 

@@ -11,6 +11,7 @@ anything else is written, and the callers are told so.
 import contextlib
 import itertools
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
@@ -31,9 +32,16 @@ from litewf.world import World
 R = TypeVar("R")
 LOG = logging.getLogger("litewf")
 GROUP_ROWS = 1000  # operations in one transaction at most
-CHECKPOINT_FRAMES = 4000  # of WAL, before it is copied into the database
+STATEMENT_ROWS = 512  # checkpoints that one statement writes
+CHECKPOINT_BYTES = 4000 * 4120  # of WAL, before it is copied into the database
+LOOK_EVERY = 16  # transactions, between looks at the WAL's size
 IDLE_S = 1.0  # of quiet, before the WAL is copied and cut
+CRASH_S = 1.0  # for a commit that is under way while the engine dies
 BY_RANK = attrgetter("rank")
+
+
+def kind_of(operation: Operation) -> type[Operation]:
+    return type(operation)
 
 
 class Writer:
@@ -52,10 +60,21 @@ class Writer:
         self._queue: list[Operation] = []
         self._owned = False
         self._closing = False
-        self._frames = 0
+        self._unchecked = 0  # transactions since the size of the WAL was looked at
+        self._dirty = False  # the WAL holds something that a checkpoint would copy
+        self._long = False  # ... and enough of it that one is due
         self._broken = False  # the connection must be opened again before the next transaction
         self._dead: BaseException | None = None
-        self._connection = self._open()
+        self._exclusive = 0  # threads that wait to use another connection
+        self._gathered = False  # the writer thread was the last owner
+        self._look_for_others = False  # somebody asked for foreign commits while the connection was in use
+        self._others_committed = False
+        self.reopened = 0  # how often a failed write made it open the file again
+        try:
+            self._connection = self._open()
+        except BaseException:
+            self._turnstile.close()
+            raise
         self._seen_version = self._connection.pragma("data_version")
         self._thread = threading.Thread(target=self._serve, name="litewf-writer", daemon=True)
 
@@ -67,12 +86,7 @@ class Writer:
             except BaseException:
                 connection.close()
                 raise
-        connection.set_wal_hook(self._count_frames)
         return connection
-
-    def _count_frames(self, _connection: apsw.Connection, _name: str, frames: int) -> int:
-        self._frames = frames  # a hook must never raise: the commit would seem to have failed
-        return apsw.SQLITE_OK
 
     def start(self) -> None:
         self._thread.start()
@@ -116,36 +130,58 @@ class Writer:
 
     def turn(self, change: Callable[[Tx], R], *, inline: bool = False) -> R:
         """Run a function inside a transaction and wait until it is durable."""
-        return cast(R, self.commit(Turn(change), inline=inline))
+        return cast("R", self.commit(Turn(change), inline=inline))
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[Turnstile]:
         """Own the right to write while another connection uses it; the caller enters the turnstile itself."""
         with self._mutex:
-            while self._owned:
+            self._exclusive += 1
+            try:
+                while self._owned and self._dead is None:
+                    self._wake.wait()
                 self._raise_if_dead()
-                self._wake.wait()
-            self._raise_if_dead()
-            self._owned = True
+                self._owned = True
+            finally:
+                self._exclusive -= 1
+        self._gathered = False
         try:
+            if self._broken:
+                self._reopen()
             yield self._turnstile
         finally:
             self._disown()
 
     def changed_by_others(self) -> bool:
-        """Whether another connection has committed since the last call; never waits."""
-        if not self._own():
-            return False
+        """Whether another connection has committed since the last call; never waits.
+
+        While the connection is in use all the time, the next transaction looks, and the call after it answers.
+        """
+        if self._own():
+            try:
+                self._compare_versions()
+            finally:
+                self._disown()
+        else:
+            self._look_for_others = True
+        changed, self._others_committed = self._others_committed, False
+        return changed
+
+    def _compare_versions(self) -> None:
+        self._look_for_others = False
         try:
             version = self._connection.pragma("data_version")
-            changed = version != self._seen_version
-            self._seen_version = version
-            return changed
         except apsw.Error:
             self._broken = True
-            return True
-        finally:
-            self._disown()
+            return
+        if version != self._seen_version:
+            self._seen_version = version
+            self._others_committed = True
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being written or waits for it."""
+        return not self._owned and not self._queue
 
     # --- owning the connection --------------------------------------------------------------------------------
 
@@ -164,7 +200,7 @@ class Writer:
     def _disown(self) -> None:
         with self._mutex:
             self._owned = False
-            if self._queue or self._closing or self._frames >= CHECKPOINT_FRAMES:
+            if self._queue or self._closing or self._long or self._exclusive:
                 self._wake.notify_all()
 
     def _serve(self) -> None:
@@ -184,18 +220,24 @@ class Writer:
                 if self._dead is not None:
                     return None
                 if not self._owned:
-                    if self._queue:
-                        group, self._queue = self._queue[:GROUP_ROWS], self._queue[GROUP_ROWS:]
-                        self._owned = True
-                        return group
-                    if self._closing:
-                        return None
-                    if self._frames >= CHECKPOINT_FRAMES:
+                    if self._long:
                         self._owned = True
                         return []
-                if not self._wake.wait(IDLE_S if self._frames else None) and not (self._owned or self._queue):
+                    if self._queue:
+                        self._owned = True
+                        return self._take()
+                    if self._closing:
+                        return None
+                if not self._wake.wait(IDLE_S if self._dirty else None) and not (self._owned or self._queue):
                     self._owned = True
                     return []
+
+    def _take(self) -> list[Operation]:
+        """The next group: plain checkpoints alone if there are enough, as one statement commits those."""
+        head = self._queue[:STATEMENT_ROWS]
+        size = STATEMENT_ROWS if all(type(operation) is Checkpoint for operation in head) else GROUP_ROWS
+        group, self._queue = self._queue[:size], self._queue[size:]
+        return group
 
     # --- writing ----------------------------------------------------------------------------------------------
 
@@ -212,25 +254,35 @@ class Writer:
         except BaseException as death:
             self.die(death, group)
             raise
+        self._measure()
         self._on_commit(group)
+
+    def _measure(self) -> None:
+        """Look now and then whether the WAL has grown long."""
+        self._dirty = True
+        self._unchecked += 1
+        if self._unchecked >= LOOK_EVERY:
+            self._unchecked = 0
+            with contextlib.suppress(FileNotFoundError):
+                self._long = os.stat(f"{self._path}-wal").st_size >= CHECKPOINT_BYTES
 
     def _write(self, group: list[Operation]) -> None:
         connection = self._connection
         committing = False
         try:
-            if len(group) == 1 and type(group[0]) is Checkpoint and len(group[0].rows) == 1:
-                committing = True  # one statement commits itself
+            if _fits_one_statement(group):
+                committing = True  # it commits itself
                 Checkpoint.apply(connection, group)
                 return
             connection.execute("BEGIN IMMEDIATE")
             group.sort(key=BY_RANK)
-            for kind, members in itertools.groupby(group, type):
+            for kind, members in itertools.groupby(group, kind_of):
                 kind.apply(connection, list(members))
             committing = True
             connection.execute("COMMIT")
         except apsw.Error as error:
             self._failed(group, error, committing=committing)
-        except Exception:
+        except Exception:  # noqa: BLE001 - one operation's; alone, it gets what it raised
             self._undo()
             self._one_by_one(group)
 
@@ -274,8 +326,9 @@ class Writer:
 
     def _checkpoint(self) -> None:
         """Copy the WAL into the database: without waiting while busy, and cutting the WAL when all is quiet."""
-        mode = apsw.SQLITE_CHECKPOINT_PASSIVE if self._frames >= CHECKPOINT_FRAMES else apsw.SQLITE_CHECKPOINT_TRUNCATE
-        self._frames = 0
+        mode = apsw.SQLITE_CHECKPOINT_PASSIVE if self._long else apsw.SQLITE_CHECKPOINT_TRUNCATE
+        self._dirty = self._dirty and self._long
+        self._long = False
         try:
             with self._turnstile:
                 self._connection.wal_checkpoint(mode=mode)
@@ -312,6 +365,18 @@ class Writer:
         _fail(waiting, death)
         self._on_commit(waiting)
 
+    def crash(self, death: BaseException) -> None:
+        """Close without writing anything more, not even what is queued."""
+        self._closing = True  # whoever owns the connection says when it lets go
+        self.die(death)
+        if self._thread.ident is not None:
+            self._thread.join(CRASH_S)
+        with self._mutex:
+            free = self._wake.wait_for(lambda: not self._owned, CRASH_S)
+        if free:
+            self._connection.close()
+        self._turnstile.close()
+
     def abandon(self) -> None:
         """After a fork: the connection is the parent's, and closing it would drop the parent's locks."""
         self._dead = EngineClosedError("the engine belongs to the process that launched it; launch one after the fork")
@@ -326,11 +391,20 @@ class Writer:
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         self.die(EngineClosedError(f"{self._path} is closed; launch the engine again"))
-        self._frames = 0
         if not self._broken:
             self._checkpoint()
         self._connection.close()
         self._turnstile.close()
+
+
+def _fits_one_statement(group: Sequence[Operation]) -> bool:
+    """Whether the group is checkpoints that one statement can write."""
+    rows = 0
+    for operation in group:
+        if type(operation) is not Checkpoint:
+            return False
+        rows += len(operation.rows)
+    return rows <= STATEMENT_ROWS
 
 
 def _fail(group: Sequence[Operation], error: BaseException) -> None:

@@ -1,30 +1,28 @@
-"""One measurement in a process of its own: `python -m tests.benchmarks.worker MODULE FUNCTION PATH SIZES`.
+"""One measurement in a process of its own: `python -m litewf.cli.benchmarks.worker MODULE FUNCTION PATH SIZES`.
 
 Prints one line of JSON, the figures. So no contestant's threads, caches or signal handlers disturb another's.
 """
-
-from __future__ import annotations
 
 import importlib
 import json
 import os
 import sys
 from pathlib import Path
-from typing import Final
 
-FAILED: Final = 1
+from litewf.cli import processes
 
 
 def command(module: str, function: str, path: Path, sizes: dict[str, int]) -> list[str]:
-    """The command line that makes this measurement."""
-    return [sys.executable, "-m", "tests.benchmarks.worker", module, function, str(path), json.dumps(sizes)]
+    """The command line that makes this measurement, with `processes.environment()`."""
+    return processes.command("litewf.cli.benchmarks.worker", module, function, str(path), json.dumps(sizes))
 
 
 def main() -> None:
     module, function, path, sizes = sys.argv[1:]
-    measure = getattr(importlib.import_module(f"tests.benchmarks.{module}"), function)
+    measure = getattr(importlib.import_module(module), function)
     figures: dict[str, float] = measure(Path(path), **json.loads(sizes))
-    print(json.dumps(figures), flush=True)
+    sys.stdout.write(json.dumps(figures) + "\n")
+    sys.stdout.flush()
     os._exit(0)  # the figures are out: no contestant's shutdown may hold up the rounds
 
 

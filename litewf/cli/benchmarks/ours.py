@@ -1,49 +1,47 @@
 """litewf, through its public interface alone; each function makes one measurement on the file at `path`."""
 
-from __future__ import annotations
-
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from pathlib import Path
 
 import litewf
-from tests.benchmarks import footprint, interrupted
+from litewf.cli.benchmarks import footprint, interrupted
 
-if TYPE_CHECKING:
-    from pathlib import Path
+SLEEP = 3_600.0
+BATCH = 1_000
 
-SLEEP: Final = 3_600.0
-BATCH: Final = 1_000
+registry = litewf.Registry()
 
 
-@litewf.step
+@registry.step
 async def nothing_async() -> None:
     """Do nothing: what is measured is the record."""
 
 
-@litewf.step
+@registry.step
 def nothing_sync() -> None:
     """Do nothing: what is measured is the record."""
 
 
-@litewf.workflow
+@registry.workflow
 async def steps_in_turn_async(steps: int) -> None:
     for _ in range(steps):
         await nothing_async()
 
 
-@litewf.workflow
+@registry.workflow
 def steps_in_turn_sync(steps: int) -> None:
     for _ in range(steps):
         nothing_sync()
 
 
-@litewf.step
+@registry.step
 async def last_step() -> None:
     await interrupted.pass_or_hang()
 
 
-@litewf.workflow
+@registry.workflow
 async def steps_and_one_more(steps: int) -> None:
     for _ in range(steps):
         await nothing_async()
@@ -53,7 +51,7 @@ async def steps_and_one_more(steps: int) -> None:
 _fell_asleep = threading.Semaphore(0)
 
 
-@litewf.workflow
+@registry.workflow
 async def sleeper() -> None:
     _fell_asleep.release()
     await litewf.sleep_async(SLEEP)
@@ -61,17 +59,17 @@ async def sleeper() -> None:
 
 def async_steps(path: Path, workflows: int = 5_000, steps: int = 5) -> dict[str, float]:
     """Steps a second of async workflows started at once."""
-    with litewf.Engine(path) as engine:
+    with litewf.Engine(path, registry=registry) as engine:
         began = time.perf_counter()
-        _wait_for(engine.start_workflows(steps_in_turn_async, [(steps,)] * workflows))
+        _wait_for(engine.start_workflows([(steps_in_turn_async, steps)] * workflows))
         return _rate(workflows * steps, time.perf_counter() - began)
 
 
 def sync_steps(path: Path, workflows: int = 5_000, steps: int = 5) -> dict[str, float]:
     """Steps a second of sync workflows started at once."""
-    with litewf.Engine(path) as engine:
+    with litewf.Engine(path, registry=registry) as engine:
         began = time.perf_counter()
-        _wait_for(engine.start_workflows(steps_in_turn_sync, [(steps,)] * workflows))
+        _wait_for(engine.start_workflows([(steps_in_turn_sync, steps)] * workflows))
         return _rate(workflows * steps, time.perf_counter() - began)
 
 
@@ -87,8 +85,8 @@ def sequence_sync(path: Path, steps: int = 2_000) -> dict[str, float]:
 
 def recovery(path: Path, workflows: int = 1_000, steps: int = 10) -> dict[str, float]:
     """Seconds from launch until every workflow of a killed process is done."""
-    interrupted.leave_unfinished("ours", "unfinished", path, {"workflows": workflows, "steps": steps})
-    engine = litewf.Engine(path)
+    interrupted.leave_unfinished(__name__, "unfinished", path, {"workflows": workflows, "steps": steps})
+    engine = litewf.Engine(path, registry=registry)
     began = time.perf_counter()
     with engine:
         handles = [engine.retrieve_workflow(_numbered(number)) for number in range(workflows)]
@@ -99,31 +97,34 @@ def recovery(path: Path, workflows: int = 1_000, steps: int = 10) -> dict[str, f
 def unfinished(path: Path, workflows: int, steps: int) -> dict[str, float]:
     """Bring every workflow to its last step and hang there, to be killed."""
     interrupted.hang_after(workflows)
-    with litewf.Engine(path) as engine:
-        for number in range(workflows):
-            engine.start_workflow(steps_and_one_more.with_options(workflow_id=_numbered(number)), steps)
+    with litewf.Engine(path, registry=registry) as engine:
+        numbered = [steps_and_one_more.with_options(workflow_id=_numbered(number)) for number in range(workflows)]
+        engine.start_workflows([(workflow, steps) for workflow in numbered])
         threading.Event().wait()
     return {}
 
 
-def asleep(path: Path, workflows: int = 100_000) -> dict[str, float]:
-    """Memory, threads and CPU of sleeping workflows."""
-    with litewf.Engine(path) as engine:
-        _send_to_sleep(engine)
+def asleep(path: Path, workflows: int = 100_000, rest: int = 10) -> dict[str, float]:
+    """Memory, threads and CPU of sleeping workflows; CPU is counted over `rest` seconds.
+
+    The first batch is not counted: what it costs is what any workflow costs, once.
+    """
+    with litewf.Engine(path, registry=registry) as engine:
+        _send_to_sleep(engine, BATCH)
         before = footprint.settled()
         for _ in range(workflows // BATCH):
-            _send_to_sleep(engine)
-        return footprint.at_rest(before, workflows)
+            _send_to_sleep(engine, BATCH)
+        return footprint.at_rest(before, workflows, rest)
 
 
-def _send_to_sleep(engine: litewf.Engine) -> None:
-    """Start one batch and keep no handle: what remains in memory is the engine's."""
-    engine.start_workflows(sleeper, [()] * BATCH)
-    for _ in range(BATCH):
+def _send_to_sleep(engine: litewf.Engine, workflows: int) -> None:
+    """Start one batch and keep no handle: what remains in memory is the engine's, until the last have parked."""
+    engine.start_workflows([(sleeper,)] * workflows)
+    for _ in range(workflows):
         _fell_asleep.acquire()
 
 
-def _wait_for(handles: list[litewf.WorkflowHandle[None]]) -> None:
+def _wait_for(handles: Sequence[litewf.WorkflowHandle[None]]) -> None:
     for handle in handles:
         handle.get_result()
 

@@ -1,7 +1,5 @@
 """What this process holds and burns: resident bytes, threads, CPU time."""
 
-from __future__ import annotations
-
 import gc
 import os
 import resource
@@ -9,12 +7,10 @@ import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import Final
 
-REST: Final = 10.0  # seconds over which CPU is counted
-GLANCE: Final = 0.5
-STEADY_GLANCES: Final = 4
-PATIENCE: Final = 120.0
+GLANCE = 0.5
+STEADY_GLANCES = 4
+PATIENCE = 120.0
 
 
 def settled() -> float:
@@ -30,13 +26,13 @@ def settled() -> float:
     return size
 
 
-def at_rest(before: float, workflows: int) -> dict[str, float]:
+def at_rest(before: float, workflows: int, seconds: float) -> dict[str, float]:
     """The figures of so many workflows at rest, given the resident size before they were started."""
     after = settled()
     return {
         "bytes_each": max(0.0, after - before) / workflows,
         "threads": thread_count(),
-        "cpu_percent": cpu_percent(REST),
+        "cpu_percent": cpu_percent(seconds),
         "resident_bytes": after,
     }
 
@@ -45,8 +41,8 @@ def resident_bytes() -> float:
     statm = Path("/proc/self/statm")
     if statm.exists():
         return int(statm.read_text().split()[1]) * resource.getpagesize()
-    kilobytes = subprocess.check_output(["/bin/ps", "-o", "rss=", "-p", str(os.getpid())], text=True)
-    return int(kilobytes) * 1_024
+    arguments = ["/bin/ps", "-o", "rss=", "-p", str(os.getpid())]
+    return int(subprocess.check_output(arguments, text=True)) * 1_024  # noqa: S603 - a fixed program
 
 
 def thread_count() -> int:

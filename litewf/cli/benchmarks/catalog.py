@@ -1,0 +1,112 @@
+"""The workloads as data: who runs what at which size, and which figures are shown."""
+
+from dataclasses import dataclass, field, replace
+
+RAW = "raw apsw"
+LITEWF = "litewf"
+HERE = "litewf.cli.benchmarks"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One function of a contestant's module, and the sizes that it is called with."""
+
+    module: str
+    function: str
+    sizes: dict[str, int] = field(default_factory=dict)
+    quick: dict[str, int] = field(default_factory=dict)  # other sizes, for those who cannot wait
+    fixture: "Call | None" = None  # builds the file that it starts from, once for all rounds
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: which figure of the measurement it shows, in which unit."""
+
+    label: str
+    figure: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One comparison: the contestants take turns, and each turn yields the figures of every row."""
+
+    name: str
+    calls: dict[str, Call]
+    rows: tuple[Row, ...]
+    note: str  # with the sizes of litewf's call in braces
+    most_rounds: int | None = None
+
+    @property
+    def described(self) -> str:
+        """The note with its sizes."""
+        return self.note.format(**self.calls[LITEWF].sizes)
+
+    def at_quick_sizes(self) -> "Workload":
+        """The same, smaller, once."""
+        calls = {name: replace(call, sizes={**call.sizes, **call.quick}) for name, call in self.calls.items()}
+        return replace(self, calls=calls, most_rounds=1)
+
+
+def _steps(name: str, kind: str) -> Workload:
+    sizes, quick = {"workflows": 5_000, "steps": 5}, {"workflows": 300}
+    return Workload(
+        name=name,
+        calls={
+            RAW: Call(f"{HERE}.raw", "batched_rows", sizes, quick),
+            LITEWF: Call(f"{HERE}.ours", name, sizes, quick),
+        },
+        rows=(Row(name, "rate", "steps/s"),),
+        note=f"{{workflows:,}} {kind} workflows of {{steps}} no-op steps started at once; raw: rows in 1,000-row transactions",
+    )
+
+
+def _sequence(name: str, kind: str) -> Workload:
+    return Workload(
+        name=name,
+        calls={
+            RAW: Call(f"{HERE}.raw", "single_rows", {"rows": 2_000}, {"rows": 200}),
+            LITEWF: Call(f"{HERE}.ours", name, {"steps": 2_000}, {"steps": 200}),
+        },
+        rows=(Row(name, "rate", "steps/s"),),
+        note=f"one {kind} workflow, {{steps:,}} no-op steps one after the other; raw: one-row commits",
+    )
+
+
+WORKLOADS = (
+    _steps("async_steps", "async"),
+    _steps("sync_steps", "sync"),
+    _sequence("sequence_async", "async"),
+    _sequence("sequence_sync", "sync"),
+    Workload(
+        name="recovery",
+        calls={
+            LITEWF: Call(f"{HERE}.ours", "recovery", {"workflows": 1_000, "steps": 10}, {"workflows": 100}),
+        },
+        rows=(Row("recovery", "seconds", "s"),),
+        note="{workflows:,} workflows with {steps} finished steps and one to do, killed; from launch until all are done",
+    ),
+    Workload(
+        name="asleep",
+        calls={
+            LITEWF: Call(f"{HERE}.ours", "asleep", {"workflows": 100_000, "rest": 10}, {"workflows": 3_000, "rest": 1}),
+        },
+        rows=(
+            Row("asleep: memory", "bytes_each", "bytes each"),
+            Row("asleep: threads", "threads", "threads"),
+            Row("asleep: CPU", "cpu_percent", "%"),
+        ),
+        note="{workflows:,} async workflows asleep for an hour, at rest; the process's threads in all",
+        most_rounds=1,
+    ),
+    Workload(
+        name="import",
+        calls={
+            RAW: Call(f"{HERE}.importing", "apsw", {"runs": 15}, {"runs": 3}),
+            LITEWF: Call(f"{HERE}.importing", "litewf", {"runs": 15}, {"runs": 3}),
+        },
+        rows=(Row("import", "milliseconds", "ms"),),
+        note="the time of an import beyond the bare interpreter's start; raw: apsw alone, a part of it",
+        most_rounds=1,
+    ),
+)

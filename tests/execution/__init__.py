@@ -1,0 +1,1 @@
+"""What workflows and steps do, at the public surface: definitions, numbering, retries, unwinding, values."""

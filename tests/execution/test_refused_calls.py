@@ -1,0 +1,422 @@
+"""Calls that have no meaning where they are made: each is refused before it takes a number or writes anything."""
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import litewf
+from execution.support import Flavor, names
+
+Launch = Callable[..., litewf.Engine]
+
+
+def plus(x: int, y: int = 1) -> int:
+    return x + y
+
+
+async def plus_async(x: int, y: int = 1) -> int:
+    return x + y
+
+
+def caught(call: Callable[[], Any]) -> str:
+    """What a call raises, as text."""
+    try:
+        call()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "nothing"
+
+
+# --- outside ------------------------------------------------------------------------------------------------------
+
+OUTSIDE = [
+    lambda: litewf.sleep(1), lambda: litewf.sleep_async(1), lambda: litewf.now(), lambda: litewf.random(),
+    lambda: litewf.uuid(), lambda: litewf.run_step(plus, 1), lambda: litewf.run_step_async(plus, 1),
+    lambda: litewf.patch("p"), lambda: litewf.deprecate_patch("p"), lambda: litewf.continue_as_new(),
+    lambda: litewf.wait_first([litewf.WorkflowHandle("w")]), lambda: litewf.wait_all([litewf.WorkflowHandle("w")]),
+    lambda: litewf.list_workflows(), lambda: litewf.retrieve_workflow("w"), lambda: litewf.cancel_workflow("w"),
+    lambda: litewf.workflow_id(), lambda: litewf.step_id(), lambda: litewf.cancelled(),
+    lambda: litewf.authenticated_user(), lambda: litewf.authenticated_roles(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", OUTSIDE)
+def test_what_belongs_to_workflows_is_refused_outside(call: Callable[[], Any]) -> None:
+    with pytest.raises(litewf.NotInWorkflowError, match="outside a workflow"):
+        call()
+
+
+# --- arguments ----------------------------------------------------------------------------------------------------
+
+WRONG_ARGUMENTS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+    ((), {}), ((1, 2, 3), {}), ((1,), {"x": 1}), ((1,), {"z": 1}), ((1, 2), {"y": 1}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("args", "kwargs"), WRONG_ARGUMENTS)
+@pytest.mark.parametrize("fn", [plus, plus_async])
+def test_wrong_arguments_are_refused_before_anything_is_written(
+    launch: Launch, registry: litewf.Registry, fn: Any, args: Any, kwargs: Any
+) -> None:
+    workflow = registry.workflow(fn)
+    engine = launch()
+    for start in (engine.start_workflow, engine.run_workflow):
+        with pytest.raises(TypeError, match=f"workflow {fn.__name__}: "):
+            start(workflow, *args, **kwargs)
+    if not kwargs:
+        with pytest.raises(TypeError, match=f"workflow {fn.__name__}: "):
+            engine.start_workflows([(workflow, 1), (workflow, *args)])
+    assert engine.list_workflows() == []
+
+
+def test_wrong_arguments_for_a_child_are_an_error_that_takes_no_number(
+    launch: Launch, registry: litewf.Registry, flavor: Flavor
+) -> None:
+    @flavor.workflow(registry)
+    def child(do: Any, x: int) -> Any:
+        return (yield do(plus, x))
+
+    kind = registry.workflow(plus_async if flavor.is_async else plus)
+
+    @flavor.workflow(registry)
+    def parent(do: Any) -> Any:
+        for call in (lambda: kind(), lambda: litewf.start_workflow(kind, 1, 2, 3)):
+            assert "TypeError: workflow plus" in caught(call)
+        return (yield do.run_step(plus, 1))
+
+    engine = launch()
+    handle = engine.start_workflow(parent)
+    assert handle.get_result() == 2
+    assert names(engine, handle.workflow_id) == [("1", "plus")]
+
+
+@pytest.mark.parametrize("thing", [plus, None, "plus", 5, object()])
+def test_only_workflows_can_be_started(launch: Launch, thing: Any) -> None:
+    engine = launch()
+    for start in (engine.start_workflow, engine.run_workflow, lambda one: engine.start_workflows([(one,)])):
+        with pytest.raises((TypeError, litewf.UsageError), match="workflow"):
+            start(thing)
+    assert engine.list_workflows() == []
+
+
+def test_a_step_cannot_be_started_as_a_workflow(launch: Launch, registry: litewf.Registry) -> None:
+    with pytest.raises(TypeError, match=r"@workflow"):
+        launch().start_workflow(registry.step(plus), 1)
+
+
+@pytest.mark.parametrize("thing", [None, "plus", 5])
+def test_run_step_takes_functions_only(launch: Launch, registry: litewf.Registry, flavor: Flavor, thing: Any) -> None:
+    @flavor.workflow(registry)
+    def mistaken(do: Any) -> Any:
+        return (yield do.run_step(thing))
+
+    with pytest.raises(TypeError, match="run_step takes a function"):
+        launch().run_workflow(mistaken)
+
+
+@pytest.mark.parametrize("duration", [-1, float("nan"), float("inf"), -1e-9, 1e300, 10**400])
+def test_a_sleep_is_finite_and_not_negative(
+    launch: Launch, registry: litewf.Registry, flavor: Flavor, duration: float
+) -> None:
+    @flavor.workflow(registry)
+    def sleeper(do: Any) -> Any:
+        try:
+            yield do.sleep(duration)
+        except ValueError as error:
+            return str(error)
+
+    engine = launch()
+    handle = engine.start_workflow(sleeper)
+    assert "must be between 0 seconds and 100 years" in handle.get_result()
+    assert engine.list_steps(handle.workflow_id) == []
+
+
+@pytest.mark.parametrize("duration", ["1", True, None, [1]])
+def test_a_sleep_is_a_number_or_a_timedelta(
+    launch: Launch, registry: litewf.Registry, flavor: Flavor, duration: Any
+) -> None:
+    @flavor.workflow(registry)
+    def sleeper(do: Any) -> Any:
+        yield do.sleep(duration)
+
+    with pytest.raises(TypeError, match="seconds as a number or a timedelta"):
+        launch().run_workflow(sleeper)
+
+
+# --- an event loop runs here --------------------------------------------------------------------------------------
+
+ON_A_LOOP: dict[str, Callable[[litewf.Engine, Any], Any]] = {
+    "start_workflow": lambda engine, wf: engine.start_workflow(wf, 1),
+    "start_workflows": lambda engine, wf: engine.start_workflows([(wf, 1)]),
+    "list_workflows": lambda engine, _: engine.list_workflows(),
+    "list_steps": lambda engine, _: engine.list_steps("w"),
+    "retrieve_workflow": lambda engine, _: engine.retrieve_workflow("w"),
+    "cancel_workflow": lambda engine, _: engine.cancel_workflow("w"),
+    "query": lambda engine, _: engine.query("SELECT 1"),
+    "launch": lambda engine, _: engine.launch(),
+    "shutdown": lambda engine, _: engine.shutdown(),
+}
+
+
+@pytest.mark.parametrize("what", ON_A_LOOP)
+def test_a_blocking_form_on_a_loop_is_refused_and_names_the_async_one(
+    launch: Launch, registry: litewf.Registry, what: str
+) -> None:
+    workflow, engine = registry.workflow(plus), launch()
+
+    async def main() -> str:
+        return caught(lambda: ON_A_LOOP[what](engine, workflow))
+
+    assert asyncio.run(main()).startswith("BlockingCallError: ")
+    assert f"await {what}_async()" in asyncio.run(main())
+
+
+def test_the_blocking_forms_of_a_handle_are_refused_on_a_loop(launch: Launch, registry: litewf.Registry) -> None:
+    handle = launch().start_workflow(registry.workflow(plus), 1)
+
+    async def main() -> list[str]:
+        return [caught(handle.get_result), caught(handle.get_status), caught(handle.cancel)]
+
+    for text, what in zip(asyncio.run(main()), ("get_result", "get_status", "cancel"), strict=True):
+        assert text.startswith("BlockingCallError")
+        assert f"{what}_async()" in text
+
+
+def test_blocking_durable_calls_in_an_async_workflow_are_refused_and_name_the_async_form(
+    launch: Launch, registry: litewf.Registry
+) -> None:
+    child = registry.workflow(plus)
+    handle = litewf.WorkflowHandle[int]("w")
+
+    @registry.workflow
+    async def parent() -> list[str]:
+        calls = [
+            lambda: litewf.sleep(1), lambda: litewf.run_step(plus, 1), lambda: litewf.start_workflow(child, 1),
+            lambda: litewf.wait_first([handle]), lambda: litewf.wait_all([handle]), lambda: handle.get_result(),
+            lambda: litewf.list_workflows(), lambda: child(1),
+        ]  # fmt: skip
+        return [caught(call) for call in calls]
+
+    engine = launch()
+    started = engine.start_workflow(parent)
+    wanted = [
+        "sleep_async", "run_step_async", "start_workflow_async", "wait_first_async", "wait_all_async",
+        "get_result_async", "list_workflows_async", "run_workflow_async(plus, ...)",
+    ]  # fmt: skip
+    for text, name in zip(started.get_result(), wanted, strict=True):
+        assert text.startswith("BlockingCallError"), text
+        assert f"await {name}" in text.replace("litewf.", ""), text
+    assert engine.list_steps(started.workflow_id) == []
+
+
+# --- the other kind of function -----------------------------------------------------------------------------------
+
+
+def test_an_async_step_in_a_sync_workflow_is_refused_and_names_run_step(
+    launch: Launch, registry: litewf.Registry
+) -> None:
+    step = registry.step(plus_async)
+
+    @registry.workflow
+    def mistaken() -> str:
+        return caught(lambda: step(1))
+
+    text = launch().run_workflow(mistaken)
+    assert text.startswith("TypeError")
+    assert "litewf.run_step(" in text
+
+
+def test_a_sync_step_in_an_async_workflow_is_refused_and_names_run_step_async(
+    launch: Launch, registry: litewf.Registry
+) -> None:
+    step = registry.step(plus)
+
+    @registry.workflow
+    async def mistaken() -> str:
+        return caught(lambda: step(1))
+
+    text = launch().run_workflow(mistaken)
+    assert text.startswith("BlockingCallError")
+    assert "await litewf.run_step_async(" in text
+
+
+def test_an_async_child_in_a_sync_workflow_is_refused_and_names_run_workflow(
+    launch: Launch, registry: litewf.Registry
+) -> None:
+    child = registry.workflow(name="stepping")(plus_async)
+
+    @registry.workflow
+    def mistaken() -> list[Any]:
+        return [caught(lambda: child(1)), litewf.run_workflow(child, 1)]
+
+    text, result = launch().run_workflow(mistaken)
+    assert text.startswith("TypeError")
+    assert "litewf.run_workflow(plus_async, ...)" in text
+    assert result == 2
+
+
+def test_async_forms_in_a_sync_workflow_are_refused(launch: Launch, registry: litewf.Registry) -> None:
+    @registry.workflow
+    def mistaken() -> list[str]:
+        return [caught(lambda: litewf.sleep_async(1)), caught(lambda: litewf.list_workflows_async())]
+
+    for text, name in zip(launch().run_workflow(mistaken), ("sleep()", "list_workflows()"), strict=True):
+        assert text.startswith("UsageError")
+        assert name in text
+
+
+@pytest.mark.parametrize("options", [{}, {"timeout": 20}, {"max_retries": 1}])
+def test_run_step_runs_functions_of_the_other_kind(
+    launch: Launch, registry: litewf.Registry, flavor: Flavor, options: dict[str, Any]
+) -> None:
+    """An async one of a sync workflow on the engine's loop, a sync one of an async workflow in a thread."""
+    threads = []
+
+    def in_thread(x: int) -> int:
+        threads.append((threading.current_thread().name, asyncio._get_running_loop() is not None))
+        return x + 1
+
+    async def on_loop(x: int) -> int:
+        await asyncio.sleep(0)
+        await asyncio.create_task(asyncio.sleep(0))
+        return in_thread(x)
+
+    step = registry.step(**options)(in_thread if flavor.is_async else on_loop)
+
+    @flavor.workflow(registry)
+    def mixed(do: Any) -> Any:
+        first = yield do.run_step(step, 1)
+        yield do.sleep(0.001)
+        return first, (yield do.run_step(in_thread if flavor.is_async else on_loop, first))
+
+    engine = launch(linger=0)
+    handle = engine.start_workflow(mixed)
+    assert handle.get_result() == (2, 3)
+    assert [number for number, _ in names(engine, handle.workflow_id)] == ["1", "2", "3"]
+    assert all(not on_loop if flavor.is_async else on_loop for _, on_loop in threads)
+    assert len(threads) == 2
+
+
+# --- threads and steps --------------------------------------------------------------------------------------------
+
+
+def test_durable_calls_from_threads_that_a_sync_workflow_started_are_refused(
+    launch: Launch, registry: litewf.Registry
+) -> None:
+    step = registry.step(plus)
+
+    @registry.workflow
+    def threaded() -> list[str]:
+        texts: list[str] = []
+        context = contextvars.copy_context()
+
+        def work() -> None:
+            texts.extend(caught(call) for call in (lambda: step(1), lambda: litewf.sleep(1), litewf.now, litewf.uuid))
+
+        threads = [threading.Thread(target=context.run, args=(work,))]
+        threads += [threading.Thread(target=lambda: texts.append(caught(lambda: litewf.sleep(1))))]
+        for thread in threads:
+            thread.start()
+            thread.join()
+        return texts
+
+    engine = launch()
+    handle = engine.start_workflow(threaded)
+    *with_context, bare = handle.get_result()
+    assert all(text.startswith("UsageError") and "thread" in text for text in with_context)
+    assert bare.startswith("NotInWorkflowError")
+    assert engine.list_steps(handle.workflow_id) == []
+
+
+def test_durable_calls_from_threads_that_an_async_workflow_started_are_refused(
+    launch: Launch, registry: litewf.Registry
+) -> None:
+    sync_step, step = registry.step(plus), registry.step(plus_async)
+
+    @registry.workflow
+    async def threaded() -> list[str]:
+        calls = [lambda: sync_step(1), lambda: step(1), litewf.now, lambda: litewf.sleep_async(1)]
+        return [await asyncio.to_thread(caught, call) for call in calls]
+
+    engine = launch()
+    handle = engine.start_workflow(threaded)
+    for text in handle.get_result():
+        assert text.startswith(("UsageError", "BlockingCallError")), text
+        assert "thread" in text or "tasks" in text, text
+    assert engine.list_steps(handle.workflow_id) == []
+
+
+def test_a_step_body_may_not_make_durable_calls(launch: Launch, registry: litewf.Registry, flavor: Flavor) -> None:
+    child = registry.workflow(plus)
+
+    @flavor.step(registry)
+    def body() -> list[str]:
+        calls = [
+            lambda: litewf.sleep(1), lambda: litewf.sleep_async(1), lambda: litewf.now(), lambda: litewf.patch("p"),
+            lambda: litewf.run_step(plus, 1), lambda: litewf.start_workflow(child, 1), lambda: litewf.continue_as_new(),
+            lambda: litewf.wait_all([]),
+        ]  # fmt: skip
+        return [caught(call) for call in calls] + [caught(lambda: child(1))]
+
+    @flavor.workflow(registry)
+    def outer(do: Any) -> Any:
+        return (yield do(body))
+
+    engine = launch()
+    handle = engine.start_workflow(outer)
+    *texts, last = handle.get_result()
+    for text in texts:
+        assert text.startswith("UsageError"), text
+        assert "step 1 (body)" in text, text
+    assert "step 1 (body)" in last
+    assert names(engine, handle.workflow_id) == [("1", "body")]
+
+
+def test_a_step_in_a_step_is_a_plain_part_of_it(launch: Launch, registry: litewf.Registry, flavor: Flavor) -> None:
+    inner = registry.step(plus)
+
+    @flavor.step(registry)
+    def outer(x: int) -> int:
+        return inner(x) + inner(x)
+
+    @flavor.workflow(registry)
+    def nested(do: Any) -> Any:
+        return (yield do(outer, 1))
+
+    engine = launch()
+    handle = engine.start_workflow(nested)
+    assert handle.get_result() == 4
+    assert names(engine, handle.workflow_id) == [("1", "outer")]
+
+
+def test_another_engine_inside_a_workflow_is_refused_and_names_run_step(
+    launch: Launch, registry: litewf.Registry, tmp_path: Any
+) -> None:
+    child = registry.workflow(plus)
+
+    @registry.workflow
+    def outer() -> list[Any]:
+        return [caught(lambda: other.start_workflow(child, 1)), litewf.run_step(lambda: other.run_workflow(child, 1))]
+
+    with litewf.Engine(tmp_path / "other.db", registry=registry) as other:
+        text, result = launch().run_workflow(outer)
+    assert text.startswith("UsageError")
+    assert "litewf.run_step(" in text
+    assert result == 2
+
+
+def test_an_engine_that_was_not_launched_says_so(registry: litewf.Registry, path: Any, launch: Launch) -> None:
+    workflow = registry.workflow(plus)
+    with pytest.raises(litewf.EngineClosedError, match="not launched"):
+        litewf.Engine(path, registry=registry).start_workflow(workflow, 1)
+    engine = launch()
+    with pytest.raises(litewf.UsageError, match="launched already"):
+        engine.launch()
+    engine.shutdown()
+    with pytest.raises(litewf.EngineClosedError, match="shut down"):
+        engine.start_workflow(workflow, 1)
+    engine.shutdown()
