@@ -5,6 +5,8 @@
 The files beside the folders are the vocabulary that all of them share; an import in the other direction fails a test.
 """
 
+from __future__ import annotations
+
 from litewf.api.context import (
     attempt,
     authenticated_roles,

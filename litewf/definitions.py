@@ -1,8 +1,10 @@
 """What a decorated function is to the engine: its name, its code and its rules."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from litewf.retry import RetryPolicy
 
@@ -15,7 +17,7 @@ class WorkflowDefinition:
 
     name: str
     module: str
-    fn: Callable[..., object]
+    fn: Callable[..., Any]
     is_async: bool
     max_recovery_attempts: int
     owner: Callable[[], type | None] = field(default=lambda: None)  # the class, for a classmethod
@@ -27,7 +29,7 @@ class StepDefinition:
 
     name: str
     module: str
-    fn: Callable[..., object]
+    fn: Callable[..., Any]
     is_async: bool
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     timeout_us: int | None = None
@@ -49,7 +51,7 @@ class TransactionDefinition:
 
     name: str
     module: str
-    fn: Callable[..., object]
+    fn: Callable[..., Any]
 
 
 Definition = WorkflowDefinition | StepDefinition | TransactionDefinition

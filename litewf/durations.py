@@ -1,5 +1,7 @@
 """Durations and points in time as users give them, checked and turned into microseconds."""
 
+from __future__ import annotations
+
 import math
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +19,7 @@ def duration_us(value: Duration, what: str) -> int:
     elif isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{what} is seconds as a number or a timedelta, not {type(value).__name__}")
     else:
-        seconds = float(value) if abs(value) <= LONGEST_S else math.copysign(math.inf, value)
+        seconds = float(value) if abs(value) <= LONGEST_S else math.inf
     if not 0 <= seconds <= LONGEST_S:
         raise ValueError(f"{what} must be between 0 seconds and 100 years, not {value!r}")
     return round(seconds * 1_000_000)

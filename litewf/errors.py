@@ -35,6 +35,8 @@
 A message says what happened, to which workflow and step, and what to do next.
 """
 
+from __future__ import annotations
+
 __all__ = [
     "BlockingCallError",
     "DuplicateWorkflowError",
@@ -105,7 +107,7 @@ class NonDeterminismError(WorkflowHeldError):
 class StepRetriesExceededError(LitewfError):
     """A step failed on each of its attempts; `errors` holds the exception of every one, in order."""
 
-    def __init__(self, message: str, errors: "list[BaseException] | None" = None) -> None:
+    def __init__(self, message: str, errors: list[BaseException] | None = None) -> None:
         super().__init__(message)
         self.errors: list[BaseException] = errors or []
 

@@ -1,5 +1,7 @@
 """What callers get to see of a workflow and its steps."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

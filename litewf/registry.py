@@ -1,6 +1,7 @@
 """Where decorated functions are collected: workflows by name, instances by name, types that values may have."""
 
-import hashlib
+from __future__ import annotations
+
 import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -50,21 +51,21 @@ class Registry:
         self._instances: dict[str, object] = {}
 
     @property
-    def workflow(self) -> "WorkflowDecorator":
+    def workflow(self) -> WorkflowDecorator:
         """Decorate a function as a workflow of this registry."""
         from litewf.api.workflow import WorkflowDecorator  # noqa: PLC0415 - the decorators know the registry
 
         return WorkflowDecorator(self)
 
     @property
-    def step(self) -> "StepDecorator":
+    def step(self) -> StepDecorator:
         """Decorate a function as a step of this registry."""
         from litewf.api.step import StepDecorator  # noqa: PLC0415 - the decorators know the registry
 
         return StepDecorator(self)
 
     @property
-    def transaction(self) -> "TransactionDecorator":
+    def transaction(self) -> TransactionDecorator:
         """Decorate a function as a transaction of this registry."""
         from litewf.api.transaction import TransactionDecorator  # noqa: PLC0415 - as above
 
@@ -102,6 +103,8 @@ class Registry:
 
     def version(self) -> str:
         """A hash of the code of all workflows; needs no source, so frozen programs have one too."""
+        import hashlib  # noqa: PLC0415 - needed once for each launch
+
         digest = hashlib.sha256()
         for name in sorted(self.workflows):
             digest.update(name.encode())

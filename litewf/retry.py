@@ -1,5 +1,7 @@
 """When a failed step is tried again, and how long it waits before."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -4,13 +4,17 @@ The engine and the store ask a `World` and nothing else, so that a test can run 
 kill it at each commit in turn, and get the same ids from the same seed.
 """
 
+from __future__ import annotations
+
 import os
-import random
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,12 +34,16 @@ class Entropy:
     """The source of ids and randomness; the same seed gives the same ids."""
 
     def __init__(self, seed: int | None = None) -> None:
+        import random  # noqa: PLC0415 - an engine needs it, `import litewf` does not
+
         self._random = random.SystemRandom() if seed is None else random.Random(seed)
 
     def random(self) -> float:
         return self._random.random()
 
-    def uuid4(self) -> uuid.UUID:
+    def uuid4(self) -> UUID:
+        import uuid  # noqa: PLC0415 - as above
+
         return uuid.UUID(int=self._random.getrandbits(128), version=4)
 
     def uuid7(self, now_us: int) -> str:
@@ -78,4 +86,4 @@ def moment(us: int | None) -> datetime | None:
 
 def boot_token() -> str:
     """A name that no engine start ever had before."""
-    return f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
+    return f"{os.getpid()}-{os.urandom(6).hex()}"

@@ -4,6 +4,8 @@ Outside, or inside a step, an action is done at once. In a workflow it is a dura
 blocking method and its `_async` twin are derived from one method that returns the action.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from functools import wraps
@@ -31,22 +33,22 @@ class Action(Generic[R]):
     """One operation; `inside` is None where a workflow may not use it."""
 
     what: str
-    outside: "Callable[[Runtime], Flow[Any]]"
-    inside: "Callable[[Execution, str], Flow[Any]] | None"
-    finish: "Callable[[Runtime, Any], R]"
+    outside: Callable[[Runtime], Flow[Any]]
+    inside: Callable[[Execution, str], Flow[Any]] | None
+    finish: Callable[[Runtime, Any], R]
     candidate: object = None
 
 
-def keep(_runtime: "Runtime", value: V) -> V:
+def keep(_runtime: Runtime, value: V) -> V:
     return value
 
 
 def change(
-    what: str, make: "Callable[[Runtime], Callable[[Tx], Any]]", finish: "Callable[[Runtime, Any], R]" = keep
+    what: str, make: Callable[[Runtime], Callable[[Tx], Any]], finish: Callable[[Runtime, Any], R] = keep
 ) -> Action[R]:
     """An action that writes: its effect and the record of it commit together."""
 
-    def outside(runtime: "Runtime") -> Flow[Any]:
+    def outside(runtime: Runtime) -> Flow[Any]:
         return (yield Turn(make(runtime)))
 
     def inside(execution: Execution, number: str) -> Flow[Any]:
@@ -57,12 +59,12 @@ def change(
 
 def query(
     what: str,
-    ask: "Callable[[Runtime], Callable[[apsw.Connection], Any]]",
-    finish: "Callable[[Runtime, Any], R]" = keep,
+    ask: Callable[[Runtime], Callable[[apsw.Connection], Any]],
+    finish: Callable[[Runtime, Any], R] = keep,
 ) -> Action[R]:
     """An action that reads: a workflow's answer is recorded."""
 
-    def outside(runtime: "Runtime") -> Flow[Any]:
+    def outside(runtime: Runtime) -> Flow[Any]:
         return (yield Read(ask(runtime)))
 
     def inside(execution: Execution, number: str) -> Flow[Any]:
@@ -74,10 +76,10 @@ def query(
 class HasRuntime(Protocol):
     """Something whose methods are actions."""
 
-    def _running(self) -> "Runtime": ...
+    def _running(self) -> Runtime: ...
 
 
-def _frame(runtime: "Runtime", action: Action[Any]) -> Branch | None:
+def _frame(runtime: Runtime, action: Action[Any]) -> Branch | None:
     frame = FRAME.get()
     if type(frame) is TransactionFrame:
         raise UsageError(f"{action.what}() was called inside a transaction, which may only use its connection")
@@ -93,7 +95,7 @@ def _frame(runtime: "Runtime", action: Action[Any]) -> Branch | None:
     return frame
 
 
-def perform(runtime: "Runtime", action: Action[R]) -> R:
+def perform(runtime: Runtime, action: Action[R]) -> R:
     """Do it, blocking."""
     if _frame(runtime, action) is not None:
         assert action.inside is not None
@@ -103,7 +105,7 @@ def perform(runtime: "Runtime", action: Action[R]) -> R:
     return action.finish(runtime, runtime.drive(action.outside(runtime)))
 
 
-def perform_async(runtime: "Runtime", action: Action[R]) -> "calls.DurableCall[R] | Outside[R]":
+def perform_async(runtime: Runtime, action: Action[R]) -> calls.DurableCall[R] | Outside[R]:
     """Do it, as something to await."""
     if _frame(runtime, action) is None:
         runtime.raise_if_closed()
@@ -122,11 +124,11 @@ class Outside(Coroutine[Any, Any, R]):
 
     __slots__ = ("_driver",)
 
-    def __init__(self, runtime: "Runtime", action: Action[R]) -> None:
+    def __init__(self, runtime: Runtime, action: Action[R]) -> None:
         self._driver = self._run(runtime, action)
 
     @staticmethod
-    def _run(runtime: "Runtime", action: Action[R]) -> Generator[Any, Any, R]:
+    def _run(runtime: Runtime, action: Action[R]) -> Generator[Any, Any, R]:
         return action.finish(runtime, (yield from runtime.drive_async(action.outside(runtime))))
 
     def __await__(self) -> Generator[Any, Any, R]:

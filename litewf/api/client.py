@@ -4,13 +4,15 @@ Each operation is one method that returns an action; the blocking method and its
 Inside a workflow the same methods are durable calls.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
 
 from litewf.api.actions import Action, awaiting, blocking, change, perform, perform_async, query
 from litewf.api.handle import WorkflowHandle
-from litewf.api.workflow import BaseWorkflow, as_request
+from litewf.api.workflow import BaseWorkflow, as_request, request_of
 from litewf.durations import Duration, duration_us
 from litewf.engine import commands, maintenance, starting, views
 from litewf.engine.requests import Blocking, Flow
@@ -35,10 +37,10 @@ class FilterOptions(TypedDict, total=False):
     status: Status | Sequence[Status] | None
     held: bool | None
     name: str | Sequence[str] | None
-    start_time: "datetime | None"
-    end_time: "datetime | None"
-    completed_after: "datetime | None"
-    completed_before: "datetime | None"
+    start_time: datetime | None
+    end_time: datetime | None
+    completed_after: datetime | None
+    completed_before: datetime | None
     user: str | None
     application_version: str | None
     executor_id: str | None
@@ -55,20 +57,20 @@ class FilterOptions(TypedDict, total=False):
 class WorkflowOperations:
     """The operations; the subclass says on which running engine."""
 
-    def _running(self) -> "Runtime":
+    def _running(self) -> Runtime:
         raise TypeError(f"{type(self).__name__} has no file")
 
     # --- starting ---------------------------------------------------------------------------------------------
 
     def start_workflow(self, workflow: BaseWorkflow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> WorkflowHandle[R]:
         """Start a workflow; it is durable on return. `workflow.with_options(workflow_id=...)` makes it idempotent."""
-        return perform(self._running(), start(workflow.request(args, kwargs)))
+        return perform(self._running(), start(request_of(workflow, args, kwargs)))
 
     def start_workflow_async(
         self, workflow: BaseWorkflow[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, WorkflowHandle[R]]:
         """Start a workflow; it is durable once awaited."""
-        return perform_async(self._running(), start(workflow.request(args, kwargs)))
+        return perform_async(self._running(), start(request_of(workflow, args, kwargs)))
 
     def run_workflow(self, workflow: BaseWorkflow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Start a workflow and wait for its result."""
@@ -188,7 +190,7 @@ class WorkflowOperations:
         """The rows of a read-only query on this file."""
         return query("query", lambda _: lambda connection: connection.execute(sql, parameters).fetchall())
 
-    def _backup(self, path: "str | Path") -> Action[Path]:
+    def _backup(self, path: str | Path) -> Action[Path]:
         """Copy the file as it is now to `path`, which must not exist, while everything goes on."""
         return outside_only("backup", lambda runtime: maintenance.backup(runtime, path))
 
@@ -203,7 +205,7 @@ class WorkflowOperations:
     def transact(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `function(conn, ...)` on the user's own tables of this file, in one durable transaction."""
         action: Action[R] = self._transact(function, *args, **kwargs)
-        return cast("R", perform(self._running(), action))
+        return perform(self._running(), action)
 
     def transact_async(
         self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
@@ -239,10 +241,10 @@ def start_many(requests: Sequence[StartRequest]) -> Action[list[WorkflowHandle[A
     )
 
 
-def outside_only(what: str, run: "Callable[[Runtime], R]") -> Action[R]:
+def outside_only(what: str, run: Callable[[Runtime], R]) -> Action[R]:
     """An action that blocks for a while and that no workflow may use."""
 
-    def outside(runtime: "Runtime") -> Flow[R]:
+    def outside(runtime: Runtime) -> Flow[R]:
         return (yield Blocking(lambda: run(runtime)))
 
     return Action(what, outside, None, lambda _, value: value)

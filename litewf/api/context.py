@@ -1,10 +1,11 @@
 """What a workflow calls: waits, values that replay, patches, and what it may know of itself."""
 
+from __future__ import annotations
+
 import logging
-import uuid as uuids
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from datetime import datetime
-from typing import Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from litewf.api.handle import WorkflowHandle
 from litewf.durations import Duration, duration_us, moment_us, optional_duration_us
@@ -13,11 +14,14 @@ from litewf.engine.calls import DurableCall
 from litewf.engine.execution import FRAME, Branch, Execution, StepFrame
 from litewf.engine.requests import Flow
 from litewf.engine.results import MISSING, Candidate, Limit
-from litewf.engine.runner import ContinueAsNew
+from litewf.engine.signals import ContinueAsNew
 from litewf.errors import NotInWorkflowError, UsageError
 from litewf.registry import check_name
 from litewf.store.checkpoints import Promise
 from litewf.world import moment
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -155,7 +159,7 @@ def random() -> float:
     return _value("random", lambda execution: execution.runtime.world.entropy.random())
 
 
-def uuid() -> uuids.UUID:
+def uuid() -> UUID:
     """A random UUID; replay sees the same."""
     return _value("uuid", lambda execution: execution.runtime.world.entropy.uuid4())
 
@@ -228,6 +232,8 @@ def idempotency_key() -> str:
     """A key for the outside world: the same for every attempt and recovery of this step, and for no other step."""
     frame = FRAME.get()
     if frame is None:
+        import uuid as uuids  # noqa: PLC0415 - outside workflows only
+
         return str(uuids.uuid4())
     if not isinstance(frame, StepFrame):
         raise UsageError("idempotency_key() belongs to a step; call it inside one, or use litewf.uuid()")

@@ -1,6 +1,7 @@
 """`Engine`: runs the workflows of one file in this process."""
 
-import asyncio
+from __future__ import annotations
+
 import os
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
@@ -14,6 +15,8 @@ from litewf.serialization import JsonSerializer, Serializer
 from litewf.world import Clock, World
 
 if TYPE_CHECKING:
+    import asyncio
+
     from litewf.engine.runtime import Runtime, Settings
 
 
@@ -81,6 +84,8 @@ class Engine(WorkflowOperations):
 
     async def launch_async(self) -> None:
         """Launch, with async workflows on the loop that runs here."""
+        import asyncio  # noqa: PLC0415 - only programs with an event loop pay for it
+
         loop = asyncio.get_running_loop()
         live = await asyncio.to_thread(self._build)
         self._begin(live, loop)
@@ -88,18 +93,18 @@ class Engine(WorkflowOperations):
     def _launch(self, loop: asyncio.AbstractEventLoop | None) -> None:
         self._begin(self._build(), loop)
 
-    def _build(self) -> "Runtime":
+    def _build(self) -> Runtime:
         from litewf.engine.runtime import Runtime  # noqa: PLC0415 - the event loop machinery is loaded when needed
 
         if self._live is not None and not self._live.closed:
             raise UsageError("the engine is launched already")
         return Runtime(self._settings())
 
-    def _begin(self, live: "Runtime", loop: asyncio.AbstractEventLoop | None) -> None:
+    def _begin(self, live: Runtime, loop: asyncio.AbstractEventLoop | None) -> None:
         live.start(loop)
         self._live = live
 
-    def _settings(self) -> "Settings":
+    def _settings(self) -> Settings:
         from litewf.engine.runtime import Settings  # noqa: PLC0415 - as above
 
         return Settings(
@@ -127,6 +132,8 @@ class Engine(WorkflowOperations):
 
     async def shutdown_async(self, timeout: Duration = 10) -> None:  # noqa: ASYNC109 - a bound on bodies, not on this
         """Shut down without blocking the loop; see shutdown."""
+        import asyncio  # noqa: PLC0415 - as above
+
         timeout_us = duration_us(timeout, "timeout")
         if self._live is not None and not self._live.closed:
             await asyncio.to_thread(self._live.shutdown, timeout_us / 1_000_000)
@@ -149,7 +156,7 @@ class Engine(WorkflowOperations):
     ) -> None:
         await self.shutdown_async()
 
-    def _running(self) -> "Runtime":
+    def _running(self) -> Runtime:
         if self._live is None:
             raise EngineClosedError(f"the engine on {self._path} is not launched; use `with engine:` or launch()")
         return self._live

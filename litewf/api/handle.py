@@ -1,7 +1,8 @@
 """`WorkflowHandle`: a workflow by its id, to wait for it, look at it or stop it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from litewf.api.actions import Action, awaiting, blocking, change, keep, query
@@ -13,6 +14,8 @@ from litewf.errors import UsageError
 from litewf.records import WorkflowStatus
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from litewf.engine.runtime import Runtime
 
 R = TypeVar("R")
@@ -24,7 +27,7 @@ class WorkflowHandle(Generic[R_co]):
 
     __slots__ = ("_runtime", "workflow_id")
 
-    def __init__(self, workflow_id: str, runtime: "Runtime | None" = None) -> None:
+    def __init__(self, workflow_id: str, runtime: Runtime | None = None) -> None:
         self.workflow_id = workflow_id
         self._runtime = runtime
 
@@ -41,10 +44,10 @@ class WorkflowHandle(Generic[R_co]):
         return self.workflow_id
 
     @classmethod
-    def __litewf_decode__(cls, workflow_id: str) -> "WorkflowHandle[Any]":
+    def __litewf_decode__(cls, workflow_id: str) -> WorkflowHandle[Any]:
         return cls(workflow_id)
 
-    def _running(self) -> "Runtime":
+    def _running(self) -> Runtime:
         frame = FRAME.get()
         if type(frame) is Branch and self._runtime is None:
             return frame.execution.runtime
@@ -57,7 +60,7 @@ class WorkflowHandle(Generic[R_co]):
             )
         return self._runtime
 
-    def _outside(self, what: str) -> "Runtime":
+    def _outside(self, what: str) -> Runtime:
         if type(FRAME.get()) is Branch:
             raise UsageError(f"{what}() is not recorded, so no workflow may use it; wait with get_result() instead")
         return self._running()
@@ -88,13 +91,15 @@ class WorkflowHandle(Generic[R_co]):
     cancel = blocking(_cancel)
     cancel_async = awaiting(_cancel)
 
-    def add_done_callback(self, fn: "Callable[[WorkflowHandle[R_co]], object]") -> None:
+    def add_done_callback(self, fn: Callable[[WorkflowHandle[R_co]], object]) -> None:
         """Call `fn(handle)` in a worker thread once the workflow has ended or is held; lost when the engine closes."""
         runtime = self._outside("add_done_callback")
         runtime.watch(self.workflow_id, lambda: None if runtime.closed else fn(self))
 
-    def as_future(self) -> "Future[R_co]":
+    def as_future(self) -> Future[R_co]:
         """A future of the result; `asyncio.wrap_future` makes it awaitable."""
+        from concurrent.futures import Future  # noqa: PLC0415 - few programs ask for it
+
         future: Future[R_co] = Future()
         runtime = self._outside("as_future")
 

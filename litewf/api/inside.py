@@ -1,5 +1,7 @@
 """The operations on workflows as module functions: inside a workflow each is a durable call."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from litewf.api.client import WorkflowOperations
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 class Inside(WorkflowOperations):
     """The engine that runs the calling workflow."""
 
-    def _running(self) -> "Runtime":
+    def _running(self) -> Runtime:
         frame = FRAME.get()
         if type(frame) is Branch:
             return frame.execution.runtime

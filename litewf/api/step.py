@@ -1,5 +1,7 @@
 """`@step`: functions whose outcome is recorded, and `run_step` for any function."""
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -78,17 +80,17 @@ class Step(BaseStep[P, R_co]):
             return cast("R_co", definition.fn(*args, **kwargs))
         return cast("R_co", calls.blocking(self._label, flows.step, definition, args, kwargs))
 
-    def with_options(self, **options: Unpack[StepOptions]) -> "Step[P, R_co]":
+    def with_options(self, **options: Unpack[StepOptions]) -> Step[P, R_co]:
         """The same step with other rules."""
         return Step(changed(self._definition, options))
 
     @overload
-    def __get__(self, instance: None, owner: type) -> "Step[P, R_co]": ...
+    def __get__(self, instance: None, owner: type) -> Step[P, R_co]: ...
     @overload
     def __get__(
-        self: "Step[Concatenate[Any, Q], R_co]", instance: object, owner: type | None = None
-    ) -> "Step[Q, R_co]": ...
-    def __get__(self, instance: object, owner: type | None = None) -> "Step[Any, R_co]":
+        self: Step[Concatenate[Any, Q], R_co], instance: object, owner: type | None = None
+    ) -> Step[Q, R_co]: ...
+    def __get__(self, instance: object, owner: type | None = None) -> Step[Any, R_co]:
         return Step(bound(self._definition, instance, owner)) if is_bound(self._definition, instance) else self
 
 
@@ -101,17 +103,17 @@ class AsyncStep(BaseStep[P, R_co]):
             return cast("Coroutine[Any, Any, R_co]", definition.fn(*args, **kwargs))
         return calls.awaitable(self._label, flows.step, definition, args, kwargs)
 
-    def with_options(self, **options: Unpack[StepOptions]) -> "AsyncStep[P, R_co]":
+    def with_options(self, **options: Unpack[StepOptions]) -> AsyncStep[P, R_co]:
         """The same step with other rules."""
         return AsyncStep(changed(self._definition, options))
 
     @overload
-    def __get__(self, instance: None, owner: type) -> "AsyncStep[P, R_co]": ...
+    def __get__(self, instance: None, owner: type) -> AsyncStep[P, R_co]: ...
     @overload
     def __get__(
-        self: "AsyncStep[Concatenate[Any, Q], R_co]", instance: object, owner: type | None = None
-    ) -> "AsyncStep[Q, R_co]": ...
-    def __get__(self, instance: object, owner: type | None = None) -> "AsyncStep[Any, R_co]":
+        self: AsyncStep[Concatenate[Any, Q], R_co], instance: object, owner: type | None = None
+    ) -> AsyncStep[Q, R_co]: ...
+    def __get__(self, instance: object, owner: type | None = None) -> AsyncStep[Any, R_co]:
         return AsyncStep(bound(self._definition, instance, owner)) if is_bound(self._definition, instance) else self
 
 
@@ -129,9 +131,9 @@ class StepDecorator:
     @overload
     def __call__(self, fn: Callable[P, R], /) -> Step[P, R]: ...
     @overload
-    def __call__(self, name: str, /, **options: Unpack[StepOptions]) -> "StepDecorator": ...
+    def __call__(self, name: str, /, **options: Unpack[StepOptions]) -> StepDecorator: ...
     @overload
-    def __call__(self, **options: Unpack[StepOptions]) -> "StepDecorator": ...
+    def __call__(self, **options: Unpack[StepOptions]) -> StepDecorator: ...
     def __call__(  # type: ignore[misc]  # a function or a name, told apart below
         self, fn: Any = None, /, **options: Unpack[StepOptions]
     ) -> Any:

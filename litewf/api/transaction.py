@@ -1,5 +1,7 @@
 """`@transaction`: functions whose SQL on the engine's own file takes effect once, together with their record."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
@@ -43,13 +45,13 @@ class Transaction(Generic[P, R_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Run it in this sync workflow; it is durable on return."""
         self._check_caller()
-        result: R_co = calls.blocking(f"step {self.name}", transaction, self._definition, args, kwargs)
+        result: R_co = calls.blocking(f"transaction {self.name}", transaction, self._definition, args, kwargs)
         return result
 
     def run_async(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
         """Run it in this async workflow, in a worker thread; durable once awaited."""
         self._check_caller()
-        return calls.awaitable(self.name, transaction, self._definition, args, kwargs)
+        return calls.awaitable(f"transaction {self.name}", transaction, self._definition, args, kwargs)
 
     def _check_caller(self) -> None:
         if type(FRAME.get()) is not Branch:
@@ -68,9 +70,9 @@ class TransactionDecorator:
     @overload
     def __call__(self, fn: Callable[Concatenate[Connection, P], R], /) -> Transaction[P, R]: ...
     @overload
-    def __call__(self, name: str, /) -> "TransactionDecorator": ...
+    def __call__(self, name: str, /) -> TransactionDecorator: ...
     @overload
-    def __call__(self, *, name: str | None = None) -> "TransactionDecorator": ...
+    def __call__(self, *, name: str | None = None) -> TransactionDecorator: ...
     def __call__(  # type: ignore[misc]  # a function or a name, told apart below
         self, fn: Any = None, /, *, name: str | None = None
     ) -> Any:

@@ -1,5 +1,7 @@
 """`@workflow`: decorated functions, with the options of a start."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
@@ -39,6 +41,7 @@ class BaseWorkflow(Generic[P, R_co]):
         self.__qualname__ = definition.name
         self.__doc__ = definition.fn.__doc__
         self.__wrapped__ = definition.fn
+        self._label = f"workflow {self.__name__}"
 
     @property
     def name(self) -> str:
@@ -58,10 +61,10 @@ class BaseWorkflow(Generic[P, R_co]):
         check_arguments(self._definition.fn, args, kwargs, bound=self._receiver is not None)
         return StartRequest(self._definition, self._options, self._receiver, args, kwargs)
 
-    def _copy(self, options: StartOptions, receiver: str | None) -> "BaseWorkflow[P, R_co]":
+    def _copy(self, options: StartOptions, receiver: str | None) -> BaseWorkflow[P, R_co]:
         return type(self)(self._definition, self._registry, options, receiver)
 
-    def _bind(self, instance: object, owner: type | None) -> "BaseWorkflow[Any, R_co]":
+    def _bind(self, instance: object, owner: type | None) -> BaseWorkflow[Any, R_co]:
         if isinstance(self._definition.fn, classmethod):
             cls = owner if instance is None else type(instance)
             assert cls is not None
@@ -77,7 +80,7 @@ class BaseWorkflow(Generic[P, R_co]):
         return self._copy(self._options, f"instance:{name}")
 
     def _child(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> StartRequest:
-        if type(FRAME.get()) is not Branch:
+        if FRAME.get() is None:
             raise NotInWorkflowError(
                 f"workflow {self.name!r} was called outside a workflow, where it would not be durable; use"
                 f" engine.run_workflow({self.__name__}, ...), or {self.__name__}.fn for the plain function"
@@ -142,8 +145,8 @@ class Workflow(BaseWorkflow[P, R_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Run it as a child workflow and return its result."""
         request = self._child(args, kwargs)
-        branch = calls.sync_branch(self.__name__)
-        result: R_co = calls.blocking(self.__name__, _child_result, request, branch)
+        branch = calls.sync_branch(self._label)
+        result: R_co = calls.blocking(self._label, _child_result, request, branch)
         return result
 
     def with_options(
@@ -157,7 +160,7 @@ class Workflow(BaseWorkflow[P, R_co]):
         authenticated_roles: Sequence[str] | None = None,
         attributes: Mapping[str, object] | None = None,
         on_existing_id: Literal["attach", "reject"] = "attach",
-    ) -> "Workflow[P, R_co]":
+    ) -> Workflow[P, R_co]:
         """The same workflow, to be started with these options.
 
         `workflow_id` makes the start idempotent: the first one runs, later ones attach to it, or raise
@@ -172,12 +175,12 @@ class Workflow(BaseWorkflow[P, R_co]):
         return Workflow(self._definition, self._registry, options, self._receiver)
 
     @overload
-    def __get__(self, instance: None, owner: type) -> "Workflow[P, R_co]": ...
+    def __get__(self, instance: None, owner: type) -> Workflow[P, R_co]: ...
     @overload
     def __get__(
-        self: "Workflow[Concatenate[Any, Q], R_co]", instance: object, owner: type | None = None
-    ) -> "Workflow[Q, R_co]": ...
-    def __get__(self, instance: object, owner: type | None = None) -> "BaseWorkflow[Any, R_co]":
+        self: Workflow[Concatenate[Any, Q], R_co], instance: object, owner: type | None = None
+    ) -> Workflow[Q, R_co]: ...
+    def __get__(self, instance: object, owner: type | None = None) -> BaseWorkflow[Any, R_co]:
         return self._bind(instance, owner)
 
 
@@ -187,8 +190,8 @@ class AsyncWorkflow(BaseWorkflow[P, R_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
         """Run it as a child workflow; await its result."""
         request = self._child(args, kwargs)
-        branch = calls.async_branch(self.__name__)
-        return calls.awaitable(self.__name__, _child_result, request, branch)
+        branch = calls.async_branch(self._label)
+        return calls.awaitable(self._label, _child_result, request, branch)
 
     def with_options(
         self,
@@ -201,7 +204,7 @@ class AsyncWorkflow(BaseWorkflow[P, R_co]):
         authenticated_roles: Sequence[str] | None = None,
         attributes: Mapping[str, object] | None = None,
         on_existing_id: Literal["attach", "reject"] = "attach",
-    ) -> "AsyncWorkflow[P, R_co]":
+    ) -> AsyncWorkflow[P, R_co]:
         """The same workflow, to be started with these options; see Workflow.with_options."""
         options = self.options(
             workflow_id=workflow_id, timeout=timeout, detached=detached, application_version=application_version,
@@ -211,12 +214,12 @@ class AsyncWorkflow(BaseWorkflow[P, R_co]):
         return AsyncWorkflow(self._definition, self._registry, options, self._receiver)
 
     @overload
-    def __get__(self, instance: None, owner: type) -> "AsyncWorkflow[P, R_co]": ...
+    def __get__(self, instance: None, owner: type) -> AsyncWorkflow[P, R_co]: ...
     @overload
     def __get__(
-        self: "AsyncWorkflow[Concatenate[Any, Q], R_co]", instance: object, owner: type | None = None
-    ) -> "AsyncWorkflow[Q, R_co]": ...
-    def __get__(self, instance: object, owner: type | None = None) -> "BaseWorkflow[Any, R_co]":
+        self: AsyncWorkflow[Concatenate[Any, Q], R_co], instance: object, owner: type | None = None
+    ) -> AsyncWorkflow[Q, R_co]: ...
+    def __get__(self, instance: object, owner: type | None = None) -> BaseWorkflow[Any, R_co]:
         return self._bind(instance, owner)
 
 
@@ -235,9 +238,9 @@ class WorkflowDecorator:
     @overload
     def __call__(self, fn: Callable[P, R], /) -> Workflow[P, R]: ...
     @overload
-    def __call__(self, name: str, /, *, max_recovery_attempts: int = 100) -> "WorkflowDecorator": ...
+    def __call__(self, name: str, /, *, max_recovery_attempts: int = 100) -> WorkflowDecorator: ...
     @overload
-    def __call__(self, *, name: str | None = None, max_recovery_attempts: int = 100) -> "WorkflowDecorator": ...
+    def __call__(self, *, name: str | None = None, max_recovery_attempts: int = 100) -> WorkflowDecorator: ...
     def __call__(  # type: ignore[misc]  # a function or a name, told apart below
         self, fn: Any = None, /, *, name: str | None = None, max_recovery_attempts: int = 100
     ) -> Any:
@@ -279,6 +282,13 @@ def check_arguments(fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping
         inspect.signature(plain).bind(*([None] * bound), *args, **kwargs)
     except TypeError as error:
         raise TypeError(f"workflow {getattr(plain, '__qualname__', plain)}: {error}") from None
+
+
+def request_of(workflow: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> StartRequest:
+    """A start of what should be a workflow."""
+    if not isinstance(workflow, BaseWorkflow):
+        raise TypeError(f"only a function decorated with @workflow can be started, not {workflow!r:.80}")
+    return workflow.request(args, kwargs)
 
 
 def as_request(item: Any) -> StartRequest:

@@ -5,6 +5,8 @@
 Only here are typer and rich imported, the extra `cli`; nothing of litewf imports this package.
 """
 
+from __future__ import annotations
+
 import sys
 
 PACKAGES = ("typer", "rich")

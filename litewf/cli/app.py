@@ -1,5 +1,7 @@
 """The `litewf` program: its options and its commands, one line each."""
 
+from __future__ import annotations
+
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 

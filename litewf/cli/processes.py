@@ -1,5 +1,7 @@
 """Python processes that find modules exactly where this one does, whatever the current directory holds."""
 
+from __future__ import annotations
+
 import os
 import sys
 

@@ -1,5 +1,7 @@
 """Things to do at a time: one heap, fired by the dispatcher."""
 
+from __future__ import annotations
+
 import heapq
 import threading
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """Runs the bodies of steps, the only place where user code of a step is called."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Generator
 from contextvars import copy_context
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
 
-def call_in_thread(runtime: "Runtime", call: Call) -> object:
+def call_in_thread(runtime: Runtime, call: Call) -> object:
     """Run a body for a workflow that has a thread of its own."""
     if call.definition.is_async:
         return _on_engine_loop(runtime, call)
@@ -24,7 +26,7 @@ def call_in_thread(runtime: "Runtime", call: Call) -> object:
     return _plainly(call)
 
 
-def call_on_loop(runtime: "Runtime", call: Call, mailbox: "LoopMailbox") -> Generator[Any, Any, object]:
+def call_on_loop(runtime: Runtime, call: Call, mailbox: LoopMailbox) -> Generator[Any, Any, object]:
     """Run a body for a workflow that is a task."""
     if not call.definition.is_async:
         return (yield from _in_pool(runtime, call, mailbox))
@@ -41,7 +43,7 @@ def _plainly(call: Call) -> object:
         FRAME.reset(token)
 
 
-def _in_other_thread(runtime: "Runtime", call: Call) -> object:
+def _in_other_thread(runtime: Runtime, call: Call) -> object:
     """A sync body cannot be stopped, so it gets a thread that may outlive its timeout."""
     outcome: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
     context = copy_context()
@@ -61,7 +63,7 @@ def _in_other_thread(runtime: "Runtime", call: Call) -> object:
     raise value
 
 
-def _on_engine_loop(runtime: "Runtime", call: Call) -> object:
+def _on_engine_loop(runtime: Runtime, call: Call) -> object:
     """An async body of a sync workflow runs on the engine's loop."""
     outcome: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
     mailbox = runtime.loops.engine_mailbox()
@@ -72,7 +74,11 @@ def _on_engine_loop(runtime: "Runtime", call: Call) -> object:
         except BaseException as error:  # noqa: BLE001 - it belongs to the workflow
             outcome.put((False, error))
 
-    asyncio.run_coroutine_threadsafe(work(), mailbox.loop)
+    token = FRAME.set(call.frame)  # the task inherits it, and so is none that the workflow started
+    try:
+        asyncio.run_coroutine_threadsafe(work(), mailbox.loop)
+    finally:
+        FRAME.reset(token)
     done, value = outcome.get()
     if done:
         return value
@@ -82,21 +88,21 @@ def _on_engine_loop(runtime: "Runtime", call: Call) -> object:
 class _Body:
     """A body as something to await."""
 
-    def __init__(self, runtime: "Runtime", call: Call, mailbox: "LoopMailbox") -> None:
+    def __init__(self, runtime: Runtime, call: Call, mailbox: LoopMailbox) -> None:
         self._driver = call_on_loop(runtime, call, mailbox)
 
     def __await__(self) -> Generator[Any, Any, object]:
         return self._driver
 
 
-def _in_pool(runtime: "Runtime", call: Call, mailbox: "LoopMailbox") -> Generator[Any, Any, object]:
+def _in_pool(runtime: Runtime, call: Call, mailbox: LoopMailbox) -> Generator[Any, Any, object]:
     """A sync body of an async workflow runs in a pool thread."""
     context = copy_context()
     body = mailbox.in_thread(runtime, lambda: context.run(call_in_thread, runtime, call))
     return (yield from body)
 
 
-def _as_task(runtime: "Runtime", call: Call, mailbox: "LoopMailbox") -> Generator[Any, Any, object]:
+def _as_task(runtime: Runtime, call: Call, mailbox: LoopMailbox) -> Generator[Any, Any, object]:
     """A body that may be stopped runs as a task, and is waited for until it has really ended."""
     loop = mailbox.loop
     token = FRAME.set(call.frame)

@@ -3,6 +3,8 @@
 A blocking call runs its flow at once. An async call is numbered at once and runs when it is awaited.
 """
 
+from __future__ import annotations
+
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Generator
@@ -86,7 +88,7 @@ def awaitable(what: str, flow: Callable[..., Flow[R]], *args: Any, candidate: An
 def sync_branch(what: str) -> Branch:
     """The caller, if it may block for a durable call."""
     branch = _branch(what)
-    if branch.execution.definition.is_async:
+    if branch.execution.definition.is_async and _current_task() is not None:
         raise BlockingCallError(f"{what}() would block the event loop of {branch.execution.label}: {_advice(what)}")
     if branch.owner != threading.get_ident():
         raise UsageError(
@@ -97,18 +99,25 @@ def sync_branch(what: str) -> Branch:
 
 
 def _advice(what: str) -> str:
-    if "step" in what:
-        return "await litewf.run_step_async(...) instead"
-    return f"await {what}_async() instead"
+    kind, _, name = what.rpartition(" ")
+    if kind == "transaction":
+        return f"await {name}.run_async(...) instead"
+    return f"await litewf.run_{kind}_async({name}, ...) instead" if kind else f"await {what}_async() instead"
+
+
+def _advice_in_thread(what: str) -> str:
+    kind, _, name = what.rpartition(" ")
+    if kind == "transaction":
+        return f"{name}(...)"
+    return f"litewf.run_{kind}({name}, ...)" if kind else f"{what.removesuffix('_async')}()"
 
 
 def async_branch(what: str) -> Branch:
     """The caller, if it is a task of an async workflow."""
     branch = _branch(what)
     if not branch.execution.definition.is_async:
-        if "step" in what:
-            raise TypeError(f"{what} is async and {branch.execution.label} is not: call litewf.run_step(...) with it")
-        raise UsageError(f"{what}() is for async workflows; in {branch.execution.label} call it without _async")
+        wrong = TypeError if " " in what else UsageError
+        raise wrong(f"{what} is async and {branch.execution.label} is not: call {_advice_in_thread(what)} instead")
     if branch.owner is not _current_task():
         raise UsageError(
             f"{what}() was called outside the tasks of {branch.execution.label}; call it in the workflow or in a task"
@@ -137,7 +146,10 @@ def _branch(what: str) -> Branch:
 
 def _current_task() -> object:
     asyncio = sys.modules["asyncio"]  # an async workflow runs, so it is loaded
-    return asyncio.current_task()
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None  # no loop runs in this thread
 
 
 def refuse_on_loop(what: str) -> None:

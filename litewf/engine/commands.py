@@ -1,10 +1,12 @@
 """What may be asked for a workflow from anywhere: each a change that refuses before it writes."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, cast
 
-from litewf.engine.results import not_found
+from litewf.engine.results import given_id, not_found
 from litewf.engine.starting import START_MANY, check_workflow_id, encode_attributes
 from litewf.errors import WorkflowCancelledError, WorkflowConflictError, WorkflowStateError
 from litewf.store import cancelling, managing
@@ -24,8 +26,9 @@ def found(tx: Tx, workflow_id: str) -> Found:
     return workflow
 
 
-def cancel(runtime: "Runtime", workflow_id: str) -> Callable[[Tx], None]:
+def cancel(runtime: Runtime, workflow_id: str) -> Callable[[Tx], None]:
     """Cancel an unfinished workflow and its children; a finished one is left as it is."""
+    given_id(workflow_id)
 
     def change(tx: Tx) -> None:
         workflow = found(tx, workflow_id)
@@ -41,8 +44,9 @@ def cancel(runtime: "Runtime", workflow_id: str) -> Callable[[Tx], None]:
 RESUMABLE = frozenset({"CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "ENQUEUED", "DELAYED"})
 
 
-def resume(runtime: "Runtime", workflow_id: str) -> Callable[[Tx], None]:
+def resume(runtime: Runtime, workflow_id: str) -> Callable[[Tx], None]:
     """Let a stopped, given up or held workflow go on; one that runs is left alone."""
+    given_id(workflow_id)
 
     def change(tx: Tx) -> None:
         workflow = found(tx, workflow_id)
@@ -58,9 +62,10 @@ def resume(runtime: "Runtime", workflow_id: str) -> Callable[[Tx], None]:
 
 
 def fork(
-    runtime: "Runtime", source_id: str, start_step: int, forked_id: str | None, version: str | None
+    runtime: Runtime, source_id: str, start_step: int, forked_id: str | None, version: str | None
 ) -> Callable[[Tx], str]:
     """A new workflow that begins with the records of another."""
+    given_id(source_id)
     _check_step(start_step)
     if forked_id is not None:
         check_workflow_id(forked_id)
@@ -80,8 +85,9 @@ def fork(
     return change
 
 
-def rewind(runtime: "Runtime", workflow_id: str, start_step: int | None) -> Callable[[Tx], None]:
+def rewind(runtime: Runtime, workflow_id: str, start_step: int | None) -> Callable[[Tx], None]:
     """Run a finished workflow again from a step, as its next generation."""
+    given_id(workflow_id)
     if start_step is not None:
         _check_step(start_step)
 
@@ -100,7 +106,7 @@ def rewind(runtime: "Runtime", workflow_id: str, start_step: int | None) -> Call
     return change
 
 
-def _children_from(runtime: "Runtime", tx: Tx, key: int, start: int) -> list[str]:
+def _children_from(runtime: Runtime, tx: Tx, key: int, start: int) -> list[str]:
     ids: list[str] = []
     for child, output in managing.starts_from(tx.connection, key, start, START_MANY):
         ids += cast("list[str]", runtime.serializer.decode(output)) if child is None else [child]
@@ -114,8 +120,9 @@ def _check_step(start_step: int) -> None:
         raise ValueError(f"start_step must be 1 (from the start) or more, not {start_step}")
 
 
-def delete(_runtime: "Runtime", workflow_id: str) -> Callable[[Tx], None]:
+def delete(_runtime: Runtime, workflow_id: str) -> Callable[[Tx], None]:
     """Remove a finished workflow with its records."""
+    given_id(workflow_id)
 
     def change(tx: Tx) -> None:
         workflow = found(tx, workflow_id)
@@ -128,8 +135,9 @@ def delete(_runtime: "Runtime", workflow_id: str) -> Callable[[Tx], None]:
     return change
 
 
-def update_attributes(runtime: "Runtime", workflow_id: str, attributes: Mapping[str, object]) -> Callable[[Tx], None]:
+def update_attributes(runtime: Runtime, workflow_id: str, attributes: Mapping[str, object]) -> Callable[[Tx], None]:
     """Merge attributes into those of a workflow; None removes one."""
+    given_id(workflow_id)
     encode_attributes(attributes)
 
     def change(tx: Tx) -> None:

@@ -4,6 +4,8 @@ It sleeps until the next due time or until a commit gives it a reason; a look at
 it hears of other processes. Each duty is a method; `run_once` does what is due and says when to come back.
 """
 
+from __future__ import annotations
+
 import logging
 import threading
 import time
@@ -27,7 +29,7 @@ BATCH = 1000  # workflows in one claim or wake-up
 class Dispatcher:
     """Drives an engine: nothing happens in the background that is not here."""
 
-    def __init__(self, runtime: "Runtime") -> None:
+    def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._peers = Peers(runtime)
         self._changed = threading.Condition()

@@ -4,6 +4,8 @@ Both answer a flow's requests one after the other. A wait inside an execution ma
 when every durable call in flight is a wait, the execution leaves memory in one transaction that checks once more.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Generator
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,7 +28,7 @@ QUIET_CYCLES = 3  # of the loop without a runnable branch, before a workflow may
 # --- in a thread --------------------------------------------------------------------------------------------------
 
 
-def drive(runtime: "Runtime", flow: Flow[R], *, inline: bool = False) -> R:
+def drive(runtime: Runtime, flow: Flow[R], *, inline: bool = False) -> R:
     """Run a flow to its end, blocking this thread; `inline` lets the thread write by itself."""
     try:
         request = next(flow)
@@ -42,7 +44,7 @@ def drive(runtime: "Runtime", flow: Flow[R], *, inline: bool = False) -> R:
         return result
 
 
-def _answer(runtime: "Runtime", request: Request, inline: bool) -> object:
+def _answer(runtime: Runtime, request: Request, inline: bool) -> object:
     if isinstance(request, Operation):
         return runtime.store.writer.commit(request, inline=inline)
     if type(request) is Call:
@@ -56,7 +58,7 @@ def _answer(runtime: "Runtime", request: Request, inline: bool) -> object:
     return None
 
 
-def _block(runtime: "Runtime", wait: Wait) -> object:
+def _block(runtime: Runtime, wait: Wait) -> object:
     bell: SimpleQueue[None] = SimpleQueue()
     wait.waiter, wait.mailbox = bell, WAITERS
     execution = wait.execution
@@ -81,7 +83,7 @@ def _block(runtime: "Runtime", wait: Wait) -> object:
         runtime.end_wait(wait)
 
 
-def _look(runtime: "Runtime", wait: Wait) -> object:
+def _look(runtime: Runtime, wait: Wait) -> object:
     wait.woken = False
     return None if wait.look is None else runtime.store.read(wait.look)
 
@@ -89,7 +91,7 @@ def _look(runtime: "Runtime", wait: Wait) -> object:
 # --- on an event loop ---------------------------------------------------------------------------------------------
 
 
-def drive_async(runtime: "Runtime", flow: Flow[R], execution: Execution | None = None) -> Suspended[R]:
+def drive_async(runtime: Runtime, flow: Flow[R], execution: Execution | None = None) -> Suspended[R]:
     """Run a flow to its end, suspending the current task: the generator behind an `__await__`.
 
     With an `execution` the flow is a durable call of it. Commits and plain async bodies, the hot path, are answered
@@ -141,7 +143,7 @@ def drive_async(runtime: "Runtime", flow: Flow[R], execution: Execution | None =
                 execution.poke()
 
 
-def _until_known(runtime: "Runtime", operation: Operation, mailbox: LoopMailbox) -> Suspended[None]:
+def _until_known(runtime: Runtime, operation: Operation, mailbox: LoopMailbox) -> Suspended[None]:
     """A task was cancelled at a commit: withdraw what is not taken yet, otherwise stay until the outcome is known."""
     if not runtime.store.writer.withdraw(operation):
         while operation.mailbox is not None:
@@ -153,23 +155,23 @@ def _until_known(runtime: "Runtime", operation: Operation, mailbox: LoopMailbox)
     raise mailbox.Cancelled
 
 
-def _call(runtime: "Runtime", call: Call, mailbox: LoopMailbox) -> Suspended[object]:
+def _call(runtime: Runtime, call: Call, mailbox: LoopMailbox) -> Suspended[object]:
     return (yield from call_on_loop(runtime, call, mailbox))
 
 
-def _read(runtime: "Runtime", read: Read, mailbox: LoopMailbox) -> Suspended[object]:
+def _read(runtime: Runtime, read: Read, mailbox: LoopMailbox) -> Suspended[object]:
     return (yield from mailbox.in_thread(runtime, lambda: runtime.store.read(read.query)))
 
 
-def _blocking(runtime: "Runtime", blocking: Blocking, mailbox: LoopMailbox) -> Suspended[object]:
+def _blocking(runtime: Runtime, blocking: Blocking, mailbox: LoopMailbox) -> Suspended[object]:
     return (yield from mailbox.in_thread(runtime, blocking.fn))
 
 
-def _yield_once(_runtime: "Runtime", _request: Replayed, _mailbox: LoopMailbox) -> Suspended[None]:
+def _yield_once(_runtime: Runtime, _request: Replayed, _mailbox: LoopMailbox) -> Suspended[None]:
     yield  # one cycle of the loop
 
 
-def _suspend(runtime: "Runtime", wait: Wait, mailbox: LoopMailbox) -> Suspended[object]:
+def _suspend(runtime: Runtime, wait: Wait, mailbox: LoopMailbox) -> Suspended[object]:
     execution = wait.execution
     wait.mailbox = mailbox.waits
     linger_until_us = runtime.begin_wait(wait)
@@ -199,7 +201,7 @@ def _suspend(runtime: "Runtime", wait: Wait, mailbox: LoopMailbox) -> Suspended[
             yield from execution.parking  # about to leave memory: do not go on before it is known
 
 
-def _quiet(runtime: "Runtime", wait: Wait, execution: Execution) -> Suspended[bool]:
+def _quiet(runtime: Runtime, wait: Wait, execution: Execution) -> Suspended[bool]:
     """Whether no branch of the workflow can run, now and in the next few cycles of the loop."""
     me = runtime.loops.current_task()
     for _ in range(QUIET_CYCLES):
@@ -209,7 +211,7 @@ def _quiet(runtime: "Runtime", wait: Wait, execution: Execution) -> Suspended[bo
     return True
 
 
-def _park(runtime: "Runtime", execution: Execution, mailbox: LoopMailbox) -> Suspended[None]:
+def _park(runtime: Runtime, execution: Execution, mailbox: LoopMailbox) -> Suspended[None]:
     execution.parking = mailbox.loop.create_future()
     try:
         turn = Turn(parking_turn(execution, runtime.now_us()))
@@ -224,7 +226,7 @@ def _commit(operation: Operation) -> Flow[Any]:
     return (yield operation)
 
 
-_ASYNC: dict[type, Callable[["Runtime", Any, LoopMailbox], Suspended[Any]]] = {
+_ASYNC: dict[type, Callable[[Runtime, Any, LoopMailbox], Suspended[Any]]] = {
     Call: _call,
     Read: _read,
     Wait: _suspend,

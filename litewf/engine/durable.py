@@ -1,5 +1,7 @@
 """Changes that a workflow makes: the effect and the record of it commit together."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +15,13 @@ from litewf.store.operations import Tx
 
 
 def durable(
-    execution: Execution, number: str, name: str, change: Callable[[Tx], object], *, child: str | None = None
+    execution: Execution,
+    number: str,
+    name: str,
+    change: Callable[[Tx], object],
+    *,
+    child: str | None = None,
+    committed: Callable[[], None] | None = None,
 ) -> Flow[Any]:
     """Apply a change once, however often the workflow is replayed; a refusal is recorded as its outcome."""
     record = recorded(execution, number, name)
@@ -40,7 +48,7 @@ def durable(
         return output, error
 
     try:
-        output, error = yield from settled_turn(execution, turn)
+        output, error = yield from settled_turn(execution, turn, committed)
     except LitewfError as refusal:  # after its first write, so all was undone
         output, error = None, serializer.encode_error(refusal)[0]
         execution.buffered.append(row(execution, number, name, started_us, None, error))

@@ -4,6 +4,8 @@ An `Execution` lasts from a claim to the moment the workflow ends, parks or is g
 calls of one task: the workflow's own, or one that the workflow started.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping, Sequence
 from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, NoReturn, Union
@@ -58,7 +60,7 @@ class Execution:
 
     def __init__(
         self,
-        runtime: "Runtime",
+        runtime: Runtime,
         definition: WorkflowDefinition,
         identity: tuple[int, str, int, int],
         args: Sequence[Any],
@@ -114,7 +116,7 @@ class Execution:
                     task.get_loop().call_soon_threadsafe(task.cancel)
         return self.over
 
-    def let_stop(self, task: "asyncio.Task[Any]") -> None:
+    def let_stop(self, task: asyncio.Task[Any]) -> None:
         """Let a cancel of the workflow stop a body that runs now."""
         self.stoppable = {*self.stoppable, task}
         if self.over is not None and self.over.why == "cancelled":
@@ -131,7 +133,7 @@ class Execution:
         context.run(FRAME.set, self.main)
         return context
 
-    def successor(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> "Execution":
+    def successor(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Execution:
         """The execution of the next generation, which begins without records."""
         identity = (self.key, self.id, self.fence + 1, self.generation + 1)
         following = Execution(self.runtime, self.definition, identity, args, kwargs)
@@ -147,14 +149,14 @@ class Execution:
                 self.runtime.notifier.ring([wait])
                 return
 
-    def adopt(self, task: "asyncio.Task[Any]") -> None:
+    def adopt(self, task: asyncio.Task[Any]) -> None:
         """Take note of a task that the workflow started, until it is done."""
         if not isinstance(self.branches, set):
             self.branches = set()
         self.branches.add(task)
         task.add_done_callback(self.branches.discard)
 
-    def decide(self, name: str, decision: bool) -> None:  # noqa: FBT001 - the value itself
+    def decide(self, name: str, decision: bool) -> None:
         """Remember which way a patch goes."""
         self.decisions = {**self.decisions, name: decision}
 
@@ -183,7 +185,7 @@ class Branch:
         self.count += 1
         return f"{self.prefix}{self.count}"
 
-    def fork(self) -> "Branch":
+    def fork(self) -> Branch:
         """The branch of a task that this one starts now."""
         return Branch(self.execution, f"{self.next_number()}.")
 

@@ -4,6 +4,8 @@ Every flow begins with the record of its number, if there is one. Outcomes that 
 end of a sleep, a child's result) are buffered; they are durable before the next body starts.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -14,7 +16,6 @@ from litewf.engine.requests import REPLAYED, Blocking, Call, Flow, Read, Wait
 from litewf.engine.signals import Unwind
 from litewf.errors import (
     EngineClosedError,
-    LitewfError,
     StepRetriesExceededError,
     StepUncertainError,
     StoreError,
@@ -94,8 +95,13 @@ def flush(execution: Execution) -> Flow[None]:
     execution.check()
 
 
-def settled_turn(execution: Execution, change: "Callable[[Tx], R]") -> Flow[R]:
-    """Write what is buffered together with a change of this execution."""
+def settled_turn(
+    execution: Execution, change: Callable[[Tx], R], committed: Callable[[], None] | None = None
+) -> Flow[R]:
+    """Write what is buffered together with a change of this execution.
+
+    `committed` is called after the commit, even if the task that waited for it was cancelled meanwhile.
+    """
     rows = execution.take_buffered()
 
     def turn(tx: Tx) -> R | None:
@@ -103,11 +109,16 @@ def settled_turn(execution: Execution, change: "Callable[[Tx], R]") -> Flow[R]:
             return None
         return change(tx)
 
+    operation = Turn(turn)
     try:
-        result = yield from write(execution, Turn(turn))
-    except LitewfError:
-        execution.buffered[:0] = rows  # the change was refused and undone
+        result = yield from write(execution, operation)
+    except BaseException:
+        if operation.error is not None or operation.result is None:
+            execution.buffered[:0] = rows  # the change was refused and undone, or withdrawn
         raise
+    finally:
+        if committed is not None and operation.error is None and operation.result is not None:
+            committed()
     if result is None:
         execution.end("lost")
     return result  # type: ignore[no-any-return]  # what `change` returned

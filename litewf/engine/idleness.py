@@ -3,6 +3,8 @@
 Asked by the dispatcher's clock, so that virtual time jumps only when everything that can happen now has happened.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
 
-def is_idle(runtime: "Runtime", executions: Collection[Execution]) -> bool:
+def is_idle(runtime: Runtime, executions: Collection[Execution]) -> bool:
     """Whether nobody commits, no thread works, and every execution in memory waits."""
     if not runtime.store.writer.idle:
         return False
@@ -33,7 +35,7 @@ def _asleep(execution: Execution) -> bool:
     return bool(waits) and all(wait.asleep and wait.waiter.empty() for wait in waits)  # type: ignore[attr-defined]  # a SimpleQueue
 
 
-def is_runnable(task: "asyncio.Task[Any] | None") -> bool:
+def is_runnable(task: asyncio.Task[Any] | None) -> bool:
     """Whether a task will run in the next cycle; asyncio keeps what it waits for in a private attribute."""
     if task is None:
         return True  # about to be created

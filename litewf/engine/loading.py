@@ -1,5 +1,7 @@
 """Claimed workflows become executions: their input and records are read in one query each."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
 
-def load(runtime: "Runtime", workflows: Sequence[Claimed]) -> list[Execution]:
+def load(runtime: Runtime, workflows: Sequence[Claimed]) -> list[Execution]:
     """Executions of what was claimed; what cannot be decoded is held."""
     keys = [workflow.key for workflow in workflows]
     inputs = runtime.store.read(lambda connection: reading.inputs_of(connection, keys))
@@ -33,7 +35,7 @@ def load(runtime: "Runtime", workflows: Sequence[Claimed]) -> list[Execution]:
     return loaded
 
 
-def _execution(runtime: "Runtime", workflow: Claimed, text: str) -> Execution:
+def _execution(runtime: Runtime, workflow: Claimed, text: str) -> Execution:
     given = runtime.serializer.decode(text)
     if not isinstance(given, dict):
         raise TypeError(f"it is {type(given).__name__}, not args and kwargs")
@@ -47,6 +49,6 @@ def _execution(runtime: "Runtime", workflow: Claimed, text: str) -> Execution:
     return execution
 
 
-def _hold(runtime: "Runtime", workflow: Claimed, reason: str) -> None:
+def _hold(runtime: Runtime, workflow: Claimed, reason: str) -> None:
     key, workflow_id, fence, version = workflow.key, workflow.id, workflow.fence, runtime.version
     runtime.store.writer.turn(lambda tx: endings.hold(tx, key, workflow_id, fence, reason, version))

@@ -4,6 +4,8 @@ Tasks that a workflow starts are numbered when they are created; a task factory 
 reference to every one of its tasks: asyncio itself keeps only weak ones.
 """
 
+from __future__ import annotations
+
 import asyncio
 import threading
 from collections.abc import Callable
@@ -57,7 +59,7 @@ class Loops:
         """Call a function on the engine's loop."""
         self.engine_mailbox().loop.call_soon_threadsafe(fn, *args)
 
-    def current_task(self) -> "asyncio.Task[Any] | None":
+    def current_task(self) -> asyncio.Task[Any] | None:
         return asyncio.current_task()
 
     def is_cancelling(self, raised: BaseException) -> bool:
@@ -111,10 +113,10 @@ async def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
     await loop.shutdown_asyncgens()
 
 
-def task_factory(inner: Any) -> Callable[..., "asyncio.Task[Any]"]:
+def task_factory(inner: Any) -> Callable[..., asyncio.Task[Any]]:
     """A factory that numbers the tasks which a workflow starts."""
 
-    def factory(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> "asyncio.Task[Any]":
+    def factory(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
         context = options.get("context")
         frame = FRAME.get() if context is None else context.get(FRAME)
         if type(frame) is not Branch:
@@ -134,7 +136,7 @@ def task_factory(inner: Any) -> Callable[..., "asyncio.Task[Any]"]:
     return factory
 
 
-def _make(inner: Any, loop: asyncio.AbstractEventLoop, coro: Any, options: dict[str, Any]) -> "asyncio.Task[Any]":
+def _make(inner: Any, loop: asyncio.AbstractEventLoop, coro: Any, options: dict[str, Any]) -> asyncio.Task[Any]:
     if inner is not None:
         task: asyncio.Task[Any] = inner(loop, coro, **options)
         return task

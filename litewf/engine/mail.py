@@ -1,5 +1,7 @@
 """How those who wait hear of it: threads through a bell each, event loops with one call for a whole group."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable, Generator, Sequence
 from contextvars import Context
@@ -17,7 +19,7 @@ R = TypeVar("R")
 class BellMailbox:
     """For waits in threads: each has a queue to listen at, and looks again whenever it rings."""
 
-    def deliver(self, waits: Sequence["Wait"]) -> None:
+    def deliver(self, waits: Sequence[Wait]) -> None:
         for wait in waits:
             wait.waiter.put(None)  # type: ignore[attr-defined]  # a SimpleQueue, put there by the driver
 
@@ -76,7 +78,7 @@ class Ticket:
     def done(self) -> bool:
         return self._done
 
-    def add_done_callback(self, callback: "Callable[[Ticket], object]", *, context: Context) -> None:
+    def add_done_callback(self, callback: Callable[[Ticket], object], *, context: Context) -> None:
         self._callback, self._context = callback, context
 
     def result(self) -> None:
@@ -116,7 +118,7 @@ class LoopMailbox:
             if rest := list(left):  # a task raised SystemExit or the like, which ends the loop's cycle
                 self.loop.call_soon(self._settle, rest)
 
-    def in_thread(self, runtime: "Runtime", fn: Callable[[], R]) -> Generator[Any, Any, R]:
+    def in_thread(self, runtime: Runtime, fn: Callable[[], R]) -> Generator[Any, Any, R]:
         """Run a function in a pool thread; a task cancelled meanwhile leaves it to end by itself."""
         future: asyncio.Future[R] = self.loop.create_future()
 
@@ -138,10 +140,10 @@ class LoopWaits:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
 
-    def deliver(self, waits: Sequence["Wait"]) -> None:
+    def deliver(self, waits: Sequence[Wait]) -> None:
         _post(self._loop, self._settle, waits)
 
-    def _settle(self, waits: Sequence["Wait"]) -> None:
+    def _settle(self, waits: Sequence[Wait]) -> None:
         for wait in waits:
             future = wait.waiter
             if isinstance(future, asyncio.Future) and not future.done():

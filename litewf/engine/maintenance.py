@@ -1,5 +1,7 @@
 """Care for the file while everything goes on: backups, and pruning in small batches."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 PRUNE_BATCH = 200  # workflows in one transaction: a few milliseconds of the writer's time
 
 
-def backup(runtime: "Runtime", path: "str | os.PathLike[str]") -> Path:
+def backup(runtime: Runtime, path: str | os.PathLike[str]) -> Path:
     """A copy of the file as of one moment, complete in itself."""
     target = place.resolve(path)
     if target.exists():
@@ -34,7 +36,7 @@ def backup(runtime: "Runtime", path: "str | os.PathLike[str]") -> Path:
     return target
 
 
-def prune(runtime: "Runtime", age_us: int) -> int:
+def prune(runtime: Runtime, age_us: int) -> int:
     """Delete what ended longer ago than `age_us`; how many workflows."""
     before_us = runtime.now_us() - age_us
     pruned, after_key = 0, 0

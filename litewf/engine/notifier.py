@@ -4,6 +4,8 @@ A wait registers before it looks at the file, so a commit in between is not miss
 answered by one query over all keys that somebody waits for.
 """
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -20,12 +22,12 @@ class Notifier:
         self._lock = threading.Lock()
         self._waits: dict[str, list[Wait]] = {}
 
-    def register(self, wait: "Wait") -> None:
+    def register(self, wait: Wait) -> None:
         with self._lock:
             for key in wait.keys:
                 self._waits.setdefault(key, []).append(wait)
 
-    def forget(self, wait: "Wait") -> None:
+    def forget(self, wait: Wait) -> None:
         with self._lock:
             for key in wait.keys:
                 waits = self._waits.get(key)
@@ -47,13 +49,13 @@ class Notifier:
         with self._lock:
             return list(self._waits)
 
-    def wake(self, waits: Sequence["Wait"]) -> None:
+    def wake(self, waits: Sequence[Wait]) -> None:
         """Let these look again."""
         for wait in waits:
             wait.woken = True
         self.ring(waits)
 
-    def ring(self, waits: Sequence["Wait"]) -> None:
+    def ring(self, waits: Sequence[Wait]) -> None:
         """Let these consider their time and whether to park, without another look."""
         mail: dict[Mailbox, list[Wait]] = {}
         for wait in waits:

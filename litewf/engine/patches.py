@@ -4,6 +4,8 @@ A decision is a record of its own, '<number of the next call>:<name>', and takes
 patch moves nothing else.
 """
 
+from __future__ import annotations
+
 from litewf.engine.execution import Branch, Execution
 from litewf.engine.flows import row
 

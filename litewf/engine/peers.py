@@ -1,5 +1,7 @@
 """Other engines on the same file: noticing that one has died, and taking back its workflows."""
 
+from __future__ import annotations
+
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -18,7 +20,7 @@ MISSING_S = 3.0  # a lock file that is gone this long: its owner has noticed too
 class Peers:
     """The other engines, as the file lists them."""
 
-    def __init__(self, runtime: "Runtime") -> None:
+    def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._others: list[Executor] | None = None
         self._missing_since: dict[int, float] = {}

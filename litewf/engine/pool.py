@@ -1,5 +1,7 @@
 """The threads that run sync workflows and sync bodies: grown on demand, bounded, gone when idle."""
 
+from __future__ import annotations
+
 import logging
 import threading
 import time

@@ -4,6 +4,8 @@ A flow is a generator: each durable operation is written once, as the requests t
 store is a request too: write it and go on after the commit.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,7 +28,7 @@ class Call:
     __slots__ = ("args", "definition", "frame", "kwargs")
 
     def __init__(
-        self, frame: "StepFrame", definition: StepDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
+        self, frame: StepFrame, definition: StepDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> None:
         self.frame = frame
         self.definition = definition
@@ -70,7 +72,7 @@ class Wait:
         keys: Sequence[str],
         due_us: int | None,
         look: Callable[[apsw.Connection], object] | None = None,
-        execution: "Execution | None" = None,
+        execution: Execution | None = None,
         awaited: Sequence[Awaited] = (),
     ) -> None:
         self.keys = keys

@@ -1,5 +1,7 @@
 """Waiting for the end of workflows: the result of one, of all, or the first of several waits."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -16,6 +18,7 @@ from litewf.errors import (
     WorkflowNotFoundError,
 )
 from litewf.records import TERMINAL
+from litewf.serialization.kinds import is_unicode
 from litewf.store.checkpoints import Promise, StepRow
 from litewf.store.endings import Awaited, workflow_key
 from litewf.store.reading import Outcome, outcome_of
@@ -99,6 +102,15 @@ def ended_or_held(workflow_id: str) -> Callable[[apsw.Connection], Outcome | Non
     return look
 
 
+def given_id(workflow_id: str) -> str:
+    """An id to look up: what could never have been one is refused here."""
+    if not isinstance(workflow_id, str):
+        raise TypeError(f"a workflow id is text, not {type(workflow_id).__name__}")
+    if not is_unicode(workflow_id):
+        raise not_found(workflow_id)
+    return workflow_id
+
+
 def not_found(workflow_id: str) -> WorkflowNotFoundError:
     return WorkflowNotFoundError(f"there is no workflow {workflow_id!r} in this file")
 
@@ -114,7 +126,7 @@ def raise_held(outcome: Outcome) -> NoReturn:
 # --- from outside -------------------------------------------------------------------------------------------------
 
 
-def result_outside(runtime: "Runtime", workflow_id: str, limit: Limit) -> Flow[Any]:
+def result_outside(runtime: Runtime, workflow_id: str, limit: Limit) -> Flow[Any]:
     """The result of a workflow, or its error as its own type."""
     look = ended_or_held(workflow_id)
     due_us = None if limit.timeout_us is None else runtime.now_us() + limit.timeout_us
@@ -128,7 +140,7 @@ def result_outside(runtime: "Runtime", workflow_id: str, limit: Limit) -> Flow[A
     return _open(runtime, outcome)
 
 
-def _open(runtime: "Runtime", outcome: Outcome) -> object:
+def _open(runtime: Runtime, outcome: Outcome) -> object:
     if outcome.error is not None:
         raise runtime.serializer.decode_error_lenient(outcome.error)
     return None if outcome.output is None else runtime.serializer.decode(outcome.output)

@@ -3,16 +3,18 @@
 The pipeline is the same for threads and loops; only the line that calls the user's function differs.
 """
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, cast
 
 from litewf.engine.execution import FRAME, Execution
 from litewf.engine.flows import write
 from litewf.engine.requests import Flow
-from litewf.engine.signals import Unwind
+from litewf.engine.signals import ContinueAsNew, Unwind
 from litewf.errors import SerializationError, UsageError
 from litewf.store import endings
 from litewf.store.endings import Ending, Finish
@@ -22,15 +24,6 @@ if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
 LOG = logging.getLogger("litewf")
-
-
-class ContinueAsNew(Unwind):
-    """The workflow goes on as its next generation, with these arguments."""
-
-    def __init__(self, text: str, arguments: tuple[Sequence[Any], Mapping[str, Any]]) -> None:
-        super().__init__("continued")
-        self.text = text
-        self.arguments = arguments
 
 
 # --- run ----------------------------------------------------------------------------------------------------------
@@ -78,7 +71,7 @@ async def run_on_loop(execution: Execution) -> None:
 class _Driven:
     """A flow as something to await."""
 
-    def __init__(self, runtime: "Runtime", flow: Flow[None]) -> None:
+    def __init__(self, runtime: Runtime, flow: Flow[None]) -> None:
         self._driver = runtime.drive_async(flow)
 
     def __await__(self) -> Generator[Any, Any, None]:

@@ -1,5 +1,7 @@
 """An engine at work: builds the parts, knows every execution in memory, starts and stops everything in order."""
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import os
@@ -150,7 +152,7 @@ class Runtime:
             return None
         return self.able.executor
 
-    def begin(self, prepared: "starting.Prepared", started: Started) -> None:
+    def begin(self, prepared: starting.Prepared, started: Started) -> None:
         """Run a workflow that was just started, if it starts in this engine's memory."""
         if not started.created:
             return
@@ -336,7 +338,7 @@ class Runtime:
         """Whether a wait stays in memory for now."""
         return not wait.hurried and self.now_us() < linger_until_us
 
-    def may_park(self, execution: Execution, me: "asyncio.Task[Any] | None") -> bool:
+    def may_park(self, execution: Execution, me: asyncio.Task[Any] | None) -> bool:
         """Whether all that the execution does is to wait."""
         if execution.busy or execution.over is not None or execution.parking is not None:
             return False

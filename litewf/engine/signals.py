@@ -4,7 +4,10 @@
 an error of its business. Raised by durable calls only, caught by the runner only.
 """
 
-from typing import Literal
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 Why = Literal["parked", "cancelled", "lost", "closing", "store", "held", "continued", "returned"]
 
@@ -16,3 +19,12 @@ class Unwind(BaseException):
         super().__init__(f"{why}: {detail}" if detail else why)
         self.why: Why = why
         self.detail = detail
+
+
+class ContinueAsNew(Unwind):
+    """The workflow goes on as its next generation, with these arguments."""
+
+    def __init__(self, text: str, arguments: tuple[Sequence[Any], Mapping[str, Any]]) -> None:
+        super().__init__("continued")
+        self.text = text
+        self.arguments = arguments

@@ -4,6 +4,8 @@ An id is an idempotency key: starting again with the same id and workflow attach
 the parent's record commit together.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,7 +77,7 @@ NO_INPUT = '{"args":[],"kwargs":{}}'
 
 
 def prepare(
-    runtime: "Runtime", request: StartRequest, *, parent: Execution | None = None, child_id: str | None = None
+    runtime: Runtime, request: StartRequest, *, parent: Execution | None = None, child_id: str | None = None
 ) -> Prepared:
     """Check and encode everything before anything is written."""
     options, now_us = request.options, runtime.now_us()
@@ -108,7 +110,7 @@ def prepare(
 
 
 def encode_input(
-    runtime: "Runtime", receiver: str | None, args: Sequence[Any], kwargs: Mapping[str, Any]
+    runtime: Runtime, receiver: str | None, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[str, Sequence[Any], Mapping[str, Any]]:
     """The input as text, and the arguments as a replay would see them."""
     if not args and not kwargs and receiver is None:
@@ -134,25 +136,41 @@ def encode_attributes(attributes: Mapping[str, object]) -> str:
     return json.dumps(dict(attributes), allow_nan=False)
 
 
-def start_outside(runtime: "Runtime", request: StartRequest) -> Flow[str]:
+def start_outside(runtime: Runtime, request: StartRequest) -> Flow[str]:
     """Start one workflow; its id. Starts of many callers share a commit."""
     prepared = prepare(runtime, request)
-    started = yield Start([prepared.new])
-    _check_existing(prepared, started[0])
-    runtime.begin(prepared, started[0])
+    operation = Start([prepared.new])
+    try:
+        yield operation
+    finally:  # the caller's task may have been cancelled while the workflow was started
+        for one in operation.started():
+            runtime.begin(prepared, one)
+    _check_existing(prepared, operation.started()[0])
     return prepared.new.id
 
 
-def start_many_outside(runtime: "Runtime", requests: Sequence[StartRequest]) -> Flow[list[str]]:
+def start_many_outside(runtime: Runtime, requests: Sequence[StartRequest]) -> Flow[list[str]]:
     """Start several workflows in one commit; their ids."""
     many = [prepare(runtime, request) for request in requests]
-    started: list[Started] = yield Turn(start_many_turn(many))
-    begin_all(runtime, many, started)
+    begun: list[Started] = []
+
+    def change(tx: Tx) -> bool:
+        begun[:] = start_many_turn(many)(tx)
+        return True
+
+    operation = Turn(change)
+    try:
+        yield operation
+    finally:
+        if operation.error is None and operation.result:
+            begin_all(runtime, many, begun)
     return [prepared.new.id for prepared in many]
 
 
-def begin_all(runtime: "Runtime", many: Sequence[Prepared], started: Sequence[Started]) -> None:
-    """Run those that start in this engine's memory."""
+def begin_all(runtime: Runtime, many: Sequence[Prepared], started: Sequence[Started]) -> None:
+    """Run those that start in this engine's memory; nothing has begun when the start was refused."""
+    if not started:
+        return
     runtime.launch(
         [
             first_execution(runtime, prepared, one)
@@ -191,9 +209,10 @@ def start_child(execution: Execution, number: str, request: StartRequest) -> Flo
         return prepared.new.id
 
     name = f"litewf.start:{request.definition.name}"
-    workflow_id: str = yield from durable(execution, number, name, change, child=prepared.new.id)
-    for one in begun:
-        execution.runtime.begin(prepared, one)
+    workflow_id: str = yield from durable(
+        execution, number, name, change, child=prepared.new.id,
+        committed=lambda: begin_all(execution.runtime, [prepared], begun),
+    )  # fmt: skip
     return workflow_id
 
 
@@ -201,7 +220,8 @@ def start_children(execution: Execution, number: str, requests: Sequence[StartRe
     """Start several children as one call; their ids."""
     runtime = execution.runtime
     many = [
-        prepare(runtime, request, parent=execution, child_id=child_id(execution, f"{number}.{at}")) for at, request in enumerate(requests, 1)
+        prepare(runtime, request, parent=execution, child_id=child_id(execution, f"{number}.{at}"))
+        for at, request in enumerate(requests, 1)
     ]
     begun: list[Started] = []
 
@@ -209,9 +229,9 @@ def start_children(execution: Execution, number: str, requests: Sequence[StartRe
         begun[:] = start_many_turn(many)(tx)
         return [prepared.new.id for prepared in many]
 
-    ids: list[str] = yield from durable(execution, number, START_MANY, change)
-    if begun:
-        begin_all(runtime, many, begun)
+    ids: list[str] = yield from durable(
+        execution, number, START_MANY, change, committed=lambda: begin_all(runtime, many, begun)
+    )
     return ids
 
 
@@ -235,7 +255,7 @@ def _check_existing(prepared: Prepared, started: Started) -> None:
         )
 
 
-def first_execution(runtime: "Runtime", prepared: Prepared, started: Started) -> Execution:
+def first_execution(runtime: Runtime, prepared: Prepared, started: Started) -> Execution:
     """The execution of a workflow that starts in this engine's memory, without reading it back."""
     new = prepared.new
     identity = (started.key, new.id, FIRST_FENCE, 1)

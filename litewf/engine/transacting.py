@@ -1,5 +1,7 @@
 """`@transaction`: the SQL of a function commits together with the record of its outcome."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

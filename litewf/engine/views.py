@@ -3,6 +3,8 @@
 Where a class is unknown the value is shown as `Opaque`, an error as `RemoteError`: looking never fails.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import apsw
 
 from litewf.durations import moment_us
-from litewf.engine.results import not_found
+from litewf.engine.results import given_id, not_found
 from litewf.errors import SerializationError
 from litewf.records import Status, StepInfo, Waiting, WorkflowFilter, WorkflowInput, WorkflowStatus
 from litewf.serialization import Opaque, Serializer
@@ -26,8 +28,9 @@ if TYPE_CHECKING:
 Look = Callable[[apsw.Connection], Any]
 
 
-def status(runtime: "Runtime", workflow_id: str) -> Look:
+def status(runtime: Runtime, workflow_id: str) -> Look:
     """One workflow."""
+    given_id(workflow_id)
 
     def look(connection: apsw.Connection) -> WorkflowStatus:
         found = reading.status_of(connection, workflow_id)
@@ -41,6 +44,7 @@ def status(runtime: "Runtime", workflow_id: str) -> Look:
 
 def exists(workflow_id: str) -> Look:
     """The id, if there is such a workflow."""
+    given_id(workflow_id)
 
     def look(connection: apsw.Connection) -> str:
         if managing.find(connection, workflow_id) is None:
@@ -50,7 +54,7 @@ def exists(workflow_id: str) -> Look:
     return look
 
 
-def workflows(runtime: "Runtime", chosen: WorkflowFilter) -> Look:
+def workflows(runtime: Runtime, chosen: WorkflowFilter) -> Look:
     """The workflows that match a filter, in the order of their creation."""
     where, page = conditions(chosen), page_of(chosen)
 
@@ -62,8 +66,9 @@ def workflows(runtime: "Runtime", chosen: WorkflowFilter) -> Look:
     return look
 
 
-def steps(runtime: "Runtime", workflow_id: str) -> Look:
+def steps(runtime: Runtime, workflow_id: str) -> Look:
     """The steps of a workflow, in the order of their numbers."""
+    given_id(workflow_id)
 
     def look(connection: apsw.Connection) -> list[StepInfo]:
         workflow = managing.find(connection, workflow_id)

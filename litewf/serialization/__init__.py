@@ -16,6 +16,8 @@ A value that JSON lacks is an object with one key: `{"$tuple":[1,2]}`, `{"$decim
 text, is written as pairs: `{"$dict":[[1,"one"]]}`. Nothing here imports a module that a text names, or calls
 anything but the classes that the program itself defined as data."""
 
+from __future__ import annotations
+
 from litewf.serialization.json_codec import JsonSerializer
 from litewf.serialization.serializer import Serializer
 from litewf.serialization.type_table import Opaque, TypeTable

@@ -8,6 +8,8 @@ In a forgiving pass an error is always written: an attribute that cannot be reco
 its `repr`; where that would change the message, or the class cannot be found or rebuilt, the error becomes a
 `RemoteError` with the same message, notes and cause."""
 
+from __future__ import annotations
+
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +54,7 @@ _put = object.__setattr__  # a class may forbid assignment, as frozen dataclasse
 # --- writing -----------------------------------------------------------------------------------------------
 
 
-def spell_error(walk: "Walk", error: BaseException) -> object:
+def spell_error(walk: Walk, error: BaseException) -> object:
     """The error with all that hangs on it."""
     stand_ins = walk.stand_ins
     members = _spell_members(walk, error)
@@ -71,7 +73,7 @@ def spell_remote(error: BaseException) -> object:
     return {TAG: _spell_as_remote(error)}
 
 
-def _spell_faithfully(walk: "Walk", error: BaseException) -> dict[str, object]:
+def _spell_faithfully(walk: Walk, error: BaseException) -> dict[str, object]:
     record: dict[str, object] = {"type": walk.types.name_of(type(error))}
     if isinstance(error, BaseExceptionGroup):
         record["message"] = spell_str(error.message)
@@ -97,13 +99,13 @@ def _spell_as_remote(error: BaseException) -> dict[str, object]:
     }
 
 
-def _spell_members(walk: "Walk", error: BaseException) -> dict[str, object]:
+def _spell_members(walk: Walk, error: BaseException) -> dict[str, object]:
     if isinstance(error, BaseExceptionGroup):
         return {"exceptions": walk.attribute("exceptions", list(error.exceptions))}
     return {}
 
 
-def _spell_surroundings(walk: "Walk", error: BaseException) -> dict[str, object]:
+def _spell_surroundings(walk: Walk, error: BaseException) -> dict[str, object]:
     found: dict[str, object] = {}
     notes = getattr(error, "__dict__", {}).get(_NOTES)
     if isinstance(notes, list | tuple) and notes:
@@ -116,7 +118,7 @@ def _spell_surroundings(walk: "Walk", error: BaseException) -> dict[str, object]
     return found
 
 
-def _check(walk: "Walk", error: BaseException, record: dict[str, object], *, has_stand_ins: bool) -> None:
+def _check(walk: Walk, error: BaseException, record: dict[str, object], *, has_stand_ins: bool) -> None:
     """Refuse a record that does not come back or, where parts are missing, says something else."""
     copy = walk.decode(write_json({TAG: record}))
     assert isinstance(copy, BaseException)

@@ -3,6 +3,8 @@
 Most values of a workflow are None, a number, a text, or plain lists and dicts of those. They take the short
 way: one look at their types, then the encoder written in C. All others are walked in Python."""
 
+from __future__ import annotations
+
 import json
 import json.encoder
 from collections.abc import Callable

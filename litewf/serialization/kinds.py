@@ -4,6 +4,8 @@
 inner values are already read. A type is looked up among loaded modules when it is written, and its module
 (named here, never by a text) is imported when it is read."""
 
+from __future__ import annotations
+
 import importlib
 import math
 import sys
@@ -69,7 +71,7 @@ class Kind:
 
     tag: str
     home: str
-    spell: Callable[["Walk", Any], object]
+    spell: Callable[[Walk, Any], object]
     read: Callable[[Any, Any], object]
 
     def loaded_class(self) -> object:
@@ -85,7 +87,7 @@ def class_at(home: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def leaf(spell: Callable[[Any], object]) -> Callable[["Walk", Any], object]:
+def leaf(spell: Callable[[Any], object]) -> Callable[[Walk, Any], object]:
     """For types that hold no values of the user."""
     return lambda _walk, value: spell(value)
 
@@ -158,11 +160,11 @@ def _read_clock(cls: Any, payload: Any) -> object:
     return cls.fromisoformat(text).replace(tzinfo=tz, fold=fold)
 
 
-def _spell_set(walk: "Walk", values: Iterable[object]) -> object:
+def _spell_set(walk: Walk, values: Iterable[object]) -> object:
     return walk.unordered(values)
 
 
-def _spell_defaultdict(walk: "Walk", value: Any) -> object:
+def _spell_defaultdict(walk: Walk, value: Any) -> object:
     factory = value.default_factory
     if factory is None:
         return [None, walk.pairs(value)]
@@ -177,11 +179,11 @@ def _read_defaultdict(cls: Any, payload: Any) -> object:
     return cls(None if name is None else _FACTORIES[name], pairs)
 
 
-def _spell_slice(walk: "Walk", value: Any) -> object:
+def _spell_slice(walk: Walk, value: Any) -> object:
     return walk.items((value.start, value.stop, value.step))
 
 
-def _spell_opaque(walk: "Walk", value: Any) -> object:
+def _spell_opaque(walk: Walk, value: Any) -> object:
     return walk.items((value.type, value.data))
 
 

@@ -4,6 +4,8 @@ Parts: `[fields]`, or `[fields, more]` where `more` holds what is not plain: `se
 given, if not all), `extra` and `private`. No validator runs: the values were validated when the model was
 made, and validating again may change them."""
 
+from __future__ import annotations
+
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ def is_model(cls: type) -> bool:
     return isinstance(getattr(cls, "__pydantic_fields__", None), dict) and hasattr(cls, "__pydantic_private__")
 
 
-def spell_model(walk: "Walk", model: Any) -> list[object]:
+def spell_model(walk: Walk, model: Any) -> list[object]:
     """The parts of a model."""
     cls = type(model)
     fields = {name: held for name, held in model.__dict__.items() if name in cls.__pydantic_fields__}

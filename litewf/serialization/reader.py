@@ -1,5 +1,7 @@
 """From JSON to values: the hook that the JSON scanner calls for each object, innermost first."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from litewf.errors import UnknownTypeError

@@ -5,6 +5,8 @@ A field that the class gained since is filled from its default; one that it lost
 must not come back as its default.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import sys
 from collections.abc import Callable
@@ -57,7 +59,7 @@ def builtin_base(cls: type) -> type:
     return base or object
 
 
-def spell_record(walk: "Walk", value: object) -> list[object]:
+def spell_record(walk: Walk, value: object) -> list[object]:
     """The parts of a dataclass or attrs instance."""
     cls: Any = type(value)
     others = attributes_of(value)
@@ -86,7 +88,7 @@ def rebuild_record(cls: Any, fields: dict[str, object], others: dict[str, object
     return put_attributes(value, others or {})
 
 
-def spell_plain(walk: "Walk", value: object) -> list[object]:
+def spell_plain(walk: Walk, value: object) -> list[object]:
     """The parts of an instance of a registered class."""
     return [walk.attributes(attributes_of(value))]
 
@@ -162,7 +164,7 @@ def _defaults(cls: Any) -> dict[str, Default | None]:
     return {attribute.name: _attrs_default(attribute.default) for attribute in cls.__attrs_attrs__}
 
 
-def _dataclass_default(field: "dataclasses.Field[Any]") -> Default | None:
+def _dataclass_default(field: dataclasses.Field[Any]) -> Default | None:
     if field.default is not dataclasses.MISSING:
         return lambda _value: field.default
     factory = field.default_factory

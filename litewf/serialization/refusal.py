@@ -4,6 +4,8 @@ A `Refusal` is raised at the culprit and gathers the path on its way out; the co
 `SerializationError`. It never leaves this package.
 """
 
+from __future__ import annotations
+
 from types import FunctionType, GeneratorType, ModuleType
 
 from litewf.errors import SerializationError

@@ -1,5 +1,7 @@
 """What the engine asks of a codec; `JsonSerializer` is the one that is used unless another is given."""
 
+from __future__ import annotations
+
 from typing import Protocol
 
 

@@ -3,6 +3,8 @@
 A shape says which classes it fits. Reading checks that again, so a text can only rebuild a class that is
 data, and only as what it is. No constructor runs: attributes are put back where they were."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import EnumMeta, Flag
@@ -23,16 +25,16 @@ class Shape:
     tag: str
     noun: str
     fits: Callable[[type], bool]
-    spell: Callable[["Walk", Any], list[object]]
+    spell: Callable[[Walk, Any], list[object]]
     rebuild: Callable[..., object]
 
 
-def shape_of(cls: type, types: "TypeTable") -> Shape | None:
+def shape_of(cls: type, types: TypeTable) -> Shape | None:
     """The first row that fits the class."""
     return next((shape for shape in SHAPES if fits(shape, cls, types)), None)
 
 
-def fits(shape: Shape, cls: type, types: "TypeTable") -> bool:
+def fits(shape: Shape, cls: type, types: TypeTable) -> bool:
     """Whether values of the class are spelled so; a class of no kind must be registered for that."""
     return shape.fits(cls) and (shape is not PLAIN or types.is_registered(cls))
 
@@ -42,7 +44,7 @@ def has_protocol(cls: type) -> bool:
     return any("__litewf_encode__" in vars(base) for base in cls.__mro__)
 
 
-def _spell_protocol(walk: "Walk", value: Any) -> list[object]:
+def _spell_protocol(walk: Walk, value: Any) -> list[object]:
     if not hasattr(type(value), "__litewf_decode__"):
         raise Refusal(f"{type_name(type(value))} has __litewf_encode__ but lacks the classmethod __litewf_decode__")
     return [walk.write(value.__litewf_encode__())]
@@ -55,7 +57,7 @@ def _rebuild_protocol(cls: Any, payload: object) -> object:
     return value
 
 
-def _spell_enum(_walk: "Walk", value: Any) -> list[object]:
+def _spell_enum(_walk: Walk, value: Any) -> list[object]:
     cls = type(value)
     name = value._name_  # not `name`, which the class may override
     if cls.__members__.get(name) is value:
@@ -72,7 +74,7 @@ def _rebuild_enum(cls: Any, member: object) -> object:
     return mixed if type(mixed) is cls else records.lost(cls, f"value {member!r}")
 
 
-def _spell_namedtuple(walk: "Walk", value: Any) -> list[object]:
+def _spell_namedtuple(walk: Walk, value: Any) -> list[object]:
     cls = type(value)
     values = tuple(tuple.__iter__(value))
     if len(values) != len(cls._fields) or getattr(value, "__dict__", None):

@@ -1,5 +1,7 @@
 """JSON text from JSON data, by the encoder of the standard library."""
 
+from __future__ import annotations
+
 import json
 import json.encoder
 from collections.abc import Callable

@@ -3,6 +3,8 @@
 A strict pass raises `Refusal` at the first part that has no spelling. A forgiving pass (for errors, which
 must always be recorded) puts a stand-in there and counts it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -159,7 +161,7 @@ def _tagged(tag: str, spell: Writer) -> Writer:
     return lambda walk, value: {tag: spell(walk, value)}
 
 
-def _named(shape: "shapes.Shape") -> Writer:
+def _named(shape: shapes.Shape) -> Writer:
     def write(walk: Walk, value: object) -> object:
         return {shape.tag: [walk.types.name_of(type(value)), *shape.spell(walk, value)]}
 

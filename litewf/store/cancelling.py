@@ -1,5 +1,7 @@
 """Cancelling workflows, with their children, and resuming what a cancel stopped."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import apsw
@@ -40,7 +42,8 @@ def cancel(tx: Tx, key: int, error: str, now_us: int) -> list[Cancelled]:
         tx.touch(workflow_key(one.id))
         if one.owner is not None:
             tx.touch(f"stop:{one.key}")
-    wake_waiters(tx.connection, [one.id for one in cancelled])
+    if wake_waiters(tx.connection, [one.id for one in cancelled]):
+        tx.touch("ready")
     return cancelled
 
 

@@ -4,6 +4,8 @@
 their deadline, failed attempts, intents.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, NamedTuple
 

@@ -4,6 +4,8 @@ One rule decides for recovery, wake-up and first start alike: an engine runs wha
 accepts; what nobody can run is held, visibly.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple

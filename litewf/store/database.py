@@ -3,10 +3,12 @@
 Called by the writer, the readers and the migrations. No other module opens the file or names SQLite's errors.
 """
 
+from __future__ import annotations
+
 import errno
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -94,9 +96,31 @@ def translated(path: Path, doing: str) -> Iterator[None]:
         raise translate(error, path, doing) from error
 
 
-def translate(error: apsw.Error, path: Path, doing: str) -> StoreError:
+def keep_for_ever(connection: apsw.Connection) -> None:
+    """In a forked child: never finalize what is the parent's, not even when the interpreter ends.
+
+    Closing it could wait for a mutex whose thread exists only in the parent.
+    """
+    _kept.append(connection)
+    with suppress(ImportError, AttributeError):
+        import ctypes  # noqa: PLC0415 - some builds of Python lack it
+
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
+_kept: list[apsw.Connection] = []
+
+
+def unknown_outcome(error: apsw.Error, connection: apsw.Connection) -> bool:
+    """Whether a commit that raised this may have happened all the same."""
+    if not isinstance(error, apsw.IOError | apsw.CorruptError | apsw.NoMemError):
+        return False
+    return _extended(error) != apsw.SQLITE_IOERR_WRITE or not _no_room(error, connection)
+
+
+def translate(error: apsw.Error, path: Path, doing: str, connection: apsw.Connection | None = None) -> StoreError:
     """SQLite's error as one line that says what to do."""
-    if isinstance(error, apsw.FullError) or _no_room(error):
+    if isinstance(error, apsw.FullError) or _no_room(error, connection):
         return StoreFullError(f"{path}: no room to {doing}; free some disk space, and litewf goes on by itself")
     if isinstance(error, apsw.CorruptError | apsw.NotADBError):
         return StoreCorruptError(
@@ -112,7 +136,14 @@ def translate(error: apsw.Error, path: Path, doing: str) -> StoreError:
     return StoreError(f"{path}: cannot {doing}: {type(error).__name__}: {error}")
 
 
-def _no_room(error: apsw.Error) -> bool:
-    """A quota shows as an I/O error, not as a full disk."""
-    cause = error.__cause__ or error.__context__
-    return isinstance(cause, OSError) and cause.errno in {errno.ENOSPC, errno.EDQUOT}
+def _no_room(error: apsw.Error, connection: apsw.Connection | None) -> bool:
+    """A write over quota shows as an I/O error; a sync without room does too, but then the outcome is unknown."""
+    if connection is None or _extended(error) not in {apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_SHMSIZE}:
+        return False
+    return connection.system_errno in {errno.ENOSPC, errno.EDQUOT}
+
+
+def _extended(error: apsw.Error) -> int:
+    """SQLite's code; apsw's own errors have none."""
+    code: int = getattr(error, "extendedresult", 0)
+    return code

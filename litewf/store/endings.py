@@ -3,6 +3,8 @@
 Each checks the fence: an execution that lost the workflow changes nothing.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
@@ -77,7 +79,8 @@ class Finish(Operation):
             for operation in operations:
                 operation.result = _ended_so(connection, operation.ending)  # type: ignore[attr-defined]
         OUTCOME.run(connection, outcomes)
-        wake_waiters(connection, [operation.ending.id for operation in operations if operation.result])  # type: ignore[attr-defined]
+        if wake_waiters(connection, [operation.ending.id for operation in operations if operation.result]):  # type: ignore[attr-defined]
+            operations[0].touched += ("ready",)
 
 
 def _ended_so(connection: apsw.Connection, ending: Ending) -> bool:
@@ -94,20 +97,23 @@ def workflow_key(workflow_id: str) -> str:
     return f"workflow:{workflow_id}"
 
 
-def wake_waiters(connection: apsw.Connection, ids: Sequence[str]) -> None:
-    """Make the parked workflows ready that wait for one of these."""
+def wake_waiters(connection: apsw.Connection, ids: Sequence[str]) -> bool:
+    """Make the parked workflows ready that wait for one of these; whether there were any: then touch "ready"."""
+    woken = 0
     if connection.execute("SELECT 1 FROM wait WHERE waits >= 'workflow:' AND waits < 'workflow;'").fetchone():
         waits = tuple(workflow_key(workflow_id) for workflow_id in ids)
         for start in range(0, len(waits), 500):
-            _wake(connection, waits[start : start + 500])
+            woken += _wake(connection, waits[start : start + 500])
+    return woken > 0
 
 
-def _wake(connection: apsw.Connection, waits: tuple[str, ...]) -> None:
+def _wake(connection: apsw.Connection, waits: tuple[str, ...]) -> int:
     connection.execute(
         "UPDATE workflow SET phase = 'ready', due_us = NULL WHERE phase = 'parked' AND key IN"
         " (SELECT workflow FROM wait WHERE waits IN (SELECT value FROM carray(?)))",
         (texts(waits),),
     )
+    return connection.changes()
 
 
 class Awaited(NamedTuple):

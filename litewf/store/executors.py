@@ -4,6 +4,8 @@ An engine is alive while its lock file is locked; nothing here measures time. Ta
 up, unfinished workflows become ready, the row goes; the lock file is unlinked after the commit.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -113,5 +115,6 @@ def _give_up(tx: Tx, key: int, workflow_id: str, error: str, now_us: int) -> Non
         (now_us, now_us, key),
     )
     tx.connection.execute("INSERT OR REPLACE INTO outcome (workflow, error) VALUES (?, ?)", (key, error))
-    wake_waiters(tx.connection, [workflow_id])
+    if wake_waiters(tx.connection, [workflow_id]):
+        tx.touch("ready")
     tx.touch(workflow_key(workflow_id))

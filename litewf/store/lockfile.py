@@ -6,6 +6,8 @@ must never touch a file that is not named `<database>-lock-<token>`, must never 
 never take a missing file for a death: whoever lost its file stops by itself (`intact`), and probers wait.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import sys

@@ -1,5 +1,7 @@
 """How a thread that waits for its operation hears of the commit."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from litewf.store.operations import Mailbox, Operation

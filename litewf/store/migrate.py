@@ -4,6 +4,8 @@ Called once per open, by the writer, before anything else touches the tables. A 
 left alone.
 """
 
+from __future__ import annotations
+
 import re
 from functools import cache
 from importlib.resources import files
@@ -35,7 +37,9 @@ def migrate(connection: apsw.Connection, path: Path, world: World) -> None:
         try:
             if _version(connection, path, newest) == version:
                 _apply(connection, version + 1, world)
+            world.reach("migration.before")
             connection.execute("COMMIT")
+            world.reach("migration.after")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")

@@ -4,6 +4,8 @@ An operation is data plus the one way to apply many of its kind. The writer appl
 kind, in the order of `rank`; the group commits as one.
 """
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -18,7 +20,7 @@ R = TypeVar("R")
 class Mailbox(Protocol):
     """Where the outcome of operations goes after the commit."""
 
-    def deliver(self, operations: "Sequence[Any]", /) -> None:
+    def deliver(self, operations: Sequence[Any], /) -> None:
         """Tell the waiters; called once per group, never under a lock."""
 
 
@@ -37,7 +39,7 @@ class Operation:
 
     @classmethod
     @abstractmethod
-    def apply(cls, connection: apsw.Connection, operations: "Sequence[Operation]") -> None:
+    def apply(cls, connection: apsw.Connection, operations: Sequence[Operation]) -> None:
         """Write all of them; each gets its result."""
 
 
@@ -51,7 +53,7 @@ class Turn(Operation, Generic[R]):
     __slots__ = ("change",)
     rank = 20
 
-    def __init__(self, change: "Callable[[Tx], R]") -> None:
+    def __init__(self, change: Callable[[Tx], R]) -> None:
         super().__init__()
         self.change = change
 

@@ -13,6 +13,8 @@ worst; this way they take 5 us, and without that thread 2.6 us either way. The p
 system, which `place` refuses, the whole interpreter would wait for the server.
 """
 
+from __future__ import annotations
+
 import errno
 import os
 import stat

@@ -1,5 +1,7 @@
 """Read connections, lent one caller at a time, so that listings never wait for the writer."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
@@ -7,8 +9,8 @@ from typing import TypeVar
 
 import apsw
 
-from litewf.errors import EngineClosedError
-from litewf.store.database import open_reader, translate
+from litewf.errors import EngineClosedError, StoreCorruptError
+from litewf.store.database import keep_for_ever, open_reader, translate
 
 R = TypeVar("R")
 KEPT = 4  # idle connections; more are opened on demand and closed after use
@@ -29,7 +31,11 @@ class Readers:
         try:
             return query(connection)
         except apsw.Error as error:
-            raise translate(error, self._path, "read") from error
+            raise translate(error, self._path, "read", connection) from error
+        except UnicodeDecodeError as error:  # apsw's answer to damaged text
+            raise StoreCorruptError(
+                f"{self._path}: cannot read: a text in it is damaged ({error}); restore a backup"
+            ) from error
         finally:
             self._give_back(connection)
 
@@ -43,7 +49,9 @@ class Readers:
     def abandon(self) -> None:
         """Forget the connections without closing them: after a fork they are the parent's."""
         self._closed = True
-        _leaked.extend(self._idle)
+        self._lock = Lock()  # another thread may have held it
+        for connection in self._idle:
+            keep_for_ever(connection)
         self._idle = []
 
     def _take(self) -> apsw.Connection:
@@ -60,6 +68,3 @@ class Readers:
                 self._idle.append(connection)
                 return
         connection.close()
-
-
-_leaked: list[apsw.Connection] = []  # never closed: closing would drop the parent's locks

@@ -1,5 +1,7 @@
 """What callers ask of the file: status, listings, outcomes. Read connections only."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -155,6 +157,12 @@ def stopped_of(connection: apsw.Connection, executor: int) -> list[tuple[int, in
         " UNION ALL SELECT key, fence FROM workflow WHERE owner = ?1 AND phase = 'stopping'",
         (executor,),
     )
+    return [(row[0], row[1]) for row in rows]
+
+
+def owned_by(connection: apsw.Connection, executor: int) -> list[tuple[int, int]]:
+    """Key and fence of everything that an engine holds."""
+    rows = connection.execute("SELECT key, fence FROM workflow WHERE owner = ?", (executor,))
     return [(row[0], row[1]) for row in rows]
 
 

@@ -3,8 +3,10 @@
 An id is a key: the first start with it creates the workflow, any later one finds it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, cast
 
 import apsw
 
@@ -75,6 +77,10 @@ class Start(Operation):
     def __init__(self, workflows: Sequence[NewWorkflow]) -> None:
         super().__init__()
         self.workflows = workflows
+
+    def started(self) -> list[Started]:
+        """What was committed; nothing if it failed or was withdrawn."""
+        return cast("list[Started]", self.result) if self.error is None and self.result is not None else []
 
     @classmethod
     def apply(cls, connection: apsw.Connection, operations: Sequence[Operation]) -> None:

@@ -1,5 +1,8 @@
 """One file, opened: its place checked, its writer, its readers, and whether it is still the same file."""
 
+from __future__ import annotations
+
+import logging
 import os
 import weakref
 from collections.abc import Callable, Sequence
@@ -20,6 +23,7 @@ from litewf.store.writer import Writer
 from litewf.world import World
 
 R = TypeVar("R")
+LOG = logging.getLogger("litewf")
 
 
 class Store:
@@ -41,6 +45,7 @@ class Store:
         self.transactions = Transactions(self.path, durability, self.writer, world)
         self._identity = place.Identity.of(self.path)
         self.lock: ProcessLock | None = None
+        self.on_fork: Callable[[], None] = lambda: None  # called in the child
         _open_stores.add(self)
 
     def read(self, query: Callable[[apsw.Connection], R]) -> R:
@@ -55,6 +60,7 @@ class Store:
     def check(self) -> None:
         """Raise when the file was moved or replaced, or the lock file is gone."""
         self._identity.check(self.path)
+        self.writer.check()
         if self.lock is not None and not self.lock.intact():
             raise EngineClosedError(
                 f"{self.path}: the lock file {self.lock.name} was deleted while the engine ran, so another engine may"
@@ -63,10 +69,14 @@ class Store:
 
     def close(self, timeout_s: float) -> None:
         """Write what is queued, then close everything."""
-        _open_stores.discard(self)
-        self.writer.close(timeout_s)
-        self.transactions.close()
-        self._readers.close()
+        if self.writer.stop(timeout_s):
+            self.transactions.close()
+            self._readers.close()
+            self.writer.close()
+            _open_stores.discard(self)
+        else:
+            LOG.warning("%s: something still writes to it, so it stays open in this process", self.path)
+            self._readers.close()
         self._let_go()
 
     def stop(self, because: BaseException) -> None:
@@ -95,9 +105,10 @@ class Store:
         self._readers.abandon()
         if self.lock is not None:
             self.lock.forget_after_fork()
+        self.on_fork()
 
 
-_open_stores: "weakref.WeakSet[Store]" = weakref.WeakSet()
+_open_stores: weakref.WeakSet[Store] = weakref.WeakSet()
 
 
 def _abandon_all() -> None:

@@ -4,17 +4,20 @@ A transaction never shares a group with engine operations: a user's ROLLBACK wou
 a second write connection whose authorizer refuses what is not the user's to do.
 """
 
+from __future__ import annotations
+
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import apsw
 
 from litewf.errors import LitewfError, OutcomeUnknownError, UsageError
-from litewf.store.database import Durability, open_writer, translate
+from litewf.store.database import Durability, keep_for_ever, open_writer, translate, unknown_outcome
 from litewf.store.operations import Tx
 from litewf.world import World
 
@@ -73,7 +76,7 @@ class Connection:
 class Transactions:
     """Runs user functions in transactions of their own, one at a time."""
 
-    def __init__(self, path: Path, durability: Durability, writer: "Writer", world: World) -> None:
+    def __init__(self, path: Path, durability: Durability, writer: Writer, world: World) -> None:
         self._path = path
         self._durability: Durability = durability
         self._writer = writer
@@ -113,6 +116,8 @@ class Transactions:
                 result = body(proxy)
             except apsw.AuthError as error:
                 raise UsageError(self._refusal or str(error)) from error
+            except (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NoMemError) as error:
+                raise translate(error, self._path, "write", connection) from error
             finally:
                 self._guarding = False
                 proxy._end()  # noqa: SLF001 - our own class
@@ -132,17 +137,29 @@ class Transactions:
         try:
             connection.execute(sql)
         except apsw.Error as error:
-            if sql == "COMMIT" and isinstance(error, apsw.IOError):
-                self._close_connection()
-                raise OutcomeUnknownError(
-                    f"{self._path}: the commit raised ({error}), so it may or may not have happened; read the file"
-                ) from error
-            self._rollback(connection)
-            raise translate(error, self._path, "write") from error
+            failure = translate(error, self._path, "write", connection)
+            if unknown_outcome(error, connection):
+                self._fail()
+                if sql == "COMMIT":
+                    failure = OutcomeUnknownError(
+                        f"{self._path}: the commit raised ({error}), so it may or may not have happened; read the file"
+                    )
+            else:
+                self._rollback(connection)
+            raise failure from error
 
     def _rollback(self, connection: apsw.Connection) -> None:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except apsw.Error:
+            self._fail()
+
+    def _fail(self) -> None:
+        """Nothing more is written before the file was opened again."""
+        self._writer.break_off()
+        with suppress(apsw.Error):
+            self._close_connection()
 
     def _opened(self) -> apsw.Connection:
         if self._connection is None:
@@ -177,12 +194,9 @@ class Transactions:
 
     def abandon(self) -> None:
         if self._connection is not None:
-            _leaked.append(self._connection)
+            keep_for_ever(self._connection)
             self._connection = None
 
 
 class Lost(LitewfError):  # noqa: N818 - private, and no error: the execution ends
     """The execution no longer owns its workflow, so its transaction was undone."""
-
-
-_leaked: list[apsw.Connection] = []

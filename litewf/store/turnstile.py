@@ -9,7 +9,10 @@ processes with the old files and those with new ones merely stop queueing behind
 noticed (within 256 entries, or at `refresh`) and joined the new files. litewf itself never unlinks them.
 """
 
+from __future__ import annotations
+
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -56,6 +59,18 @@ class Turnstile:
         """Let the next process in."""
         if self._turn >= 0:  # closed inside, or in a forked child: it is somebody else's turn
             oslock.unlock(self._turn)
+
+    def enter_within(self, seconds: float) -> bool:
+        """Like enter, but give up in time, for whoever must end even though another process keeps its turn."""
+        until = time.monotonic() + seconds
+        for fd in (self._next, self._turn):
+            while fd < 0 or not oslock.lock(fd, blocking=False):
+                if fd < 0 or time.monotonic() >= until:
+                    self._unlock_both()
+                    return False
+                time.sleep(0.005)
+        oslock.unlock(self._next)
+        return True
 
     def __enter__(self) -> Self:
         self.enter()

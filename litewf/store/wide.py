@@ -4,6 +4,8 @@ SQLite is fast and Python's lock is not: it is taken again after every statement
 statement over a `VALUES` list, padded with NULL rows up to the next size; the statement must ignore such rows.
 """
 
+from __future__ import annotations
+
 from array import array
 from collections.abc import Iterable, Sequence
 

@@ -4,13 +4,15 @@ Called by the writer only, by one thread at a time: whoever owns the right to wr
 user's SQL does, and nobody else checkpoints.
 """
 
+from __future__ import annotations
+
 import contextlib
 import logging
 from pathlib import Path
 
 import apsw
 
-from litewf.errors import StoreError
+from litewf.errors import StoreError, StoreLockedError
 from litewf.store.database import BUSY_TIMEOUT_MS, Durability, open_writer, translate, translated
 from litewf.store.migrate import migrate
 from litewf.store.place import Identity
@@ -132,9 +134,12 @@ class WriteConnection:
         self.live = self._open()
         try:
             with self._turnstile:
-                self._checkpoint(apsw.SQLITE_CHECKPOINT_RESTART, 0)
-        except apsw.BusyError:
-            pass  # readers keep frames in use; all of them were copied and synced
+                self._checkpoint(apsw.SQLITE_CHECKPOINT_RESTART, PATIENCE_MS)
+        except apsw.BusyError as error:  # what is behind frames that were lost would be lost with them
+            raise StoreLockedError(
+                f"{self._path}: a write failed, and running queries still need the -wal that it left; it is tried"
+                " again once they have ended"
+            ) from error
         except apsw.Error as error:
             raise translate(error, self._path, "open again", self.live) from error
         self.broken = False
@@ -150,7 +155,9 @@ class WriteConnection:
                 self.live.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
             self.live.close()
         except apsw.Error as error:
-            LOG.warning("%s: closing failed: %s; nothing is lost, the next launch goes on from the -wal", self._path, error)
+            LOG.warning(
+                "%s: closing failed: %s; nothing is lost, the next launch goes on from the -wal", self._path, error
+            )
         finally:
             if entered:
                 self._turnstile.leave()

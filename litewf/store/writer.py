@@ -5,14 +5,16 @@ everyone else queues, and the writer thread takes all that has gathered into one
 after the commit.
 
 When a commit raises, whether it happened is unknown: the connection is closed, opened again and checkpointed before
-anything else is written, and the callers are told so.
+anything else is written, and the callers are told so. When there is no room, nothing has happened.
 """
+
+from __future__ import annotations
 
 import contextlib
 import itertools
 import logging
-import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -20,21 +22,22 @@ from typing import TypeVar, cast
 
 import apsw
 
-from litewf.errors import EngineClosedError, LitewfError, OutcomeUnknownError, StoreError
+from litewf.errors import EngineClosedError, LitewfError, OutcomeUnknownError, StoreLockedError
 from litewf.store.checkpoints import Checkpoint
-from litewf.store.database import Durability, open_writer, translate
+from litewf.store.database import Durability, keep_for_ever, translate, unknown_outcome
 from litewf.store.mailboxes import THREADS
-from litewf.store.migrate import migrate
 from litewf.store.operations import Operation, Turn, Tx
 from litewf.store.turnstile import Turnstile
+from litewf.store.write_connection import WriteConnection
 from litewf.world import World
 
 R = TypeVar("R")
 LOG = logging.getLogger("litewf")
 GROUP_ROWS = 1000  # operations in one transaction at most
 STATEMENT_ROWS = 512  # checkpoints that one statement writes
-CHECKPOINT_BYTES = 4000 * 4120  # of WAL, before it is copied into the database
-LOOK_EVERY = 16  # transactions, between looks at the WAL's size
+LOOK_EVERY = 16  # transactions, between looks at the WAL's size; after a large group at once
+LARGE_GROUP = 64
+PATIENCE_S = 1.0  # with a process that keeps its turn, before closing without a checkpoint
 IDLE_S = 1.0  # of quiet, before the WAL is copied and cut
 CRASH_S = 1.0  # for a commit that is under way while the engine dies
 BY_RANK = attrgetter("rank")
@@ -51,7 +54,6 @@ class Writer:
         self, path: Path, durability: Durability, world: World, on_commit: Callable[[Sequence[Operation]], None]
     ) -> None:
         self._path = path
-        self._durability: Durability = durability
         self._world = world
         self._on_commit = on_commit
         self._turnstile = Turnstile(path)
@@ -61,32 +63,17 @@ class Writer:
         self._owned = False
         self._closing = False
         self._unchecked = 0  # transactions since the size of the WAL was looked at
-        self._dirty = False  # the WAL holds something that a checkpoint would copy
-        self._long = False  # ... and enough of it that one is due
-        self._broken = False  # the connection must be opened again before the next transaction
         self._dead: BaseException | None = None
         self._exclusive = 0  # threads that wait to use another connection
         self._gathered = False  # the writer thread was the last owner
         self._look_for_others = False  # somebody asked for foreign commits while the connection was in use
         self._others_committed = False
-        self.reopened = 0  # how often a failed write made it open the file again
         try:
-            self._connection = self._open()
+            self._file = WriteConnection(path, durability, world, self._turnstile)
         except BaseException:
             self._turnstile.close()
             raise
-        self._seen_version = self._connection.pragma("data_version")
         self._thread = threading.Thread(target=self._serve, name="litewf-writer", daemon=True)
-
-    def _open(self) -> apsw.Connection:
-        with self._turnstile:
-            connection = open_writer(self._path, self._durability)
-            try:
-                migrate(connection, self._path, self._world)
-            except BaseException:
-                connection.close()
-                raise
-        return connection
 
     def start(self) -> None:
         self._thread.start()
@@ -102,7 +89,7 @@ class Writer:
             if not self._owned:
                 self._wake.notify()
 
-    def commit(self, operation: Operation, *, inline: bool = False) -> object:
+    def commit(self, operation: Operation, *, inline: bool = False, patience_s: float = -1) -> object:
         """Write an operation and wait until it is durable; `inline` lets this thread do it when nobody else is."""
         if inline and self._own():
             try:
@@ -115,7 +102,12 @@ class Writer:
             operation.waiter = lock
             operation.mailbox = THREADS
             self.submit(operation)
-            lock.acquire()
+            if not lock.acquire(timeout=patience_s):
+                self.withdraw(operation)
+                raise StoreLockedError(
+                    f"{self._path}: nothing could be written for {patience_s:g} s; a process that was stopped (by a"
+                    " debugger, or SIGSTOP) may keep its turn"
+                )
         if operation.error is not None:
             raise operation.error
         return operation.result
@@ -128,9 +120,9 @@ class Writer:
                 return True
             return False
 
-    def turn(self, change: Callable[[Tx], R], *, inline: bool = False) -> R:
-        """Run a function inside a transaction and wait until it is durable."""
-        return cast("R", self.commit(Turn(change), inline=inline))
+    def turn(self, change: Callable[[Tx], R], *, inline: bool = False, patience_s: float = -1) -> R:
+        """Run a function inside a transaction and wait until it is durable; with patience, for no longer than that."""
+        return cast("R", self.commit(Turn(change), inline=inline, patience_s=patience_s))
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[Turnstile]:
@@ -146,11 +138,24 @@ class Writer:
                 self._exclusive -= 1
         self._gathered = False
         try:
-            if self._broken:
-                self._reopen()
+            self._repair()
             yield self._turnstile
         finally:
+            self._wrote(1)
             self._disown()
+
+    @property
+    def reopened(self) -> int:
+        """How often a commit with an unknown outcome has made it open the file again."""
+        return self._file.reopened
+
+    def break_off(self) -> None:
+        """From inside `exclusive`: a write has failed, so open the file again before the next one."""
+        self._file.broken = True
+
+    def check(self) -> None:
+        """Raise when a file that SQLite keeps beside the database is not the one that is open."""
+        self._file.check()
 
     def changed_by_others(self) -> bool:
         """Whether another connection has committed since the last call; never waits.
@@ -169,13 +174,7 @@ class Writer:
 
     def _compare_versions(self) -> None:
         self._look_for_others = False
-        try:
-            version = self._connection.pragma("data_version")
-        except apsw.Error:
-            self._broken = True
-            return
-        if version != self._seen_version:
-            self._seen_version = version
+        if self._file.others_committed():
             self._others_committed = True
 
     @property
@@ -200,7 +199,7 @@ class Writer:
     def _disown(self) -> None:
         with self._mutex:
             self._owned = False
-            if self._queue or self._closing or self._long or self._exclusive:
+            if self._queue or self._closing or self._file.long or self._exclusive:
                 self._wake.notify_all()
 
     def _serve(self) -> None:
@@ -209,7 +208,7 @@ class Writer:
                 if group:
                     self._run(group)
                 else:
-                    self._checkpoint()
+                    self._file.checkpoint()
             finally:
                 self._disown()
 
@@ -220,7 +219,7 @@ class Writer:
                 if self._dead is not None:
                     return None
                 if not self._owned:
-                    if self._long:
+                    if self._file.long:
                         self._owned = True
                         return []
                     if self._queue:
@@ -228,7 +227,7 @@ class Writer:
                         return self._take()
                     if self._closing:
                         return None
-                if not self._wake.wait(IDLE_S if self._dirty else None) and not (self._owned or self._queue):
+                if not self._wake.wait(IDLE_S if self._file.dirty else None) and not (self._owned or self._queue):
                     self._owned = True
                     return []
 
@@ -243,9 +242,10 @@ class Writer:
 
     def _run(self, group: list[Operation]) -> None:
         try:
-            if self._broken:
-                self._reopen()
+            self._repair()
             with self._turnstile:
+                if self._look_for_others:
+                    self._compare_versions()
                 self._world.reach("commit.before")
                 self._write(group)
                 self._world.reach("commit.after")
@@ -254,20 +254,23 @@ class Writer:
         except BaseException as death:
             self.die(death, group)
             raise
-        self._measure()
+        self._wrote(len(group))
         self._on_commit(group)
 
-    def _measure(self) -> None:
-        """Look now and then whether the WAL has grown long."""
-        self._dirty = True
+    def _wrote(self, size: int) -> None:
         self._unchecked += 1
-        if self._unchecked >= LOOK_EVERY:
+        look = self._unchecked >= LOOK_EVERY or size >= LARGE_GROUP
+        if look:
             self._unchecked = 0
-            with contextlib.suppress(FileNotFoundError):
-                self._long = os.stat(f"{self._path}-wal").st_size >= CHECKPOINT_BYTES
+        self._file.wrote(look=look)
+
+    def _repair(self) -> None:
+        if self._file.broken:
+            self._file.repair()
+            self._others_committed = True  # what is in memory may differ from what the file shows now
 
     def _write(self, group: list[Operation]) -> None:
-        connection = self._connection
+        connection = self._file.live
         committing = False
         try:
             if _fits_one_statement(group):
@@ -281,77 +284,52 @@ class Writer:
             committing = True
             connection.execute("COMMIT")
         except apsw.Error as error:
-            self._failed(group, error, committing=committing)
-        except Exception:  # noqa: BLE001 - one operation's; alone, it gets what it raised
+            if not self._failed(group, error, committing=committing):
+                self._one_by_one(group)
+        except Exception as error:  # noqa: BLE001 - one operation's; alone, it gets what it raised
             self._undo()
-            self._one_by_one(group)
+            if len(group) == 1:
+                group[0].error = error
+            else:
+                self._one_by_one(group)
 
-    def _failed(self, group: list[Operation], error: apsw.Error, *, committing: bool) -> None:
-        failure = translate(error, self._path, "write")
-        if isinstance(error, apsw.IOError | apsw.CorruptError):
-            self._broken = True
+    def _failed(self, group: list[Operation], error: apsw.Error, *, committing: bool) -> bool:
+        """Undo, and tell all of them; False if only one of several may be to blame."""
+        connection = self._file.live
+        failure = translate(error, self._path, "write", connection)
+        unknown = unknown_outcome(error, connection)
+        if unknown:
+            self._file.broken = True
             if committing:
                 failure = OutcomeUnknownError(
                     f"{self._path}: the commit raised ({error}), so it may or may not have happened; "
                     "the file is opened again, and repeating the call with the same id is safe"
                 )
-            _fail(group, failure)
-            return
-        self._undo()
-        if committing or isinstance(error, apsw.FullError | apsw.BusyError):
-            _fail(group, failure)
         else:
-            self._one_by_one(group)
+            self._undo()
+            if len(group) > 1 and not isinstance(error, apsw.FullError | apsw.BusyError | apsw.IOError):
+                return False
+        failure.__cause__ = error
+        _fail(group, failure)
+        return True
 
     def _undo(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        try:
+            if self._file.live.in_transaction:
+                self._file.live.execute("ROLLBACK")
+        except apsw.Error:
+            self._file.broken = True
 
     def _one_by_one(self, group: list[Operation]) -> None:
         """Something in the group failed: give each operation a transaction of its own."""
         for operation in group:
             operation.error = None
             try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                operation.apply(self._connection, [operation])
-                self._connection.execute("COMMIT")
-            except apsw.Error as error:
-                self._undo()
-                operation.error = translate(error, self._path, "write")
-            except Exception as error:  # noqa: BLE001 - it is the caller's to see
-                self._undo()
+                if self._file.broken:
+                    raise StoreLockedError(f"{self._path}: cannot write before it is opened again; repeat the call")
+                self._write([operation])
+            except LitewfError as error:
                 operation.error = error
-
-    # --- keeping the file in shape ----------------------------------------------------------------------------
-
-    def _checkpoint(self) -> None:
-        """Copy the WAL into the database: without waiting while busy, and cutting the WAL when all is quiet."""
-        mode = apsw.SQLITE_CHECKPOINT_PASSIVE if self._long else apsw.SQLITE_CHECKPOINT_TRUNCATE
-        self._dirty = self._dirty and self._long
-        self._long = False
-        try:
-            with self._turnstile:
-                self._connection.wal_checkpoint(mode=mode)
-        except apsw.BusyError:
-            pass  # a reader needs the WAL as it is; the next time will do
-        except (apsw.Error, StoreError) as error:
-            LOG.warning("%s: checkpoint failed: %s; it is tried again", self._path, error)
-            self._broken = True
-
-    def _reopen(self) -> None:
-        """Open the file again after a failed commit, and make durable what it shows."""
-        with contextlib.suppress(apsw.Error):
-            self._connection.close()
-        self._connection = self._open()
-        try:
-            with self._turnstile:
-                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
-        except apsw.BusyError:
-            pass  # readers keep frames in use; all of them were copied and synced
-        except apsw.Error as error:
-            raise translate(error, self._path, "open again") from error
-        self._broken = False
-        LOG.warning("%s: opened again after a failed write", self._path)
 
     # --- ending -----------------------------------------------------------------------------------------------
 
@@ -374,26 +352,32 @@ class Writer:
         with self._mutex:
             free = self._wake.wait_for(lambda: not self._owned, CRASH_S)
         if free:
-            self._connection.close()
+            self._file.crash()
         self._turnstile.close()
 
     def abandon(self) -> None:
         """After a fork: the connection is the parent's, and closing it would drop the parent's locks."""
         self._dead = EngineClosedError("the engine belongs to the process that launched it; launch one after the fork")
         self._turnstile.forget_after_fork()
-        _leaked.append(self._connection)
+        self._mutex = threading.Lock()  # another thread may have held it
+        self._wake = threading.Condition(self._mutex)
+        keep_for_ever(self._file.live)
 
-    def close(self, timeout_s: float) -> None:
-        """Write what is queued, copy the WAL into the database, and close."""
+    def stop(self, timeout_s: float) -> bool:
+        """Write what is queued, and nothing after; False if something still uses the connection then."""
+        until = time.monotonic() + timeout_s
         with self._mutex:
             self._closing = True
             self._wake.notify_all()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         self.die(EngineClosedError(f"{self._path} is closed; launch the engine again"))
-        if not self._broken:
-            self._checkpoint()
-        self._connection.close()
+        with self._mutex:
+            return self._wake.wait_for(lambda: not self._owned, max(until - time.monotonic(), 0.0))
+
+    def close(self, patience_s: float = PATIENCE_S) -> None:
+        """Close the file, after `stop` and after the readers."""
+        self._file.close(patience_s)
         self._turnstile.close()
 
 
@@ -410,6 +394,3 @@ def _fits_one_statement(group: Sequence[Operation]) -> bool:
 def _fail(group: Sequence[Operation], error: BaseException) -> None:
     for operation in group:
         operation.error = error
-
-
-_leaked: list[apsw.Connection] = []

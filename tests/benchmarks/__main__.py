@@ -3,25 +3,27 @@
 Exit status 1: a measurement failed or a goal was missed.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path
 
-from tests.benchmarks import report, rounds
+from rich.console import Console
+
+from litewf.cli.benchmarks import rounds
+from tests.benchmarks import report
 from tests.benchmarks.catalog import WORKLOADS
 
 
 def main() -> int:
     options = _options()
     chosen = [workload for workload in WORKLOADS if not options.only or workload.name in options.only]
-    results = rounds.measure(chosen, options.rounds, options.directory, rounds.say_on_terminal)
-    rounds.say_on_terminal("")
+    progress = Console(stderr=True)
+    with progress.status("measuring") as status:
+        results = rounds.measure(chosen, options.rounds, options.directory, status.update)
     if options.json:
         print(report.as_json(results, options.rounds))
     else:
-        report.show(results, options.rounds)
+        report.show(Console(), results, options.rounds)
     return 0 if report.is_good(results) else 1
 
 

@@ -1,26 +1,16 @@
-"""The workloads as data: who runs what at which size, which figures are shown, and what they must show."""
+"""The workloads of `litewf bench`, with the peer as a further contestant, one more workload, and the goals."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Final
 
-RAW: Final = "raw"
-LITEWF: Final = "litewf"
+from litewf.cli.benchmarks.catalog import LITEWF, RAW, Call, Row, Workload
+from litewf.cli.benchmarks.catalog import WORKLOADS as SHARED
+
 EMPTY: Final = "litewf (empty)"
 DBOS: Final = "dbos"
 DBOS_WAL: Final = "dbos (WAL)"
 COLUMNS: Final = (RAW, LITEWF, DBOS, DBOS_WAL)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One function of a contestant's module, and the sizes that it is called with."""
-
-    module: str
-    function: str
-    sizes: dict[str, int] = field(default_factory=dict)
-    fixture: str | None = None
+HERE: Final = "tests.benchmarks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,108 +25,56 @@ class Goal:
         return value <= self.bound if self.at_most else value >= self.bound
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table: which figure of the measurement it shows, in which unit, against which goals."""
-
-    label: str
-    figure: str
-    unit: str
-    goals: tuple[Goal, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """One comparison: the contestants take turns, and each turn yields the figures of every row."""
-
-    name: str
-    calls: dict[str, Call]
-    rows: tuple[Row, ...]
-    note: str
-    most_rounds: int | None = None
+# by the label of the row
+GOALS: Final[dict[str, tuple[Goal, ...]]] = {
+    "async_steps": (Goal(0.15, of=RAW), Goal(100, of=DBOS)),
+    "sync_steps": (Goal(0.04, of=RAW), Goal(25, of=DBOS)),
+    "sequence_async": (Goal(0.5, of=RAW),),
+    "sequence_sync": (Goal(0.5, of=RAW),),
+    "recovery": (Goal(1.0, at_most=True),),
+    "asleep: memory": (Goal(100, at_most=True),),
+    "asleep: threads": (Goal(250, at_most=True),),
+    "asleep: CPU": (Goal(1.0, at_most=True),),
+    "history": (Goal(0.85, of=EMPTY),),
+    "import": (Goal(60, at_most=True),),
+    "import: foreign packages": (Goal(0, at_most=True),),
+}
 
 
-def _steps(name: str, goals: tuple[Goal, ...]) -> Workload:
-    return Workload(
-        name=name,
-        calls={
-            RAW: Call("raw", "batched_rows", {"workflows": 5_000, "steps": 5}),
-            LITEWF: Call("ours", name, {"workflows": 5_000, "steps": 5}),
-            **_both_journals(name, {"workflows": 100, "steps": 5}),
-        },
-        rows=(Row(name, "rate", "steps/s", goals),),
-        note="5,000 workflows of 5 no-op steps started at once (dbos: 100); raw: rows in 1,000-row transactions",
-    )
-
-
-def _sequence(kind: str) -> Workload:
-    return Workload(
-        name=f"sequence_{kind}",
-        calls={
-            RAW: Call("raw", "single_rows", {"rows": 2_000}),
-            LITEWF: Call("ours", f"sequence_{kind}", {"steps": 2_000}),
-            **_both_journals(f"sequence_{kind}", {"steps": 2_000}),
-        },
-        rows=(Row(f"sequence_{kind}", "rate", "steps/s", (Goal(0.5, of=RAW),)),),
-        note="one workflow, 2,000 no-op steps one after the other; raw: one-row commits",
-    )
-
-
-def _both_journals(function: str, sizes: dict[str, int]) -> dict[str, Call]:
+def _transact(function: str, **sizes: int) -> dict[str, Call]:
+    """DBOS on a file as it makes it, and on one that was set to WAL before."""
+    module = f"{HERE}.transact"
     return {
-        DBOS: Call("transact", function, {**sizes, "wal": 0}),
-        DBOS_WAL: Call("transact", function, {**sizes, "wal": 1}),
+        DBOS: Call(module, function, {**sizes, "wal": 0}),
+        DBOS_WAL: Call(module, function, {**sizes, "wal": 1}),
     }
 
 
-WORKLOADS: Final = (
-    _steps("async_steps", (Goal(0.15, of=RAW), Goal(100, of=DBOS))),
-    _steps("sync_steps", (Goal(0.04, of=RAW), Goal(25, of=DBOS))),
-    _sequence("async"),
-    _sequence("sync"),
-    Workload(
-        name="recovery",
-        calls={
-            LITEWF: Call("ours", "recovery", {"workflows": 1_000, "steps": 10}),
-            **_both_journals("recovery", {"workflows": 1_000, "steps": 10}),
-        },
-        rows=(Row("recovery", "seconds", "s", (Goal(1.0, at_most=True),)),),
-        note="1,000 workflows with 10 finished steps and one to do, killed; from launch until all are done",
-    ),
-    Workload(
-        name="asleep",
-        calls={
-            LITEWF: Call("ours", "asleep", {"workflows": 100_000}),
-            DBOS: Call("transact", "asleep", {"workflows": 1_000, "wal": 0}),
-        },
-        rows=(
-            Row("asleep: memory", "bytes_each", "bytes each", (Goal(100, at_most=True),)),
-            Row("asleep: threads", "threads", "threads", (Goal(250, at_most=True),)),
-            Row("asleep: CPU", "cpu_percent", "%", (Goal(1.0, at_most=True),)),
-        ),
-        note="100,000 async workflows asleep for an hour (dbos: 1,000), at rest; the process's threads in all",
-    ),
-    Workload(
+PEERS: Final = {
+    "async_steps": _transact("async_steps", workflows=100, steps=5),
+    "sync_steps": _transact("sync_steps", workflows=100, steps=5),
+    "sequence_async": _transact("sequence_async", steps=2_000),
+    "sequence_sync": _transact("sequence_sync", steps=2_000),
+    "recovery": _transact("recovery", workflows=1_000, steps=10),
+    "asleep": {DBOS: Call(f"{HERE}.transact", "asleep", {"workflows": 1_000, "rest": 10, "wal": 0})},
+    "import": {DBOS: Call(f"{HERE}.transact", "importing", {"runs": 15})},
+}
+FOREIGN: Final = Row("import: foreign packages", "foreign", "packages")
+
+
+def _with_peer(shared: Workload) -> Workload:
+    rows = (*shared.rows, FOREIGN) if shared.name == "import" else shared.rows
+    return replace(shared, calls={**shared.calls, **PEERS[shared.name]}, rows=rows)
+
+
+def _history() -> Workload:
+    [empty] = [shared.calls[LITEWF] for shared in SHARED if shared.name == "async_steps"]
+    return Workload(
         name="history",
-        calls={
-            EMPTY: Call("ours", "async_steps", {"workflows": 5_000, "steps": 5}),
-            LITEWF: Call("ours", "async_steps", {"workflows": 5_000, "steps": 5}, fixture="finished"),
-        },
-        rows=(Row("history", "rate", "steps/s", (Goal(0.85, of=EMPTY),)),),
+        calls={EMPTY: empty, LITEWF: replace(empty, fixture=Call(f"{HERE}.history", "finished"))},
+        rows=(Row("history", "rate", "steps/s"),),
         note="async_steps on a file with 1,000,000 finished workflows, as a share of the same on an empty file",
-    ),
-    Workload(
-        name="import",
-        calls={
-            RAW: Call("importing", "apsw", {"runs": 15}),
-            LITEWF: Call("importing", "litewf", {"runs": 15}),
-            DBOS: Call("importing", "dbos", {"runs": 15}),
-        },
-        rows=(
-            Row("import: time", "milliseconds", "ms", (Goal(60, at_most=True),)),
-            Row("import: foreign packages", "foreign", "packages", (Goal(0, at_most=True),)),
-        ),
-        note="beyond the bare interpreter; foreign: web, test and telemetry packages loaded; raw: apsw alone",
-        most_rounds=1,
-    ),
-)
+    )
+
+
+WORKLOADS: Final = (*(_with_peer(shared) for shared in SHARED), _history())

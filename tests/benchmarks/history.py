@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import apsw
 
-from tests.benchmarks import ours
+from litewf.cli.benchmarks import ours
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from dbos import DBOS
 
-from tests.benchmarks import footprint, interrupted
+from litewf.cli.benchmarks import footprint, interrupted
+from litewf.cli.benchmarks import importing as imports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +95,7 @@ def sequence_sync(path: Path, steps: int = 2_000, wal: int = 0) -> dict[str, flo
 def recovery(path: Path, workflows: int = 1_000, steps: int = 10, wal: int = 0) -> dict[str, float]:
     """Seconds from launch until every workflow of a killed process is done."""
     interrupted.leave_unfinished(
-        "transact", "unfinished", path, {"workflows": workflows, "steps": steps, "wal": wal}
+        __name__, "unfinished", path, {"workflows": workflows, "steps": steps, "wal": wal}
     )
     with _configured(path, wal):
         began = time.perf_counter()
@@ -119,7 +120,12 @@ def unfinished(path: Path, workflows: int, steps: int, wal: int) -> dict[str, fl
     return {}
 
 
-def asleep(path: Path, workflows: int = 1_000, wal: int = 0) -> dict[str, float]:
+def importing(path: Path, runs: int = 15) -> dict[str, float]:
+    """Milliseconds beyond the bare interpreter, and the foreign packages that it loads."""
+    return imports.cost("dbos", runs)
+
+
+def asleep(path: Path, workflows: int = 1_000, rest: int = 10, wal: int = 0) -> dict[str, float]:
     """Memory, threads and CPU of sleeping workflows."""
 
     async def measure() -> dict[str, float]:
@@ -128,7 +134,7 @@ def asleep(path: Path, workflows: int = 1_000, wal: int = 0) -> dict[str, float]
         before = await asyncio.to_thread(footprint.settled)
         for _ in range(workflows // BATCH):
             await _send_to_sleep(BATCH)
-        return await asyncio.to_thread(footprint.at_rest, before, workflows)
+        return await asyncio.to_thread(footprint.at_rest, before, workflows, rest)
 
     with _configured(path, wal):
         return asyncio.run(measure())

@@ -41,6 +41,7 @@ class Ledger:
         self.notes: dict[tuple[str, str], str] = {}
         self.stopped: set[str] = set()  # workflows whose cancel was acknowledged
         self.acknowledged: set[str] = set()
+        self.effects: list[str] = []  # on a world that no transaction covers
 
     def fail(self, text: str) -> None:
         self.violations.append(f"life {self.life}: {text}")

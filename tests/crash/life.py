@@ -1,6 +1,7 @@
 """One engine from its launch to its end, natural or not, with the workflows of a scenario."""
 
 import functools
+import inspect
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -8,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import litewf
-from crash.ledger import Ledger, Receipt
-from crash.virtual_clock import FOREVER_US, Time, VirtualClock
+from tests.crash.ledger import Ledger, Receipt
+from tests.crash.virtual_clock import FOREVER_US, Time, VirtualClock
 from litewf.engine.signals import Unwind
 from litewf.world import Entropy, World
 
@@ -112,10 +113,7 @@ class Life:
         if fn is None:
             return functools.partial(self.step, **options)
         allowed = 1 + options.get("max_retries", 0)
-        probe = options.get("on_uncertain")
-        if callable(probe):
-            options["on_uncertain"] = probe
-        if litewf.engine.runtime.asyncio.iscoroutinefunction(fn):
+        if inspect.iscoroutinefunction(fn):
             inner = self.registry.step(name=fn.__name__, **options)(self._async_body(fn, allowed))
             return self._async_caller(fn.__name__, inner)
         inner = self.registry.step(name=fn.__name__, **options)(self._body(fn, allowed))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import litewf
-from execution.support import Flavor
+from .support import Flavor
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -56,7 +56,7 @@ class Flavor:
         """Make a plain function a step."""
 
         def decorate(fn: Callable[..., Any]) -> Any:
-            return registry.step(**options)(self.function(fn))
+            return registry.step(**{"name": fn.__name__, **options})(self.function(fn))
 
         return decorate
 

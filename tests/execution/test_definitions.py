@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import litewf
-from execution.support import Flavor
+
+from .support import Flavor
 
 Launch = Callable[..., litewf.Engine]
 REGISTRY = litewf.Registry()
@@ -119,7 +120,8 @@ def test_the_plain_function_is_kept(registry: litewf.Registry) -> None:
     assert less.fn(1) == 0
     assert list(inspect.signature(add).parameters) == ["x", "y"]
     assert Shop.open_all.fn(Shop, 2) == "Shop x2"
-    assert EU.order.fn(EU, "tea") == "tea from Lyon"
+    assert Shop.close.fn("late") == "closed: late"
+    assert Shop.__dict__["pack"].fn(EU, "tea") == "tea from Lyon"
 
 
 def test_a_step_outside_a_workflow_is_a_plain_call(registry: litewf.Registry, flavor: Flavor) -> None:

@@ -7,11 +7,11 @@ import sys
 import types
 
 import pytest
-import value_samples as samples
-from value_samples import same
 
 from litewf.errors import RegistrationError, SerializationError, UnknownTypeError
 from litewf.serialization import JsonSerializer, Opaque, TypeTable
+from tests.serialization import value_samples as samples
+from tests.serialization.value_samples import same
 
 
 def codec_with(*classes, **names):
@@ -23,21 +23,30 @@ def codec_with(*classes, **names):
 
 def test_a_class_is_named_by_module_and_qualname():
     table = TypeTable()
-    assert table.name_of(samples.Order) == "value_samples:Order"
-    assert table.find("value_samples:Order") is samples.Order
+    assert table.name_of(samples.Order) == "tests.serialization.value_samples:Order"
+    assert table.find("tests.serialization.value_samples:Order") is samples.Order
     assert table.find("builtins:ValueError") is ValueError
 
 
 @pytest.mark.parametrize(
-    "name", ["", ":", "value_samples", "value_samples:", "value_samples:Gone", "gone:Order", "os:system"]
+    "name",
+    [
+        "",
+        ":",
+        "tests.serialization.value_samples",
+        "tests.serialization.value_samples:",
+        "tests.serialization.value_samples:Gone",
+        "gone:Order",
+        "os:system",
+    ],
 )
 def test_names_of_no_class_find_nothing(name):
     assert TypeTable().find(name) is None
 
 
 def test_a_nested_class_is_found():
-    assert TypeTable().name_of(Outer.Inner) == "test_class_names:Outer.Inner"
-    assert TypeTable().find("test_class_names:Outer.Inner") is Outer.Inner
+    assert TypeTable().name_of(Outer.Inner) == "tests.serialization.test_class_names:Outer.Inner"
+    assert TypeTable().find("tests.serialization.test_class_names:Outer.Inner") is Outer.Inner
 
 
 class Outer:
@@ -96,11 +105,11 @@ def test_a_registered_class_without_fields_is_recorded_by_its_attributes():
 
 def test_a_name_that_two_classes_share_is_refused():
     twin = dataclasses.make_dataclass("Order", ["id"])
-    twin.__module__ = "value_samples"
+    twin.__module__ = "tests.serialization.value_samples"
     with pytest.raises(SerializationError, match="shares that name with another class"):
         JsonSerializer().encode(twin(1))
     orphan = dataclasses.make_dataclass("Orphan", ["id"])
-    orphan.__module__ = "value_samples"
+    orphan.__module__ = "tests.serialization.value_samples"
     with pytest.raises(SerializationError, match="not found under that name"):
         JsonSerializer().encode(orphan(1))
 
@@ -145,21 +154,21 @@ def test_a_class_that_is_gone_is_unknown_or_opaque(value):
     codec = JsonSerializer()
     name = type(value).__qualname__
     text = codec.encode({"k": [value, 1]})[0].replace(f":{name}", ":Gone")
-    with pytest.raises(UnknownTypeError, match="value_samples:Gone, which this program has not loaded"):
+    with pytest.raises(
+        UnknownTypeError, match="tests.serialization.value_samples:Gone, which this program has not loaded"
+    ):
         codec.decode(text)
     found = codec.decode_lenient(text)
     assert found["k"][1] == 1
     opaque = found["k"][0]
     assert type(opaque) is Opaque
-    assert opaque.type == "value_samples:Gone"
+    assert opaque.type == "tests.serialization.value_samples:Gone"
     assert same(codec.encode(opaque)[1], opaque)
 
 
 def test_the_data_of_an_opaque_is_read():
     codec = JsonSerializer()
-    assert codec.decode_lenient('{"$dataclass":["gone:C",{"a":{"$tuple":[1]}}]}') == Opaque(
-        "gone:C", {"a": (1,)}
-    )
+    assert codec.decode_lenient('{"$dataclass":["gone:C",{"a":{"$tuple":[1]}}]}') == Opaque("gone:C", {"a": (1,)})
     assert codec.decode_lenient('{"$set":[{"$enum":["gone:E","A"]}]}') == {Opaque("gone:E", "A")}
     assert codec.decode_lenient('{"$dict":[[{"$namedtuple":["gone:N",{"a":[]}]},1]]}') == {
         Opaque("gone:N", {"a": []}): 1
@@ -191,9 +200,7 @@ def test_a_field_that_a_class_gained_gets_its_default():
     import pydantic
 
     old = dataclasses.make_dataclass("T", ["a"])
-    new = dataclasses.make_dataclass(
-        "T", ["a", ("b", int, 5), ("c", list, dataclasses.field(default_factory=list))]
-    )
+    new = dataclasses.make_dataclass("T", ["a", ("b", int, 5), ("c", list, dataclasses.field(default_factory=list))])
     codec, text = changed(old, new, old(1))
     assert codec.decode(text) == new(1)
     codec, text = changed(samples.Slotted, attrs.make_class("S", {"a": attrs.field(), "_b": attrs.field(), "c": attrs.field(default=3)}),

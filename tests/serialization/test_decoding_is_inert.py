@@ -4,11 +4,11 @@ import subprocess
 import sys
 
 import pytest
-import value_samples as samples
 
 from litewf.errors import SerializationError, UnknownTypeError
 from litewf.serialization import JsonSerializer, Opaque
 from litewf.serialization.shapes import SHAPES
+from tests.serialization import value_samples as samples
 
 CODEC = JsonSerializer()
 CALLS = []
@@ -33,8 +33,8 @@ NOT_DATA = [
     *(
         "antigravity:fly",
         "this:s",
-        "value_samples:same",
-        "value_samples:Plain",
+        "tests.serialization.value_samples:same",
+        "tests.serialization.value_samples:Plain",
         "ctypes:CDLL",
         "pathlib:Path",
         "enum:Enum",
@@ -114,7 +114,7 @@ def test_a_class_is_rebuilt_only_by_its_own_tag(tag):
 
 
 def test_a_recorded_attribute_cannot_replace_what_the_class_does():
-    text = '{"$dataclass":["value_samples:Order",{"id":1,"price":2,"lines":[]},{"__class__":5,"__dict__":{"id":9}}]}'
+    text = '{"$dataclass":["tests.serialization.value_samples:Order",{"id":1,"price":2,"lines":[]},{"__class__":5,"__dict__":{"id":9}}]}'
     order = CODEC.decode(text)
     assert type(order) is samples.Order
     assert order.id == 1
@@ -131,9 +131,7 @@ def test_importing_the_codec_loads_none_of_the_libraries_it_can_record():
         "print([m for m in ('decimal','fractions','zoneinfo','uuid','asyncio','pydantic','attr','pickle') if m in sys.modules])"
     )
     root = sys.modules["litewf.serialization"].__file__.rsplit("/", 3)[0]
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root
-    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.strip() == "[]"
 
 
@@ -143,7 +141,5 @@ def test_library_values_are_read_by_a_program_that_has_not_loaded_their_library(
         """print(c.decode('[{"$decimal":"1.10"},{"$uuid":"00000000-0000-0000-0000-000000000000"},{"$fraction":[1,3]}]'))"""
     )
     root = sys.modules["litewf.serialization"].__file__.rsplit("/", 3)[0]
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root
-    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.startswith("[Decimal('1.10'), UUID(")

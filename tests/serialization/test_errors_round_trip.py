@@ -7,13 +7,13 @@ import threading
 from pathlib import Path
 
 import pytest
-import value_samples as samples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from value_samples import same
 
 from litewf.errors import NonDeterminismError, RemoteError, StepRetriesExceededError, UnknownTypeError
 from litewf.serialization import JsonSerializer, Opaque
+from tests.serialization import value_samples as samples
+from tests.serialization.value_samples import same
 
 CODEC = JsonSerializer()
 LOCK = threading.Lock()
@@ -191,9 +191,7 @@ def test_errors_come_back_as_their_own_type_with_all_they_hold(error):
         assert same(copy, error)
 
 
-@settings(
-    max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(
         st.none() | st.integers() | st.text() | st.tuples(st.floats(), st.binary()) | st.just(LOCK),
@@ -336,9 +334,7 @@ def test_a_message_of_ten_megabytes_is_kept():
 
 def test_an_error_caught_on_a_full_stack_is_recorded():
     def descend(levels):
-        return (
-            descend(levels - 1) if levels else CODEC.encode_error(raised(ValueError("deep"), KeyError("k")))
-        )
+        return descend(levels - 1) if levels else CODEC.encode_error(raised(ValueError("deep"), KeyError("k")))
 
     import sys
 
@@ -360,10 +356,10 @@ def test_an_error_of_a_class_that_is_gone_is_unknown_or_remote():
     text = CODEC.encode_error(raised(samples.DemandingError(1, detail=2), KeyError("k")))[0].replace(
         "DemandingError", "Gone"
     )
-    with pytest.raises(UnknownTypeError, match="value_samples:Gone"):
+    with pytest.raises(UnknownTypeError, match="tests.serialization.value_samples:Gone"):
         CODEC.decode_error(text)
     copy = CODEC.decode_error_lenient(text)
-    assert (type(copy), copy.type, copy.message) == (RemoteError, "value_samples:Gone", "code 1")
+    assert (type(copy), copy.type, copy.message) == (RemoteError, "tests.serialization.value_samples:Gone", "code 1")
     assert same(copy.__cause__, KeyError("k"))
     assert CODEC.encode_error(copy)[1].message == "code 1"
 

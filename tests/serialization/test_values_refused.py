@@ -8,10 +8,10 @@ import threading
 from collections import UserDict, defaultdict
 
 import pytest
-import value_samples as samples
 
 from litewf.errors import SerializationError, UnknownTypeError
 from litewf.serialization import JsonSerializer
+from tests.serialization import value_samples as samples
 
 CODEC = JsonSerializer()
 
@@ -114,17 +114,20 @@ CASES = [
     (..., "value: ellipsis"),
     (NotImplemented, "value: NotImplementedType"),
     (memoryview(b"a"), r"value: memoryview .*bytes\(\.\.\.\)"),
-    (Text("a"), r"value: test_values_refused.Text .*str\(\.\.\.\)"),
-    (Table(a=1), r"value: test_values_refused.Table .*dict\(\.\.\.\)"),
-    (TableWithField(1), r"value: test_values_refused.TableWithField cannot be recorded; return dict"),
+    (Text("a"), r"value: tests.serialization.test_values_refused.Text .*str\(\.\.\.\)"),
+    (Table(a=1), r"value: tests.serialization.test_values_refused.Table .*dict\(\.\.\.\)"),
+    (
+        TableWithField(1),
+        r"value: tests.serialization.test_values_refused.TableWithField cannot be recorded; return dict",
+    ),
     (UserDict(a=1), "value: collections.UserDict"),
-    (samples.Plain(1, 2), "value: value_samples.Plain"),
-    (Raises(), "value: test_values_refused.Raises"),
-    ([Raises()], r"value\[0\]: test_values_refused.Raises"),
-    ({Raises(): 1}, r"value.keys\(\)\{<test_values_refused.Raises>\}: "),
+    (samples.Plain(1, 2), "value: tests.serialization.value_samples.Plain"),
+    (Raises(), "value: tests.serialization.test_values_refused.Raises"),
+    ([Raises()], r"value\[0\]: tests.serialization.test_values_refused.Raises"),
+    ({Raises(): 1}, r"value.keys\(\)\{<tests.serialization.test_values_refused.Raises>\}: "),
     (
         BadProtocol(),
-        "value: test_values_refused.BadProtocol raised KeyError while it was recorded: 'nothing here'",
+        "value: tests.serialization.test_values_refused.BadProtocol raised KeyError while it was recorded: 'nothing here'",
     ),
     ([WrongType()], "WrongType.__litewf_decode__ returned int"),
     (HalfProtocol(), "lacks the classmethod __litewf_decode__"),
@@ -183,7 +186,7 @@ def _cycles():
     yield table, r'value\["k"\]\[0\]: this dict contains itself'
     order = samples.Order(1)
     order.price = (order,)
-    yield order, r"value.price\[0\]: this value_samples.Order contains itself"
+    yield order, r"value.price\[0\]: this tests.serialization.value_samples.Order contains itself"
     error = ValueError("x")
     error.__cause__ = KeyError("y")
     error.__cause__.__cause__ = error
@@ -229,9 +232,7 @@ def test_a_class_from_a_function_is_refused_with_what_to_do():
     class Local:
         a: int
 
-    with pytest.raises(
-        SerializationError, match=r"value\[0\]: .*Local is defined inside a function.*register"
-    ):
+    with pytest.raises(SerializationError, match=r"value\[0\]: .*Local is defined inside a function.*register"):
         CODEC.encode([Local(1)])
 
 

@@ -12,13 +12,13 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-import value_samples as samples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from value_samples import same
 
 from litewf.errors import SerializationError
 from litewf.serialization import JsonSerializer, Opaque, TypeTable
+from tests.serialization import value_samples as samples
+from tests.serialization.value_samples import same
 
 TYPES = TypeTable()
 TYPES.register(samples.Plain, name="plain")
@@ -132,9 +132,7 @@ def _containers(inner):
         st.builds(deque, several, st.none() | st.integers(0, 3)),
         st.dictionaries(HASHABLE, inner, max_size=2).map(OrderedDict),
         st.dictionaries(HASHABLE, st.integers(-2, 2), max_size=2).map(Counter),
-        st.builds(
-            defaultdict, st.sampled_from([None, int, list, dict]), st.dictionaries(TEXTS, inner, max_size=2)
-        ),
+        st.builds(defaultdict, st.sampled_from([None, int, list, dict]), st.dictionaries(TEXTS, inner, max_size=2)),
         st.builds(slice, inner, inner, inner),
         st.builds(samples.Order, inner, inner, several),
         st.builds(samples.Key, inner, inner),
@@ -282,7 +280,7 @@ def test_values_at_the_edges_of_their_types_come_out_the_same(value):
 def test_the_text_stays_readable():
     order = samples.Order(7, Decimal("9.90"), [("é", 1)])
     assert CODEC.encode(order)[0] == (
-        '{"$dataclass":["value_samples:Order",'
+        '{"$dataclass":["tests.serialization.value_samples:Order",'
         '{"id":7,"price":{"$decimal":"9.90"},"lines":[{"$tuple":["é",1]}]}]}'
     )
 

@@ -249,9 +249,7 @@ def _same_error(a, b):
         {k: v for k, v in vars(b).items() if k != "__notes__"},
     )
     return (
-        (
-            message_of(a) == message_of(b) or not all(isinstance(arg, str) for arg in a.args)
-        )  # a set has no order
+        (message_of(a) == message_of(b) or not all(isinstance(arg, str) for arg in a.args))  # a set has no order
         and (isinstance(a, BaseExceptionGroup) or same(a.args, b.args))
         and same(*kept)
         and getattr(a, "__notes__", []) == getattr(b, "__notes__", [])

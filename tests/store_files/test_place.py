@@ -28,9 +28,7 @@ def database(path, application_id=0, user_version=0, encoding="UTF-8"):
 
 
 def listing(directory):
-    return {
-        p: (s.st_ino, s.st_size, s.st_mtime_ns) for p in sorted(directory.rglob("*")) for s in [p.lstat()]
-    }
+    return {p: (s.st_ino, s.st_size, s.st_mtime_ns) for p in sorted(directory.rglob("*")) for s in [p.lstat()]}
 
 
 def a_socket(path):
@@ -237,9 +235,7 @@ def test_no_mounts_say_nothing():
     assert place.file_system(b"/", b"") == ""
 
 
-@pytest.mark.parametrize(
-    "kind", ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "fuse.rclone", "fuse"]
-)
+@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "fuse.rclone", "fuse"])
 def test_network_and_synced_file_systems_are_refused_unless_allowed(db, kind, monkeypatch):
     monkeypatch.delenv("LITEWF_ALLOW_NETWORK_FS", raising=False)
     monkeypatch.setattr(place, "file_system", lambda _directory, _mounts: kind)

@@ -4,3 +4,5 @@ Read in this order: `catalog` says what is measured, `raw` and `ours` are the tw
 in a process of its own, `rounds` interleaves them, `report` prints the table. Other contestants may join: a call names any
 module.
 """
+
+from __future__ import annotations

@@ -1,5 +1,7 @@
 """The workloads as data: who runs what at which size, and which figures are shown."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field, replace
 
 RAW = "raw apsw"
@@ -15,7 +17,7 @@ class Call:
     function: str
     sizes: dict[str, int] = field(default_factory=dict)
     quick: dict[str, int] = field(default_factory=dict)  # other sizes, for those who cannot wait
-    fixture: "Call | None" = None  # builds the file that it starts from, once for all rounds
+    fixture: Call | None = None  # builds the file that it starts from, once for all rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Workload:
         """The note with its sizes."""
         return self.note.format(**self.calls[LITEWF].sizes)
 
-    def at_quick_sizes(self) -> "Workload":
+    def at_quick_sizes(self) -> Workload:
         """The same, smaller, once."""
         calls = {name: replace(call, sizes={**call.sizes, **call.quick}) for name, call in self.calls.items()}
         return replace(self, calls=calls, most_rounds=1)
@@ -93,10 +95,12 @@ WORKLOADS = (
         },
         rows=(
             Row("asleep: memory", "bytes_each", "bytes each"),
+            Row("asleep: the process", "resident_mb", "MB"),
             Row("asleep: threads", "threads", "threads"),
             Row("asleep: CPU", "cpu_percent", "%"),
         ),
-        note="{workflows:,} async workflows asleep for an hour, at rest; the process's threads in all",
+        note="{workflows:,} async workflows asleep for an hour, at rest; memory each is beyond SQLite's cache of"
+        " the file, at most 64 MB; the process's memory and threads in all",
         most_rounds=1,
     ),
     Workload(

@@ -1,5 +1,7 @@
 """What this process holds and burns: resident bytes, threads, CPU time."""
 
+from __future__ import annotations
+
 import gc
 import os
 import resource
@@ -31,9 +33,9 @@ def at_rest(before: float, workflows: int, seconds: float) -> dict[str, float]:
     after = settled()
     return {
         "bytes_each": max(0.0, after - before) / workflows,
+        "resident_mb": after / 1e6,
         "threads": thread_count(),
         "cpu_percent": cpu_percent(seconds),
-        "resident_bytes": after,
     }
 
 

@@ -1,5 +1,7 @@
 """What an import costs beyond the bare interpreter, and what it drags in."""
 
+from __future__ import annotations
+
 import statistics
 import subprocess
 import sys

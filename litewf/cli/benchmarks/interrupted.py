@@ -1,5 +1,7 @@
 """A process that is killed in the middle: its workflows stand in their last step when SIGKILL comes."""
 
+from __future__ import annotations
+
 import asyncio
 import signal
 import subprocess

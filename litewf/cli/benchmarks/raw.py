@@ -1,5 +1,7 @@
 """The yardstick: the very rows that litewf records for steps, written by apsw alone into a file that litewf made."""
 
+from __future__ import annotations
+
 import itertools
 import statistics
 import sys

@@ -1,5 +1,7 @@
 """Medians over rounds as a table or as JSON; ratios are taken within each round, then their median."""
 
+from __future__ import annotations
+
 import json
 import os
 import platform

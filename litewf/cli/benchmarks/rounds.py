@@ -1,5 +1,7 @@
 """Runs the workloads: contestants take turns within a round, each in a process of its own, on a new file."""
 
+from __future__ import annotations
+
 import json
 import subprocess
 import tempfile
@@ -44,7 +46,7 @@ def measure(
         return [_measure(workload, rounds, turns, say) for workload in workloads]
 
 
-def _measure(workload: Workload, rounds: int, turns: "Turns", say: Callable[[str], None]) -> Measured:
+def _measure(workload: Workload, rounds: int, turns: Turns, say: Callable[[str], None]) -> Measured:
     measured = Measured(workload)
     count = min(rounds, workload.most_rounds or rounds)
     for number in range(1, count + 1):

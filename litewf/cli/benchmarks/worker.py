@@ -3,6 +3,8 @@
 Prints one line of JSON, the figures. So no contestant's threads, caches or signal handlers disturb another's.
 """
 
+from __future__ import annotations
+
 import importlib
 import json
 import os

@@ -1,5 +1,7 @@
 """`litewf bench`: what litewf costs on the user's own disk, beside raw SQLite."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Annotated
 

@@ -1,5 +1,7 @@
 """`litewf demo`: a checkout whose process is killed, watched live."""
 
+from __future__ import annotations
+
 import tempfile
 from pathlib import Path
 from typing import Annotated

@@ -1,5 +1,7 @@
 """What the shop says to the stage, line by line over its standard output; `go` comes back over standard input."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys

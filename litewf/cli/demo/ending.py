@@ -1,5 +1,7 @@
 """The judgement: from the file, the ledger and the ends of the processes, was the result right and ran each step once?"""
 
+from __future__ import annotations
+
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence

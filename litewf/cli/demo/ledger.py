@@ -3,6 +3,8 @@
 Lines are only ever appended (O_APPEND), so a body that ran twice has two lines.
 """
 
+from __future__ import annotations
+
 import json
 import os
 from pathlib import Path

@@ -1,5 +1,7 @@
 """What the audience sees: a live table in a terminal, plain lines anywhere else."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -133,14 +135,18 @@ def _wrong(problems: Sequence[str]) -> Iterator[str]:
 def _right(proof: Proof) -> Iterator[str]:
     story = proof.story
     replayed = sum(list(run.cells.values()).count("replayed") for run in story.runs)
-    yield f"[bold green]The order is complete, and no step ran twice:[/] {len(BODIES)} steps, {len(proof.entries)}" \
+    yield (
+        f"[bold green]The order is complete, and no step ran twice:[/] {len(BODIES)} steps, {len(proof.entries)}"
         f" entries in the ledger; {replayed} times a result was replayed instead."
+    )
     for at, run in enumerate(story.runs):
         if at and run.recovery is not None:
             yield _recovery(story, at, run)
     yield f"The sleep of {PAUSE:g} s took {proof.slept:.2f} s over two processes: its end was in the file."
-    yield "Both kills came between two steps. A step whose body is running at the moment of a crash runs again," \
+    yield (
+        "Both kills came between two steps. A step whose body is running at the moment of a crash runs again,"
         " with the same idempotency key, so that the other side can tell."
+    )
     yield ""
 
 

@@ -3,6 +3,8 @@
 Run as `python -m litewf.cli.demo.shop DB LEDGER`. It starts the same order each time; litewf knows what is done already.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import sys
@@ -87,7 +89,7 @@ def passed(step: str) -> None:
 
 
 def main() -> None:
-    global _ledger  # noqa: PLW0603 - the program's one setting
+    global _ledger
     db, _ledger = sys.argv[1], Path(sys.argv[2])
     say("launching")
     with litewf.Engine(db, registry=registry) as engine:

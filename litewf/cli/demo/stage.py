@@ -1,5 +1,7 @@
 """Starts the shop, kills it with SIGKILL at the chosen moments, starts it again, and gathers the proof at the end."""
 
+from __future__ import annotations
+
 import signal
 import subprocess
 import threading

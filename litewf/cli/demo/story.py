@@ -1,5 +1,7 @@
 """What has happened so far: for each process, what it did with each step. Told by the shop, so for the eye only."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import Literal
 

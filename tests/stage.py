@@ -1,0 +1,83 @@
+"""A stage for engines: one file, one registry, a clock that a test moves by hand, and a signal at each commit.
+
+`with stage.engine() as engine` runs an engine there, one after the other or several at once. `stage.until(check)` waits,
+without sleeping, for the commit after which `check()` is true.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import litewf
+from litewf.world import EPOCH, Entropy, World
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+PATIENCE_S = 20.0  # real seconds, after which a test gives up
+
+
+class HandClock(litewf.Clock):
+    """Stands still until it is moved."""
+
+    def __init__(self, start: datetime = NOON) -> None:
+        self._now_us = (start - EPOCH) // timedelta(microseconds=1)
+        self._waiting: set[threading.Condition] = set()
+
+    def now_us(self) -> int:
+        return self._now_us
+
+    def wait(self, condition: threading.Condition, timeout_us: int) -> None:
+        self._waiting.add(condition)
+        condition.wait(min(timeout_us / 1_000_000, 0.02))
+
+    @property
+    def now(self) -> datetime:
+        return EPOCH + timedelta(microseconds=self._now_us)
+
+    def move(self, seconds: float) -> None:
+        """Move forward, or back."""
+        self._now_us += round(seconds * 1_000_000)
+        for condition in list(self._waiting):
+            with condition:
+                condition.notify_all()
+
+
+class Stage:
+    """Where a test runs its engines."""
+
+    def __init__(self, path: Path, registry: litewf.Registry) -> None:
+        self.path = path
+        self.registry = registry
+        self.clock = HandClock()
+        self._committed = threading.Condition()
+        self._commits = 0
+
+    @property
+    def commits(self) -> int:
+        """How many transactions there were."""
+        return self._commits
+
+    def engine(self, **options: Any) -> litewf.Engine:
+        """An engine that parks at every wait, unless told otherwise."""
+        world = World(self.clock, Entropy(), self._reached)
+        return litewf.Engine(self.path, **{"registry": self.registry, "world": world, "linger": 0, **options})
+
+    def until(self, check: Callable[[], object]) -> None:
+        """Wait for the commit after which `check()` is true."""
+        seen = -1
+        while not check():
+            with self._committed:
+                if seen == self._commits and not self._committed.wait(PATIENCE_S):
+                    raise AssertionError(f"nothing was committed for {PATIENCE_S:g} s, and {check} is still not true")
+                seen = self._commits
+
+    def parked(self, handle: litewf.WorkflowHandle[Any]) -> None:
+        """Wait until a workflow has left memory."""
+        self.until(lambda: handle.get_status().waiting_on)
+
+    def _reached(self, point: str) -> None:
+        if point.endswith(".after"):
+            with self._committed:
+                self._commits += 1
+                self._committed.notify_all()
