@@ -244,7 +244,7 @@ def start_many(requests: Sequence[StartRequest]) -> Action[list[WorkflowHandle[A
 def outside_only(what: str, run: Callable[[Runtime], R]) -> Action[R]:
     """An action that blocks for a while and that no workflow may use."""
 
-    def outside(runtime: Runtime) -> Flow[R]:
+    def outside(runtime: Runtime) -> Flow[Any]:
         return (yield Blocking(lambda: run(runtime)))
 
     return Action(what, outside, None, lambda _, value: value)

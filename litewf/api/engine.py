@@ -98,6 +98,8 @@ class Engine(WorkflowOperations):
 
         if self._live is not None and not self._live.closed:
             raise UsageError("the engine is launched already")
+        if self._live is not None:
+            self._live.shutdown(0)
         return Runtime(self._settings())
 
     def _begin(self, live: Runtime, loop: asyncio.AbstractEventLoop | None) -> None:
@@ -127,7 +129,7 @@ class Engine(WorkflowOperations):
         """
         refuse_on_loop("shutdown")
         timeout_us = duration_us(timeout, "timeout")
-        if self._live is not None and not self._live.closed:
+        if self._live is not None:
             self._live.shutdown(timeout_us / 1_000_000)
 
     async def shutdown_async(self, timeout: Duration = 10) -> None:  # noqa: ASYNC109 - a bound on bodies, not on this
@@ -135,7 +137,7 @@ class Engine(WorkflowOperations):
         import asyncio  # noqa: PLC0415 - as above
 
         timeout_us = duration_us(timeout, "timeout")
-        if self._live is not None and not self._live.closed:
+        if self._live is not None:
             await asyncio.to_thread(self._live.shutdown, timeout_us / 1_000_000)
 
     def __enter__(self) -> Self:

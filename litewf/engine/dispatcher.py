@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("litewf")
 FOREIGN_S = 0.02  # between looks for commits of other processes
 PEERS_S = 0.25  # between looks at the locks of other engines
+RETRY_S = 0.25  # after a failure
 SELF_S = 1.0  # between looks at the engine's own file and lock
 BATCH = 1000  # workflows in one claim or wake-up
 
@@ -40,6 +41,7 @@ class Dispatcher:
         self._stopping = False
         self._poked = False
         self._asleep_until_us = 0
+        self._trouble: str | None = None  # why the last round failed
         self._thread = threading.Thread(target=self._serve, name="litewf-dispatcher", daemon=True)
 
     # --- from other threads -----------------------------------------------------------------------------------
@@ -68,11 +70,6 @@ class Dispatcher:
         self._ready = True
         self.poke()
 
-    def look_for_due(self) -> None:
-        """The next due time may have moved."""
-        self._next_due_us = 0
-        self.poke()
-
     def expect_due(self, due_us: int) -> None:
         """Something is due then; cheaper than reading it back."""
         if self._next_due_us is None or due_us < self._next_due_us:
@@ -84,24 +81,34 @@ class Dispatcher:
     def _serve(self) -> None:
         clock = self._runtime.world.clock
         while not self._stopping:
-            try:
-                until_us = self.run_once()
-            except LitewfError as error:
-                if not self._runtime.closed:
-                    LOG.warning("litewf could not dispatch: %s; it tries again", error)
-                until_us = None
-            except Exception:
-                LOG.exception("litewf could not dispatch; it tries again")
-                until_us = None
+            until_us = self._attempt()
             with self._changed:
                 if not (self._poked or self._stopping):
-                    wait_us = int(FOREIGN_S * 1_000_000)
+                    wait_us = int((FOREIGN_S if self._trouble is None else RETRY_S) * 1_000_000)
                     if until_us is not None:
                         wait_us = min(wait_us, max(until_us - self._runtime.now_us(), 0))
                     self._asleep_until_us = self._runtime.now_us() + wait_us
                     clock.wait(self._changed, wait_us)
                     self._asleep_until_us = 0
                 self._poked = False
+
+    def _attempt(self) -> int | None:
+        """`run_once`; after a failure nothing counts as noticed, woken or claimed."""
+        try:
+            until_us = self.run_once()
+        except LitewfError as error:
+            if not self._runtime.closed and self._trouble != str(error):
+                LOG.warning("litewf could not dispatch: %s; it tries again", error)
+            self._trouble = str(error)
+        except Exception as error:
+            LOG.exception("litewf could not dispatch; it tries again")
+            self._trouble = repr(error)
+        else:
+            self._trouble = None
+            return until_us
+        self._ready = True
+        self._next_due_us = 0
+        return None
 
     def run_once(self) -> int | None:
         """Do what is due; when the next thing is."""
@@ -123,7 +130,7 @@ class Dispatcher:
     def _notice_others(self) -> None:
         """Other processes have committed: anything may have come, ended or been cancelled."""
         runtime = self._runtime
-        if not runtime.store.writer.changed_by_others():
+        if not runtime.store.writer.changed_by_others() and self._trouble is None:
             return
         self._ready = True
         self._next_due_us = 0
@@ -187,7 +194,7 @@ class Dispatcher:
                 self._runtime.lose(error)
                 self._stopping = True
                 return
-            self._runtime.release_unreleased()
+            self._runtime.giving_back.run_once()
         if now >= self._peers_at:
             self._peers_at = now + PEERS_S
             if self._peers.look():

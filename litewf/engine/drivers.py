@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from litewf.engine.bodies import call_in_thread, call_on_loop
 from litewf.engine.execution import FRAME, Execution
 from litewf.engine.mail import WAITERS, LoopMailbox, Ticket
-from litewf.engine.parking import parked, parking_turn
+from litewf.engine.parking import parked, parking
 from litewf.engine.requests import Blocking, Call, Flow, Read, Replayed, Request, Wait
-from litewf.store.operations import Operation, Turn
+from litewf.store.operations import Operation
 
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
@@ -72,7 +72,7 @@ def _block(runtime: Runtime, wait: Wait) -> object:
                 return None
             lingers = runtime.lingers(wait, linger_until_us)
             if execution is not None and not lingers and runtime.may_park(execution, None):
-                parked(execution, runtime.store.writer.turn(parking_turn(execution, runtime.now_us()), inline=True))
+                parked(execution, runtime.store.writer.commit(parking(execution, runtime.now_us()), inline=True))
                 wait.woken = True
             elif not wait.woken:
                 runtime.arm(wait, linger_until_us if lingers else 0)
@@ -139,8 +139,11 @@ def drive_async(runtime: Runtime, flow: Flow[R], execution: Execution | None = N
     finally:
         if execution is not None:
             execution.busy -= 1
-            if execution.waits and not execution.busy:
-                execution.poke()
+            if not execution.busy:
+                if execution.waits:
+                    execution.poke()
+                elif execution.over is not None:
+                    runtime.end_stuck(execution)
 
 
 def _until_known(runtime: Runtime, operation: Operation, mailbox: LoopMailbox) -> Suspended[None]:
@@ -214,8 +217,7 @@ def _quiet(runtime: Runtime, wait: Wait, execution: Execution) -> Suspended[bool
 def _park(runtime: Runtime, execution: Execution, mailbox: LoopMailbox) -> Suspended[None]:
     execution.parking = mailbox.loop.create_future()
     try:
-        turn = Turn(parking_turn(execution, runtime.now_us()))
-        parked(execution, (yield from drive_async(runtime, _commit(turn))))
+        parked(execution, (yield from drive_async(runtime, _commit(parking(execution, runtime.now_us())))))
     finally:
         execution.parking.set_result(None)
         execution.parking = None

@@ -53,6 +53,7 @@ class Execution:
         "runtime",
         "stoppable",
         "task",
+        "unconfirmed",
         "user",
         "version",
         "waits",
@@ -76,6 +77,7 @@ class Execution:
         self.last_recorded = 0  # number of the last recorded call of the workflow's own task
         self.replaying = False
         self.buffered: list[SettledRow] = []  # to be recorded by the next commit
+        self.unconfirmed: Sequence[SettledRow] = ()  # taken by a commit that is not known to have happened
         self.over: Unwind | None = None
         self.busy = 0  # durable calls in flight that are not waits
         self.waits: dict[Wait, None] = {}  # durable calls in flight that are, in order
@@ -154,16 +156,31 @@ class Execution:
         if not isinstance(self.branches, set):
             self.branches = set()
         self.branches.add(task)
-        task.add_done_callback(self.branches.discard)
+        task.add_done_callback(self._dismiss)
+
+    def _dismiss(self, task: asyncio.Task[Any]) -> None:
+        assert isinstance(self.branches, set)
+        self.branches.discard(task)
+        if self.over is not None and not task.cancelled():
+            task.exception()  # seen: how a task ends with its execution is nobody's concern
 
     def decide(self, name: str, decision: bool) -> None:
         """Remember which way a patch goes."""
         self.decisions = {**self.decisions, name: decision}
 
     def take_buffered(self) -> list[SettledRow]:
-        """The records that the next commit must carry."""
-        rows, self.buffered = self.buffered, []
+        """The records that the next commit must carry, also those that another branch's commit may be writing now.
+
+        `confirm` them once they are written; to settle a step twice changes nothing.
+        """
+        rows = [*self.unconfirmed, *self.buffered]
+        self.unconfirmed, self.buffered = rows, []
         return rows
+
+    def confirm(self, rows: Sequence[SettledRow]) -> None:
+        """A commit has written these records."""
+        if rows:
+            self.unconfirmed = [row for row in self.unconfirmed if row not in rows]
 
     @property
     def label(self) -> str:

@@ -6,6 +6,7 @@ end of a sleep, a child's result) are buffered; they are durable before the next
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -19,14 +20,17 @@ from litewf.errors import (
     StepRetriesExceededError,
     StepUncertainError,
     StoreError,
+    StoreFullError,
     UnknownTypeError,
     UsageError,
 )
-from litewf.store.checkpoints import Checkpoint, Promise, SettledRow, StepRow, promise, settle
+from litewf.store.checkpoints import Checkpoint, Promise, Promising, SettledRow, StepRow, settle
 from litewf.store.endings import Awaited
 from litewf.store.operations import Operation, Turn, Tx
 
 R = TypeVar("R")
+LOG = logging.getLogger("litewf")
+AGAIN_US = 250_000  # between attempts to write what could not be written
 INTENT = '"intent"'  # the output of an unsettled step whose body may have begun
 
 
@@ -85,13 +89,36 @@ def write(execution: Execution, request: Operation | Blocking | Read | Wait) -> 
     try:
         return (yield request)
     except (StoreError, EngineClosedError) as error:
-        execution.end("store", str(error))
+        return (yield from write_again(execution, request, error))
+
+
+def write_again(
+    execution: Execution, request: Operation | Blocking | Read | Wait, error: StoreError | EngineClosedError
+) -> Flow[Any]:
+    """Keep what was to be written until it can be: a body that has run must not run again for want of room.
+
+    Only where that is safe: nothing was written, or it is the record of a step, which may be written twice.
+    """
+    runtime = execution.runtime
+    LOG.warning("%s could not be written: %s", execution.label, error)
+    while isinstance(request, Operation) and (isinstance(error, StoreFullError) or type(request) is Checkpoint):
+        try:
+            yield Wait((), runtime.now_us() + AGAIN_US)
+            request.error = None
+            return (yield request)
+        except (StoreError, EngineClosedError) as again:
+            error = again
+            if runtime.closed:
+                break
+    execution.end("store", str(error))
 
 
 def flush(execution: Execution) -> Flow[None]:
     """Make durable what is buffered, before a body starts."""
-    if not (yield from write(execution, Checkpoint(execution.take_buffered()))):
+    rows = execution.take_buffered()
+    if not (yield from write(execution, Checkpoint(rows))):
         execution.end("lost")
+    execution.confirm(rows)
     execution.check()
 
 
@@ -112,25 +139,22 @@ def settled_turn(
     operation = Turn(turn)
     try:
         result = yield from write(execution, operation)
-    except BaseException:
-        if operation.error is not None or operation.result is None:
-            execution.buffered[:0] = rows  # the change was refused and undone, or withdrawn
-        raise
     finally:
         if committed is not None and operation.error is None and operation.result is not None:
             committed()
     if result is None:
         execution.end("lost")
+    execution.confirm(rows)
     return result  # type: ignore[no-any-return]  # what `change` returned
 
 
 def promised(execution: Execution, promises: Sequence[Promise]) -> Flow[None]:
     """Fix the deadlines of waits, the count of attempts or an intent."""
 
-    def change(tx: Tx) -> bool | None:
-        return promise(tx, execution.key, execution.fence, promises) or None
-
-    yield from settled_turn(execution, change)
+    rows = execution.take_buffered()
+    if not (yield from write(execution, Promising(execution.key, execution.fence, promises, rows))):
+        execution.end("lost")
+    execution.confirm(rows)
 
 
 # --- values -------------------------------------------------------------------------------------------------------
@@ -159,7 +183,7 @@ def step(
         record = recorded(execution, number, definition.name)
         if record is not None and record.completed_us is not None:
             return (yield from replay(execution, record))
-    if execution.buffered:
+    if execution.buffered or execution.unconfirmed:
         yield from flush(execution)
     if not definition.once or record is not None:
         return (yield from Attempts(execution, number, definition, args, kwargs, record).run())
@@ -175,12 +199,15 @@ def step(
     except BaseException as raised:  # noqa: BLE001 - the outcome of user code
         output = None
         error, failure = execution.runtime.serializer.encode_error(not_an_outcome(execution, frame, raised))
+    checkpoint = settled_step(execution, frame, output, error, 1)
     try:
-        kept = yield settled_step(execution, frame, output, error, 1)  # not through write(): a frame less
+        kept = yield checkpoint  # not through write(): a frame less
     except (StoreError, EngineClosedError) as refusal:
-        execution.end("store", str(refusal))
+        kept = yield from write_again(execution, checkpoint, refusal)
     if not kept:
         execution.end("lost")
+    if execution.unconfirmed:
+        execution.confirm(checkpoint.rows)
     if failure is not None:
         raise failure
     return result
@@ -201,8 +228,10 @@ def settle_step(
     execution: Execution, frame: StepFrame, output: str | None, error: str | None, attempts: int
 ) -> Flow[None]:
     """Record the outcome of a step."""
-    if not (yield from write(execution, settled_step(execution, frame, output, error, attempts))):
+    checkpoint = settled_step(execution, frame, output, error, attempts)
+    if not (yield from write(execution, checkpoint)):
         execution.end("lost")
+    execution.confirm(checkpoint.rows)
 
 
 def not_an_outcome(execution: Execution, frame: StepFrame, raised: BaseException) -> BaseException:
@@ -259,13 +288,18 @@ class Attempts:
             except BaseException as raised:  # noqa: BLE001 - the outcome of user code
                 failure = not_an_outcome(self.execution, self._frame(), raised)
             else:
-                yield from settle_step(self.execution, self._frame(), output, None, self.done)
+                yield from settle_step(self.execution, self._frame(), output, None, self.counted)
                 return result
             self.errors.append(failure)
             if not self._may_retry(failure):
                 yield from self._fail(failure)
             self._schedule_retry()
             yield from promised(self.execution, [self._promise()])
+
+    @property
+    def counted(self) -> int:
+        """Attempts as they are recorded: the only one may have been cut off before it was counted."""
+        return max(self.done, 1)
 
     def _frame(self) -> StepFrame:
         return StepFrame(self.execution, self.number, self.definition.name, self.done, self.started_us)
@@ -328,7 +362,7 @@ class Attempts:
             exceeded.__cause__ = failure
             failure = exceeded
         error, copy = self.serializer.encode_error(failure)
-        yield from settle_step(self.execution, self._frame(), None, error, self.done)
+        yield from settle_step(self.execution, self._frame(), None, error, self.counted)
         raise copy
 
 

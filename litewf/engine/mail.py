@@ -141,7 +141,10 @@ class LoopWaits:
         self._loop = loop
 
     def deliver(self, waits: Sequence[Wait]) -> None:
-        _post(self._loop, self._settle, waits)
+        if asyncio._get_running_loop() is self._loop:  # noqa: SLF001 - does not raise without one
+            self._settle(waits)
+        else:
+            _post(self._loop, self._settle, waits)
 
     def _settle(self, waits: Sequence[Wait]) -> None:
         for wait in waits:

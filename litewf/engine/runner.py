@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from litewf.engine.execution import FRAME, Execution
 from litewf.engine.flows import write
+from litewf.engine.idleness import is_runnable
 from litewf.engine.requests import Flow
 from litewf.engine.signals import ContinueAsNew, Unwind
 from litewf.errors import SerializationError, UsageError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
 LOG = logging.getLogger("litewf")
+END_TURNS = 20  # of the loop, in which the tasks of an execution that is over may end by themselves
 
 
 # --- run ----------------------------------------------------------------------------------------------------------
@@ -58,6 +60,7 @@ async def run_on_loop(execution: Execution) -> None:
             result = await bound(execution)(*execution.args, **execution.kwargs)
         except BaseException as raised:  # noqa: BLE001 - judged below
             failure = raised
+        execution.task = None  # from here on this task is the engine's
         if execution.branches and execution.over is None:
             _withdraw(execution)
         await _Driven(runtime, judge(execution, result, failure))
@@ -193,6 +196,26 @@ def _withdraw(execution: Execution) -> None:
                     " returning", execution.label, len(left))  # fmt: skip
         for task in left:
             task.cancel()
+
+
+def end_stuck(execution: Execution, seen: Mapping[asyncio.Task[Any], object] | None = None, turns: int = 0) -> None:
+    """Cancel the tasks of an execution that is over which wait for something else than a durable call.
+
+    All others get to know by themselves, so it looks for some turns of the loop who is not moved by that.
+    """
+    task = execution.task
+    if task is None or task.done() or execution.busy or execution.waits or execution.parking is not None:
+        return  # it is called again when the last durable call ends
+    tasks = [one for one in (task, *execution.branches) if not one.done() and not is_runnable(one)]
+    waiting = {one: getattr(one, "_fut_waiter", None) for one in tasks}
+    stuck = {one: waiter for one, waiter in waiting.items() if seen is None or seen.get(one) is waiter}
+    if not stuck:
+        return
+    if turns < END_TURNS:
+        asyncio.get_running_loop().call_soon(end_stuck, execution, stuck, turns + 1)
+    else:
+        for one in stuck:
+            one.cancel()
 
 
 async def _end_branches(execution: Execution) -> None:

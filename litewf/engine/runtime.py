@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import threading
@@ -16,6 +17,7 @@ from litewf.engine import drivers, loading, results, runner, starting
 from litewf.engine.alarms import Alarm, Alarms
 from litewf.engine.dispatcher import Dispatcher
 from litewf.engine.execution import Execution
+from litewf.engine.giving_back import GivingBack
 from litewf.engine.idleness import is_idle, is_runnable
 from litewf.engine.loops import Loops
 from litewf.engine.mail import WAITERS, Errand
@@ -79,9 +81,12 @@ class Runtime:
         self._ending: dict[int, Execution] = {}
         self._lingering: dict[Wait, None] = {}
         self._waiting_outside: dict[Wait, None] = {}
-        self._unreleased: list[tuple[int, int]] = []
+        self.giving_back = GivingBack(self)
         self._none_active = threading.Condition()
+        self._shutting_down = threading.Lock()
+        self._shut_down = threading.Event()
         self.store = Store(settings.path, settings.durability, settings.world, self._after_commit)
+        self.store.on_fork = self._after_fork
         try:
             self.able = self._register()
         except Exception:
@@ -107,9 +112,13 @@ class Runtime:
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Begin to dispatch; async workflows run on `loop`, or on a private one."""
-        if loop is not None:
-            self.loops.adopt(loop)
-        self.dispatcher.start()
+        try:
+            if loop is not None:
+                self.loops.adopt(loop)
+            self.dispatcher.start()
+        except BaseException:
+            self.shutdown(0)
+            raise
 
     # --- driving flows ----------------------------------------------------------------------------------------
 
@@ -123,19 +132,25 @@ class Runtime:
         return asyncio.iscoroutinefunction(fn)
 
     def _after_commit(self, operations: Sequence[Operation]) -> None:
-        """Tell everyone what a group has changed."""
-        deliver(operations)
+        """Tell everyone what a group has changed: first those whom it stops, last those who waited for the commit.
+
+        So no body starts after a cancel that its caller, here or in another process, knows to be durable.
+        """
+        if self._active and self.store.writer.take_news():
+            with contextlib.suppress(LitewfError):  # the dispatcher looks again
+                self._stop_cancelled()
         touched = [key for operation in operations if operation.touched for key in operation.touched]
         if touched:
             self._touch(touched)
+        deliver(operations)
 
     def _touch(self, keys: Sequence[str]) -> None:
         others = []
         for key in keys:
             if key == "ready":
                 self.dispatcher.look_for_ready()
-            elif key == "due":
-                self.dispatcher.look_for_due()
+            elif key.startswith("due:"):
+                self.dispatcher.expect_due(int(key[4:]))
             elif key.startswith("stop:"):
                 self.stop_execution(int(key[5:]), "cancelled")
             else:
@@ -165,7 +180,8 @@ class Runtime:
         """Run executions that own their workflows."""
         on_loop = []
         for execution in executions:
-            self._active[execution.key] = execution
+            if not self.giving_back.admit(execution, self._active):
+                continue
             if execution.deadline_us is not None:
                 self.dispatcher.expect_due(execution.deadline_us)
             if execution.definition.is_async:
@@ -187,8 +203,15 @@ class Runtime:
 
     def take_over(self, workflows: Sequence[Claimed]) -> None:
         """Run workflows that were claimed: read what they have recorded, and replay it."""
-        if workflows:
-            self.launch(loading.load(self, workflows))
+        if not workflows:
+            return
+        try:
+            executions = loading.load(self, workflows)
+        except BaseException:
+            for workflow in workflows:
+                self.giving_back.keep(workflow.key, workflow.fence)
+            raise
+        self.launch(executions)
 
     def ended(self, execution: Execution) -> None:
         """An execution has left memory."""
@@ -205,6 +228,12 @@ class Runtime:
     def stopping(self, execution: Execution) -> None:
         """An execution is over but its code has not ended yet: nobody here may claim its workflow."""
         self._ending[execution.key] = execution
+        self.end_stuck(execution)
+
+    def end_stuck(self, execution: Execution) -> None:
+        """End the tasks of an execution that is over, also those that no durable call tells of it."""
+        if execution.definition.is_async:
+            self.loops.run_soon(runner.end_stuck, execution)
 
     def stop_execution(self, key: int, why: Why) -> None:
         execution = self._active.get(key)
@@ -213,17 +242,11 @@ class Runtime:
 
     def keep_unreleased(self, execution: Execution) -> None:
         """Give the workflow back as soon as the file can be written again."""
-        self._unreleased.append((execution.key, execution.fence))
+        self.giving_back.keep(execution.key, execution.fence)
 
-    def release_unreleased(self) -> None:
-        waiting, self._unreleased = self._unreleased, []
-        for at, (key, fence) in enumerate(waiting):
-            executor, now_us = self.able.executor, self.now_us()
-            try:
-                self.store.writer.turn(lambda tx: endings.release(tx, key, fence, executor, now_us))  # noqa: B023
-            except LitewfError:
-                self._unreleased += waiting[at:]
-                return
+    def in_memory(self, key: int) -> Execution | None:
+        """The execution of a workflow here, also one whose code has yet to end."""
+        return self._active.get(key) or self._ending.get(key)
 
     def room(self, most: int) -> Room:
         """How many workflows to claim now."""
@@ -232,11 +255,14 @@ class Runtime:
             names = tuple(name for name, known in self.registry.workflows.items() if not known.is_async)
         return Room(min(most, MOST_ACTIVE - len(self._active)), tuple(self._ending), names)
 
-    def notice_others(self) -> None:
-        """Answer all waits and all running executions with one query each: another process has committed."""
+    def _stop_cancelled(self) -> None:
         executor = self.able.executor
         for key, _fence in self.store.read(lambda connection: reading.stopped_of(connection, executor)):
             self.stop_execution(key, "cancelled")
+
+    def notice_others(self) -> None:
+        """Answer all waits and all running executions with one query each: another process has committed."""
+        self._stop_cancelled()
         ids = [key.partition(":")[2] for key in self.notifier.awaited()]
         if ids:
             ended = self.store.read(lambda connection: reading.ended_among(connection, ids))
@@ -391,8 +417,33 @@ class Runtime:
         self.pool.join(time.monotonic() + 1.0)
         self.store.crash(death)
 
+    def _after_fork(self) -> None:
+        """In a forked child: this engine is the parent's."""
+        self.closed, self.closed_because = (
+            True,
+            EngineClosedError(
+                "this engine belongs to the process that launched it, and this is a fork of that process; launch an engine"
+                " in a process that was spawned, not forked"
+            ),
+        )
+        self._shutting_down = threading.Lock()
+        self._shutting_down.acquire()
+        self._shut_down.set()
+
     def shutdown(self, timeout_s: float) -> None:
-        """Claim nothing more, let bodies end within the time, give everything back, close the file."""
+        """Claim nothing more, let bodies end within the time, give everything back, close the file.
+
+        Who calls it while another thread does so waits for that.
+        """
+        if not self._shutting_down.acquire(blocking=False):
+            self._shut_down.wait(timeout_s)
+            return
+        try:
+            self._end(timeout_s)
+        finally:
+            self._shut_down.set()
+
+    def _end(self, timeout_s: float) -> None:
         until = time.monotonic() + timeout_s
         self.closed = True
         self.dispatcher.stop(max(timeout_s, 0.1))
@@ -406,9 +457,12 @@ class Runtime:
         self.pool.join(max(until, time.monotonic() + 0.2))
 
     def close_store(self, timeout_s: float) -> None:
+        if self.closed_because is not None:
+            self.store.crash(self.closed_because)  # the file is not this engine's any more
+            return
         executor, now_us = self.able.executor, self.now_us()
         try:
-            self.store.writer.turn(lambda tx: executors.unregister(tx, executor, now_us))
+            self.store.writer.turn(lambda tx: executors.unregister(tx, executor, now_us), patience_s=timeout_s)
         except LitewfError as error:
             if self.closed_because is None:
                 LOG.warning("litewf could not give its workflows back: %s; the next engine recovers them", error)

@@ -21,7 +21,7 @@ def transaction(
     record = recorded(execution, number, definition.name)
     if record is not None and record.completed_us is not None:
         return (yield from replay(execution, record))
-    if execution.buffered:
+    if execution.buffered or execution.unconfirmed:
         yield from flush(execution)
     runtime = execution.runtime
     frame = TransactionFrame(execution, number, definition.name, 1, runtime.now_us())

@@ -1,13 +1,13 @@
 """Records of steps: the hot path. A checkpoint is written only by the execution that owns the workflow.
 
-`Checkpoint` settles steps, many executions in one statement. `promise` writes what is not settled yet: waits with
-their deadline, failed attempts, intents.
+`Checkpoint` settles steps, many executions in one statement. `Promising` writes what is not settled yet: waits
+with their deadline, failed attempts, intents.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import ClassVar, NamedTuple
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple, Protocol, Self
 
 import apsw
 
@@ -46,15 +46,15 @@ class Checkpoint(Operation):
         self.rows = rows
 
     @classmethod
-    def apply(cls, connection: apsw.Connection, operations: Sequence[Operation]) -> None:
+    def apply(cls, connection: apsw.Connection, operations: Sequence[Self]) -> None:
         values: list[Value] = []
         for operation in operations:
-            for row in operation.rows:  # type: ignore[attr-defined]  # the writer gathers by class
+            for row in operation.rows:
                 values += row
         if SETTLE.run(connection, values) * 9 == len(values):
             return
         for operation in operations:
-            operation.result = all(_recorded(connection, row) for row in operation.rows)  # type: ignore[attr-defined]
+            operation.result = all(_recorded(connection, row) for row in operation.rows)
 
 
 def _recorded(connection: apsw.Connection, row: SettledRow) -> bool:
@@ -71,7 +71,9 @@ def _recorded(connection: apsw.Connection, row: SettledRow) -> bool:
 def settle(tx: Tx, rows: Sequence[SettledRow]) -> bool:
     """Settle steps inside a larger change; False if the execution lost the workflow."""
     values = [value for row in rows for value in row]
-    return SETTLE.run(tx.connection, values) == len(rows)
+    if SETTLE.run(tx.connection, values) == len(rows):
+        return True
+    return all(_recorded(tx.connection, row) for row in rows)
 
 
 class Promise(NamedTuple):
@@ -86,24 +88,64 @@ class Promise(NamedTuple):
     output: str | None = None
 
 
-PROMISE = """
+PROMISE = Wide(
+    9,
+    """
+    WITH v (workflow, fence, step, name, started_us, due_us, attempts, error, output) AS (VALUES {rows})
     INSERT INTO step (workflow, step, name, started_us, due_us, attempts, error, output)
-    SELECT ?1, ?3, ?4, ?5, ?6, ?7, ?8, ?9
-    WHERE EXISTS (SELECT 1 FROM workflow WHERE key = ?1 AND fence = ?2)
+    SELECT v.workflow, v.step, v.name, v.started_us, v.due_us, v.attempts, v.error, v.output FROM v
+    WHERE EXISTS (SELECT 1 FROM workflow WHERE workflow.key = v.workflow AND workflow.fence = v.fence)
     ON CONFLICT (workflow, step) DO UPDATE
-    SET due_us = excluded.due_us, attempts = excluded.attempts, error = excluded.error,
-        output = excluded.output
+    SET due_us = excluded.due_us, attempts = excluded.attempts, error = excluded.error, output = excluded.output
     WHERE step.completed_us IS NULL
-"""
+    """,
+)
 
 
-def promise(tx: Tx, workflow: int, fence: int, promises: Iterable[Promise]) -> bool:
-    """Write unsettled steps; False if the execution lost the workflow."""
-    kept = True
-    for row in promises:
-        tx.connection.execute(PROMISE, (workflow, fence, *row))
-        kept = kept and tx.connection.changes() == 1
-    return kept
+class Promising(Operation):
+    """Writes unsettled steps of one execution, after what it still has to record; `result` is False if it lost."""
+
+    __slots__ = ("fence", "key", "promises", "rows")
+    rank: ClassVar[int] = 12
+
+    def __init__(self, key: int, fence: int, promises: Sequence[Promise], rows: Sequence[SettledRow]) -> None:
+        super().__init__()
+        self.key = key
+        self.fence = fence
+        self.promises = promises
+        self.rows = rows
+
+    @classmethod
+    def apply(cls, connection: apsw.Connection, operations: Sequence[Self]) -> None:
+        settle_all(connection, operations)
+        values: list[Value] = []
+        for operation in operations:
+            operation.result = True
+            for promise in operation.promises:
+                values += (operation.key, operation.fence, *promise)
+        if PROMISE.run(connection, values) * 9 != len(values):
+            for operation in operations:
+                operation.result = has_fence(connection, operation.key, operation.fence)
+
+
+class HasRows(Protocol):
+    """Something that carries settled steps."""
+
+    @property
+    def rows(self) -> Sequence[SettledRow]: ...
+
+
+def settle_all(connection: apsw.Connection, operations: Sequence[HasRows]) -> None:
+    """Settle what operations carry; those that lost their workflow are found out by the operation itself."""
+    values = [value for operation in operations for row in operation.rows for value in row]
+    if values:
+        SETTLE.run(connection, values)
+
+
+def has_fence(connection: apsw.Connection, key: int, fence: int) -> bool:
+    """Whether the execution with this fence may still record."""
+    row = connection.execute("SELECT 1 FROM workflow WHERE key = ? AND fence = ?", (key, fence)).fetchone()
+    return row is not None
 
 
 class StepRow(NamedTuple):

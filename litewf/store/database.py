@@ -42,8 +42,7 @@ def check_sqlite() -> None:
 
 def open_writer(path: Path, durability: Durability) -> apsw.Connection:
     """A connection that writes; the file is created when missing."""
-    with translated(path, "open"):
-        connection = apsw.Connection(str(path), statementcachesize=300)
+    with _opened(path, 300) as connection:
         connection.transaction_mode = "IMMEDIATE"
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         _set(connection, path, "journal_mode", "wal")
@@ -58,9 +57,7 @@ def open_writer(path: Path, durability: Durability) -> apsw.Connection:
 
 def open_reader(path: Path) -> apsw.Connection:
     """A connection that cannot write."""
-    with translated(path, "open"):
-        flags = apsw.SQLITE_OPEN_READWRITE  # a WAL reader must be able to recover the WAL
-        connection = apsw.Connection(str(path), flags=flags, statementcachesize=100)
+    with _opened(path, 100, create=0) as connection:  # never read-only: a WAL reader must be able to recover the WAL
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         _set(connection, path, "wal_autocheckpoint", 0)
         _set(connection, path, "query_only", 1)
@@ -68,11 +65,46 @@ def open_reader(path: Path) -> apsw.Connection:
         return connection
 
 
+@contextmanager
+def _opened(path: Path, cached: int, create: int = apsw.SQLITE_OPEN_CREATE) -> Iterator[apsw.Connection]:
+    """A new connection, closed again when it cannot be set up."""
+    with translated(path, "open"):
+        try:
+            connection = apsw.Connection(
+                str(path), flags=apsw.SQLITE_OPEN_READWRITE | create, statementcachesize=cached
+            )
+        except apsw.Error:
+            raise
+        except Exception as error:  # the host program's code runs on every connection of the process
+            raise StoreError(
+                f"{path}: a function in apsw.connection_hooks raised {error!r}; fix or remove it"
+            ) from error
+        try:
+            _unhook(connection)
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+
+
+def _unhook(connection: apsw.Connection) -> None:
+    """Undo what the host program's apsw.connection_hooks did to a connection that is not its own."""
+    connection.row_trace = connection.exec_trace = connection.authorizer = None
+    connection.convert_binding = connection.convert_jsonb = None
+    connection.cursor_factory = apsw.Cursor
+    connection.set_commit_hook(None)
+    connection.set_rollback_hook(None)
+    connection.set_wal_hook(None)
+    connection.set_update_hook(None)
+    connection.set_progress_handler(None)
+    connection.set_busy_handler(None)
+
+
 def _common(connection: apsw.Connection, path: Path) -> None:
     _set(connection, path, "foreign_keys", 1)
     _set(connection, path, "temp_store", 2)
     _set(connection, path, "trusted_schema", 0)
-    _set(connection, path, "cache_size", -64_000)
+    _set(connection, path, "cache_size", -8_000)
     # closing must not checkpoint: only the writer does, under the turnstile
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
 

@@ -5,12 +5,12 @@ Each checks the fence: an execution that lost the workflow changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import ClassVar, NamedTuple, Self
 
 import apsw
 
-from litewf.store.checkpoints import SettledRow, settle
+from litewf.store.checkpoints import SettledRow, settle_all
 from litewf.store.operations import Operation, Tx
 from litewf.store.wide import Value, Wide, texts
 
@@ -63,24 +63,23 @@ class Finish(Operation):
         self.rows = rows  # records that were still buffered
 
     @classmethod
-    def apply(cls, connection: apsw.Connection, operations: Sequence[Operation]) -> None:
+    def apply(cls, connection: apsw.Connection, operations: Sequence[Self]) -> None:
+        settle_all(connection, operations)
         endings: list[Value] = []
         outcomes: list[Value] = []
         for operation in operations:
-            ending: Ending = operation.ending  # type: ignore[attr-defined]  # the writer gathers by class
+            ending: Ending = operation.ending
             endings += ending[:4]
             outcomes += (ending.key, ending.fence, ending.output, ending.error)
             operation.result = True
             operation.touched = (workflow_key(ending.id),)
-            if operation.rows:  # type: ignore[attr-defined]
-                settle(Tx(connection), operation.rows)  # type: ignore[attr-defined]
         finished = FINISH.run(connection, endings)
         if finished != len(operations):
             for operation in operations:
-                operation.result = _ended_so(connection, operation.ending)  # type: ignore[attr-defined]
+                operation.result = _ended_so(connection, operation.ending)
         OUTCOME.run(connection, outcomes)
-        if wake_waiters(connection, [operation.ending.id for operation in operations if operation.result]):  # type: ignore[attr-defined]
-            operations[0].touched += ("ready",)
+        if wake_waiters(connection, [operation.ending.id for operation in operations if operation.result]):
+            operations[0].touched = (*operations[0].touched, "ready")
 
 
 def _ended_so(connection: apsw.Connection, ending: Ending) -> bool:
@@ -125,49 +124,95 @@ class Awaited(NamedTuple):
     due_us: int | None = None
 
 
-class Parking(NamedTuple):
-    """An execution that leaves memory: what it still has to record, and everything that it waits for."""
-
-    key: int
-    fence: int
-    now_us: int
-    rows: Sequence[SettledRow]
-    waits: Sequence[Awaited]
-
-
-def park(tx: Tx, parking: Parking) -> bool | None:
-    """Leave memory until one of the waits is over; False if one is over already, None if the workflow is lost.
-
-    The check and the registration are one transaction, so no wake-up is lost in between.
+PARK = Wide(
+    4,
     """
-    if not owned(tx, parking.key, parking.fence):
-        return None
-    if _over(tx, parking):
-        return False
-    settle(tx, parking.rows)
-    dues = [wait.due_us for wait in parking.waits if wait.due_us is not None]
-    tx.connection.execute(
-        "UPDATE workflow SET phase = 'parked', owner = NULL, due_us = ?, updated_us = ? WHERE key = ?",
-        (min(dues, default=None), parking.now_us, parking.key),
-    )
-    tx.connection.executemany(
-        "INSERT INTO wait (workflow, step, name, waits, due_us) VALUES (?, ?, ?, ?, ?)",
-        [(parking.key, *wait) for wait in parking.waits],
-    )
-    tx.touch("due")
-    return True
+    WITH v (key, fence, due_us, now_us) AS (VALUES {rows})
+    UPDATE workflow SET phase = 'parked', owner = NULL, due_us = v.due_us, updated_us = v.now_us FROM v
+    WHERE workflow.key = v.key AND workflow.fence = v.fence AND workflow.phase = 'running'
+    """,
+)
+
+WAIT = Wide(
+    6,
+    """
+    WITH v (workflow, fence, step, name, waits, due_us) AS (VALUES {rows})
+    INSERT INTO wait (workflow, step, name, waits, due_us)
+    SELECT v.workflow, v.step, v.name, v.waits, v.due_us FROM v
+    WHERE EXISTS (SELECT 1 FROM workflow
+                  WHERE workflow.key = v.workflow AND workflow.fence = v.fence AND workflow.phase = 'parked')
+    """,
+)
 
 
-def _over(tx: Tx, parking: Parking) -> bool:
-    awaited = [wait.waits.partition(":")[2] for wait in parking.waits if wait.waits is not None]
-    if not awaited:
-        return False
-    finished = tx.connection.execute(
-        "SELECT 1 FROM carray(?) AS awaited LEFT JOIN workflow ON workflow.id = awaited.value"
-        " WHERE workflow.key IS NULL OR workflow.completed_us IS NOT NULL LIMIT 1",
-        (texts(awaited),),
+class Park(Operation):
+    """Leaves memory until one of the waits is over.
+
+    `result` is False if one is over already, and None if the workflow is lost. The check and the registration are one
+    transaction, so no wake-up is lost in between.
+    """
+
+    __slots__ = ("fence", "key", "now_us", "rows", "waits")
+    rank: ClassVar[int] = 25
+
+    def __init__(self, key: int, fence: int, now_us: int, rows: Sequence[SettledRow], waits: Sequence[Awaited]) -> None:
+        super().__init__()
+        self.key = key
+        self.fence = fence
+        self.now_us = now_us
+        self.rows = rows
+        self.waits = waits
+
+    @classmethod
+    def apply(cls, connection: apsw.Connection, operations: Sequence[Self]) -> None:
+        over = _ended_among(connection, {wait.waits for park in operations for wait in park.waits if wait.waits})
+        leaving = []
+        for park in operations:
+            park.result = not any(wait.waits in over for wait in park.waits)
+            if park.result:
+                leaving.append(park)
+        if leaving:
+            settle_all(connection, leaving)
+            _leave(connection, leaving)
+
+
+def _ended_among(connection: apsw.Connection, waits: Collection[str]) -> set[str]:
+    """Which of these waits are over: the workflow has ended, or is gone."""
+    if not waits:
+        return set()
+    ids = [wait.partition(":")[2] for wait in waits]
+    rows = connection.execute(
+        "SELECT awaited.value FROM carray(?) AS awaited LEFT JOIN workflow ON workflow.id = awaited.value"
+        " WHERE workflow.key IS NULL OR workflow.completed_us IS NOT NULL",
+        (texts(ids),),
+    )
+    return {workflow_key(str(row[0])) for row in rows}
+
+
+def _leave(connection: apsw.Connection, parks: Sequence[Park]) -> None:
+    rows: list[Value] = []
+    waits: list[Value] = []
+    dues = []
+    for park in parks:
+        due_us = min((wait.due_us for wait in park.waits if wait.due_us is not None), default=None)
+        rows += (park.key, park.fence, due_us, park.now_us)
+        for wait in park.waits:
+            waits += (park.key, park.fence, *wait)
+        if due_us is not None:
+            dues.append(due_us)
+    if PARK.run(connection, rows) != len(parks):
+        for park in parks:
+            park.result = True if _is_parked(connection, park) else None
+    WAIT.run(connection, waits)
+    if dues:
+        parks[0].touched = (f"due:{min(dues)}",)
+
+
+def _is_parked(connection: apsw.Connection, park: Park) -> bool:
+    row = connection.execute(
+        "SELECT 1 FROM workflow WHERE key = ? AND fence = ? AND phase = 'parked'", (park.key, park.fence)
     ).fetchone()
-    return finished is not None
+    return row is not None
 
 
 def release(tx: Tx, key: int, fence: int, executor: int, now_us: int) -> bool:

@@ -75,7 +75,7 @@ def starts_from(connection: apsw.Connection, key: int, start_step: int, several:
         f" AND (child IS NOT NULL OR name = ?) AND {NUMBER} >= ?",
         (key, several, start_step),
     )
-    return [(row[0], row[1]) for row in rows]  # type: ignore[misc]  # TEXT columns
+    return [(row[0], row[1]) for row in rows]
 
 
 def own_children(connection: apsw.Connection, key: int, ids: Sequence[str]) -> list[str]:
@@ -84,7 +84,7 @@ def own_children(connection: apsw.Connection, key: int, ids: Sequence[str]) -> l
         "SELECT id FROM workflow WHERE parent = ? AND completed_us IS NULL AND id IN (SELECT value FROM carray(?))",
         (key, texts(ids)),
     )
-    return [row[0] for row in rows]  # type: ignore[misc]  # a TEXT column
+    return [row[0] for row in rows]
 
 
 def rewind(tx: Tx, key: int, start_step: int, now_us: int) -> None:

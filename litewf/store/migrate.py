@@ -13,7 +13,7 @@ from pathlib import Path
 
 import apsw
 
-from litewf.errors import StoreVersionError
+from litewf.errors import StoreUnsupportedError, StoreVersionError
 from litewf.store.place import APPLICATION_ID
 from litewf.world import World
 
@@ -48,7 +48,13 @@ def migrate(connection: apsw.Connection, path: Path, world: World) -> None:
 
 def _version(connection: apsw.Connection, path: Path, newest: int) -> int:
     version = connection.pragma("user_version")
+    application = connection.pragma("application_id")
     assert isinstance(version, int)
+    if application != APPLICATION_ID and (application or version):  # the -wal may say so where the header did not
+        raise StoreUnsupportedError(
+            f"{path} belongs to another program (application_id {application:#x}, user_version {version}): give litewf"
+            " its own file"
+        )
     if version > newest:
         raise StoreVersionError(
             f"{path} was written by a newer litewf (schema {version}; this one knows {newest}); "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import apsw
 
@@ -39,7 +39,7 @@ class Operation:
 
     @classmethod
     @abstractmethod
-    def apply(cls, connection: apsw.Connection, operations: Sequence[Operation]) -> None:
+    def apply(cls, connection: apsw.Connection, operations: Sequence[Self]) -> None:
         """Write all of them; each gets its result."""
 
 
@@ -58,9 +58,8 @@ class Turn(Operation, Generic[R]):
         self.change = change
 
     @classmethod
-    def apply(cls, connection: apsw.Connection, operations: Sequence[Operation]) -> None:
+    def apply(cls, connection: apsw.Connection, operations: Sequence[Self]) -> None:
         for operation in operations:
-            assert isinstance(operation, Turn)
             before = connection.total_changes()
             tx = Tx(connection)
             try:

@@ -6,7 +6,7 @@ An id is a key: the first start with it creates the workflow, any later one find
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple, cast
+from typing import ClassVar, NamedTuple, Self, cast
 
 import apsw
 
@@ -83,12 +83,12 @@ class Start(Operation):
         return cast("list[Started]", self.result) if self.error is None and self.result is not None else []
 
     @classmethod
-    def apply(cls, connection: apsw.Connection, operations: Sequence[Operation]) -> None:
-        all_new = [new for operation in operations for new in operation.workflows]  # type: ignore[attr-defined]
+    def apply(cls, connection: apsw.Connection, operations: Sequence[Self]) -> None:
+        all_new = [new for operation in operations for new in operation.workflows]
         started = insert_workflows(connection, all_new)
         at = 0
         for operation in operations:
-            count = len(operation.workflows)  # type: ignore[attr-defined]  # the writer gathers by class
+            count = len(operation.workflows)
             operation.result = started[at : at + count]
             at += count
 

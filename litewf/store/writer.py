@@ -68,6 +68,7 @@ class Writer:
         self._gathered = False  # the writer thread was the last owner
         self._look_for_others = False  # somebody asked for foreign commits while the connection was in use
         self._others_committed = False
+        self._news = False  # the same, for `take_news`
         try:
             self._file = WriteConnection(path, durability, world, self._turnstile)
         except BaseException:
@@ -172,10 +173,15 @@ class Writer:
         changed, self._others_committed = self._others_committed, False
         return changed
 
+    def take_news(self) -> bool:
+        """After a commit, in its thread: whether another connection had committed before it."""
+        news, self._news = self._news, False
+        return news
+
     def _compare_versions(self) -> None:
         self._look_for_others = False
         if self._file.others_committed():
-            self._others_committed = True
+            self._others_committed = self._news = True
 
     @property
     def idle(self) -> bool:
@@ -244,10 +250,9 @@ class Writer:
         try:
             self._repair()
             with self._turnstile:
-                if self._look_for_others:
-                    self._compare_versions()
                 self._world.reach("commit.before")
                 self._write(group)
+                self._compare_versions()
                 self._world.reach("commit.after")
         except LitewfError as error:
             _fail(group, error)
@@ -275,7 +280,7 @@ class Writer:
         try:
             if _fits_one_statement(group):
                 committing = True  # it commits itself
-                Checkpoint.apply(connection, group)
+                Checkpoint.apply(connection, cast("list[Checkpoint]", group))
                 return
             connection.execute("BEGIN IMMEDIATE")
             group.sort(key=BY_RANK)

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from litewf.cli.benchmarks import rounds
+from litewf.cli.benchmarks.report import screen
 from tests.benchmarks import report
 from tests.benchmarks.catalog import WORKLOADS
 
@@ -23,7 +24,7 @@ def main() -> int:
     if options.json:
         print(report.as_json(results, options.rounds))
     else:
-        report.show(Console(), results, options.rounds)
+        report.show(screen(), results, options.rounds)
     return 0 if report.is_good(results) else 1
 
 

@@ -94,9 +94,9 @@ class Life:
         if self.death is not None:
             raise self.death
 
-    def start(self, workflow: Any, workflow_id: str, *args: Any) -> Any:
+    def start(self, workflow: Any, workflow_id: str, *args: Any, **options: Any) -> Any:
         """Start it unless it exists; the handle. Some other thread waits for the result."""
-        handle = self.engine.start_workflow(workflow.with_options(workflow_id=workflow_id), *args)
+        handle = self.engine.start_workflow(workflow.with_options(workflow_id=workflow_id, **options), *args)
         self.ledger.acknowledged.add(f"started {workflow_id}")
         caller = threading.Thread(target=_wait_for, args=(handle,), daemon=True)
         self._callers.append(caller)

@@ -28,6 +28,7 @@ class VirtualClock(litewf.Clock):
         self._engine: litewf.Engine | None = None
         self._limit_us = 0
         self._round = 0
+        self._dead = False
         self._woken = threading.Event()
         self.at_rest = False
 
@@ -60,6 +61,8 @@ class VirtualClock(litewf.Clock):
         self._round += 1
         self._limit_us = until_us
         self._woken.clear()
+        if self._dead:
+            return
         self._engine._running().dispatcher.poke()
         woken = self._woken.wait(PATIENCE_S)
         self._limit_us = 0
@@ -69,4 +72,5 @@ class VirtualClock(litewf.Clock):
 
     def interrupt(self) -> None:
         """Nothing more will settle: the engine has died."""
+        self._dead = True
         self._woken.set()

@@ -1,5 +1,6 @@
 """An engine that a test starts when its definitions are there, and starts again to see what recovery makes of them."""
 
+import faulthandler
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,17 @@ from typing import Any
 import pytest
 
 import litewf
-from .support import Flavor
+from .support import Flavor, IdleClock, Time
+
+STUCK_S = 60
+
+
+@pytest.fixture(autouse=True)
+def watchdog() -> Iterator[None]:
+    """A workflow that never ends would block its test for ever: show where, and give up."""
+    faulthandler.dump_traceback_later(STUCK_S, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -17,11 +28,17 @@ def flavor(request: pytest.FixtureRequest) -> Flavor:
 
 @pytest.fixture
 def launch(path: Path, registry: litewf.Registry) -> Iterator[Callable[..., litewf.Engine]]:
-    """Launch an engine on the test's file; options are those of Engine."""
+    """Launch an engine on the test's file; options are those of Engine.
+
+    It parks at every wait, and its clock jumps when it rests; `clock=None` is the real one.
+    """
     launched: list[litewf.Engine] = []
+    time = Time()
 
     def start(**options: Any) -> litewf.Engine:
-        engine = litewf.Engine(path, **{"registry": registry, **options})
+        clock = IdleClock(time)
+        engine = litewf.Engine(path, **{"registry": registry, "linger": 0, "clock": clock, **options})
+        clock.engine = engine
         engine.launch()
         launched.append(engine)
         return engine

@@ -10,7 +10,7 @@ import pytest
 
 import litewf
 
-from .support import Flavor
+from .support import NAP, Flavor
 
 Launch = Callable[..., litewf.Engine]
 REGISTRY = litewf.Registry()
@@ -24,7 +24,7 @@ class Shop:
 
     @REGISTRY.workflow
     def order(self, item: str) -> str:
-        litewf.sleep(0.001)
+        litewf.sleep(NAP)
         return self.pack(item)
 
     @REGISTRY.step
@@ -33,7 +33,7 @@ class Shop:
 
     @REGISTRY.workflow
     async def order_later(self, item: str) -> str:
-        await litewf.sleep_async(0.001)
+        await litewf.sleep_async(NAP)
         return await self.pack_later(item)
 
     @REGISTRY.step
@@ -43,7 +43,7 @@ class Shop:
     @REGISTRY.workflow
     @classmethod
     def open_all(cls, count: int) -> str:
-        litewf.sleep(0.001)
+        litewf.sleep(NAP)
         return cls.label(count)
 
     @REGISTRY.step
@@ -119,8 +119,8 @@ def test_the_plain_function_is_kept(registry: litewf.Registry) -> None:
     assert add.fn(1) == 3
     assert less.fn(1) == 0
     assert list(inspect.signature(add).parameters) == ["x", "y"]
-    assert Shop.open_all.fn(Shop, 2) == "Shop x2"
     assert Shop.close.fn("late") == "closed: late"
+    assert list(inspect.signature(Shop.open_all.fn).parameters) == ["cls", "count"]
     assert Shop.__dict__["pack"].fn(EU, "tea") == "tea from Lyon"
 
 
@@ -291,13 +291,13 @@ def test_methods_run_on_the_named_instance(launch: Launch) -> None:
 
 
 def test_methods_find_their_object_again_after_they_left_memory(launch: Launch) -> None:
-    engine = launch(registry=REGISTRY, linger=0)
+    engine = launch(registry=REGISTRY)
     assert engine.run_workflow(EU.order, "tea") == "tea from Lyon"
     assert engine.run_workflow(US.order_later, "tea") == "tea later from Boston"
 
 
 def test_class_and_static_methods_run(launch: Launch) -> None:
-    engine = launch(registry=REGISTRY, linger=0)
+    engine = launch(registry=REGISTRY)
     assert engine.run_workflow(Shop.open_all, 2) == "Shop x2"
     assert engine.run_workflow(Bakery.open_all, 3) == "Bakery x3"
     assert engine.run_workflow(EU.open_all, 4) == "Shop x4"

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import litewf
+from litewf.world import World
 
-from .support import LONG, Flavor, Gate, names
+from .support import LONG, NAP, Flavor, Gate, names
 
 Launch = Callable[..., litewf.Engine]
 
@@ -54,7 +55,7 @@ def test_calls_of_the_workflows_own_task_are_numbered_in_order(
     def order(do: Any) -> Any:
         yield do(charge)
         litewf.now()
-        yield do.sleep(0.001)
+        yield do.sleep(NAP)
         yield do.run_step(charge)
         handle = yield do.start_workflow(child)
         yield do.on(handle, "get_result")
@@ -62,7 +63,7 @@ def test_calls_of_the_workflows_own_task_are_numbered_in_order(
         litewf.uuid()
         return (yield do(charge))
 
-    engine = launch(linger=0)
+    engine = launch()
     handle = engine.start_workflow(order.with_options(workflow_id="o"))
     assert handle.get_result() == 5
     assert names(engine, "o") == [
@@ -102,10 +103,10 @@ def test_a_gather_of_two_step_branches_replays_the_same_whatever_finished_first(
     async def both() -> Any:
         before = await turns.quick("first")
         found = await asyncio.gather(slow(), fast())
-        await litewf.sleep_async(0.001)
+        await litewf.sleep_async(NAP)
         return [before, *found, await turns.quick("last")]
 
-    engine = launch(linger=0)
+    engine = launch()
     handle = engine.start_workflow(both.with_options(workflow_id="w"))
     assert handle.get_result() == ["first", ["a1", "a2"], ["b1", "b2"], "last"]
     assert turns.ended == ["first", "b1", "b2", "a1", "a2", "last"]
@@ -128,17 +129,17 @@ def test_a_task_group_and_tasks_within_tasks_replay_the_same(launch: Launch, reg
 
     async def other() -> str:
         await turns.quick("o1")
-        await litewf.sleep_async(0.001)
+        await litewf.sleep_async(NAP)
         return await turns.quick("o3")
 
     @registry.workflow
     async def grouped() -> Any:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(inner()), group.create_task(other())]
-        await litewf.sleep_async(0.001)
+        await litewf.sleep_async(NAP)
         return [task.result() for task in tasks]
 
-    engine = launch(linger=0)
+    engine = launch()
     handle = engine.start_workflow(grouped.with_options(workflow_id="w"))
     assert handle.get_result() == [["i3", "x", "y"], "o3"]
     assert sorted(turns.ended) == ["i1", "i3", "o1", "o3", "x", "y"]
@@ -156,10 +157,10 @@ def test_durable_calls_that_are_gathered_take_plain_numbers(launch: Launch, regi
         found = await asyncio.gather(turns.step("a", after="b"), turns.step("b", after="c"), turns.quick("c"))
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(turns.step("d", after="e")), group.create_task(turns.quick("e"))]
-        await litewf.sleep_async(0.001)
+        await litewf.sleep_async(NAP)
         return [*found, *[task.result() for task in tasks]]
 
-    engine = launch(linger=0)
+    engine = launch()
     handle = engine.start_workflow(many.with_options(workflow_id="w"))
     assert handle.get_result() == ["a", "b", "c", "d", "e"]
     assert turns.ended == ["c", "b", "a", "e", "d"]
@@ -181,7 +182,7 @@ def test_branches_that_sleep_for_different_times_park_together_and_go_on_apart(
     async def sleepers() -> Any:
         return await asyncio.gather(sleeper("a", 0.03), sleeper("b", 0.01), sleeper("c", 0))
 
-    engine = launch(linger=0)
+    engine = launch()
     handle = engine.start_workflow(sleepers)
     assert handle.get_result() == ["a2", "b2", "c2"]
     assert sorted(turns.ended) == ["a1", "a2", "b1", "b2", "c1", "c2"]
@@ -232,9 +233,9 @@ def test_a_replayed_call_yields_to_the_loop_once(launch: Launch, registry: litew
     @registry.workflow
     async def both() -> None:
         await asyncio.gather(branch("a"), branch("b"))
-        await litewf.sleep_async(0.001)
+        await litewf.sleep_async(NAP)
 
-    launch(linger=0).run_workflow(both)
+    launch().run_workflow(both)
     assert seen[6:] == ["a", "b"] * 3
 
 
@@ -245,7 +246,7 @@ def test_a_child_that_a_task_runs_takes_its_numbers_when_it_is_called(
     async def nothing() -> None:
         pass
 
-    @registry.workflow
+    @registry.workflow(name="child")
     async def child(x: int) -> int:
         await nothing()
         return x
@@ -256,10 +257,10 @@ def test_a_child_that_a_task_runs_takes_its_numbers_when_it_is_called(
         for _ in range(5):
             await nothing()
         other = asyncio.gather(child(2), child(3))
-        await litewf.sleep_async(0.001)
+        await litewf.sleep_async(NAP)
         return [await task, *await other]
 
-    engine = launch(linger=0)
+    engine = launch()
     handle = engine.start_workflow(parent.with_options(workflow_id="w"))
     assert handle.get_result() == [1, 2, 3]
     numbered = dict(names(engine, "w"))
@@ -293,7 +294,7 @@ def test_a_value_of_another_branch_is_durable_before_a_body_starts(
         litewf.uuid()
         await asyncio.gather(branch(), branch())
 
-    engine = launch(world=litewf.world.World(reach=reach))
+    engine = launch(world=World(reach=reach))
     engine.run_workflow(both.with_options(workflow_id="w"))
     assert seen == [["litewf.uuid"], ["litewf.uuid"]]
 
@@ -307,7 +308,7 @@ def test_queues_between_branches_work_while_others_wait(launch: Launch, registry
 
     async def produce(queue: asyncio.Queue[int | None]) -> None:
         for x in range(3):
-            await litewf.sleep_async(0.001)
+            await litewf.sleep_async(NAP)
             queue.put_nowait(await double(x))
         queue.put_nowait(None)
 
@@ -321,4 +322,4 @@ def test_queues_between_branches_work_while_others_wait(launch: Launch, registry
         await task
         return found
 
-    assert launch(linger=0).start_workflow(consume).get_result(timeout=5) == [0, 4, 8]
+    assert launch().run_workflow(consume) == [0, 4, 8]

@@ -10,7 +10,7 @@ import pytest
 
 import litewf
 
-from .support import Flavor, names
+from .support import NAP, Flavor, names
 
 Launch = Callable[..., litewf.Engine]
 
@@ -291,10 +291,10 @@ def test_run_step_runs_functions_of_the_other_kind(
     @flavor.workflow(registry)
     def mixed(do: Any) -> Any:
         first = yield do.run_step(step, 1)
-        yield do.sleep(0.001)
+        yield do.sleep(NAP)
         return first, (yield do.run_step(in_thread if flavor.is_async else on_loop, first))
 
-    engine = launch(linger=0)
+    engine = launch()
     handle = engine.start_workflow(mixed)
     assert handle.get_result() == (2, 3)
     assert [number for number, _ in names(engine, handle.workflow_id)] == ["1", "2", "3"]

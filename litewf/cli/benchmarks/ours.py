@@ -7,8 +7,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import apsw
-
 import litewf
 from litewf.cli.benchmarks import footprint, interrupted
 
@@ -108,27 +106,25 @@ def unfinished(path: Path, workflows: int, steps: int) -> dict[str, float]:
     return {}
 
 
-def asleep(path: Path, workflows: int = 100_000, rest: int = 10) -> dict[str, float]:
+def asleep(path: Path, workflows: int = 100_000, warm_up: int = 200_000, rest: int = 10) -> dict[str, float]:
     """Memory, threads and CPU of sleeping workflows; CPU is counted over `rest` seconds.
 
-    Not counted for each: a first batch, which costs what any workflow costs once, and what SQLite took meanwhile, its
-    cache of the file's pages, which is at most 64 MB and has nothing to do with who sleeps.
+    The first ones are not counted for each: they fill SQLite's cache of the file, which is at most 64 MB and has nothing
+    to do with who sleeps, and they leave behind what the most that are ever awake at a time need.
     """
     with litewf.Engine(path, registry=registry) as engine:
-        _send_to_sleep(engine, BATCH)
-        before, cached = footprint.settled(), apsw.memory_used()
-        for _ in range(workflows // BATCH):
-            _send_to_sleep(engine, BATCH)
-        figures = footprint.at_rest(before, workflows, rest)
-        cached_each = (apsw.memory_used() - cached) / workflows
-        return {**figures, "bytes_each": max(0.0, figures["bytes_each"] - cached_each), "cached_each": cached_each}
+        _send_to_sleep(engine, warm_up)
+        before = footprint.settled()
+        _send_to_sleep(engine, workflows)
+        return footprint.at_rest(before, workflows, rest)
 
 
 def _send_to_sleep(engine: litewf.Engine, workflows: int) -> None:
-    """Start one batch and keep no handle: what remains in memory is the engine's, until the last have parked."""
-    engine.start_workflows([(sleeper,)] * workflows)
-    for _ in range(workflows):
-        _fell_asleep.acquire()
+    """Start them in batches and keep no handle: what remains in memory is the engine's, until the last have parked."""
+    for _ in range(workflows // BATCH):
+        engine.start_workflows([(sleeper,)] * BATCH)
+        for _ in range(BATCH):
+            _fell_asleep.acquire()
 
 
 def _wait_for(handles: Sequence[litewf.WorkflowHandle[None]]) -> None:

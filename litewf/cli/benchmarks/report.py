@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
@@ -22,6 +23,11 @@ FAILED = "failed"
 PIPE_WIDTH = 160
 
 
+def screen() -> Console:
+    """The standard output; a pipe is wide enough for the table."""
+    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
 def show(console: Console, results: Sequence[Measured], rounds: int) -> None:
     """The table, then notes and failures."""
     lines = [_cells(measured, row) for measured in results for row in measured.workload.rows]
@@ -36,7 +42,7 @@ def show_table(console: Console, titles: Sequence[str], lines: Sequence[Sequence
         table.add_column(title, justify="left" if at < 2 else "right", no_wrap=True)
     for line in lines:
         table.add_row(*line)
-    console.print(table, width=None if console.is_terminal else PIPE_WIDTH)
+    console.print(table)
 
 
 def say(console: Console, lines: Iterator[str]) -> None:

@@ -39,7 +39,7 @@ def bench(
     if json_:
         typer.echo(report.as_json(results, rounds_))
     else:
-        report.show(Console(), results, rounds_)
+        report.show(report.screen(), results, rounds_)
     if any(measured.failures for measured in results):
         raise typer.Exit(1)
 

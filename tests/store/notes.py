@@ -1,0 +1,28 @@
+"""The smallest thing to write: a note."""
+
+from collections.abc import Callable
+
+from litewf.store.operations import Turn, Tx
+from litewf.store.store import Store
+
+
+def insert(text: str) -> Callable[[Tx], str]:
+    """A change that adds one note; the same note twice violates a constraint."""
+
+    def change(tx: Tx) -> str:
+        tx.connection.execute("INSERT INTO note VALUES (?)", (text,))
+        return text
+
+    return change
+
+
+def note(text: str) -> Turn[str]:
+    return Turn(insert(text))
+
+
+def write(store: Store, text: str) -> None:
+    store.writer.turn(insert(text))
+
+
+def notes(store: Store) -> set[str]:
+    return {text for (text,) in store.read(lambda connection: connection.execute("SELECT text FROM note").fetchall())}

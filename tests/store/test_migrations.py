@@ -1,0 +1,210 @@
+"""From any older file to the schema of this code, or not at all."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import apsw
+import pytest
+from disk import FULL, Disk
+
+import litewf
+from litewf.store import migrate as migrating
+from litewf.store.mailboxes import deliver
+from litewf.store.place import APPLICATION_ID
+from litewf.store.store import Store
+from litewf.world import World
+
+NEXT = """
+ALTER TABLE store ADD COLUMN motto TEXT;
+CREATE TABLE later (key INTEGER PRIMARY KEY, what TEXT NOT NULL) STRICT;
+INSERT INTO later (what) SELECT store_id FROM store;
+UPDATE store SET motto = 'new';
+"""
+LAUNCH = """
+import sys, litewf
+sys.stdin.readline()
+with litewf.Engine(sys.argv[1], registry=litewf.Registry()) as engine:
+    print(engine.list_workflows(), flush=True)
+"""
+
+
+def launch(path: Path) -> None:
+    with litewf.Engine(path, registry=litewf.Registry()):
+        pass
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in directory.iterdir() if not file.name.endswith("-shm")}
+
+
+def schema(path: Path) -> tuple[object, list[tuple[str, str]]]:
+    connection = apsw.Connection(str(path))
+    try:
+        tables = connection.execute("SELECT name, coalesce(sql, '') FROM sqlite_schema ORDER BY name").fetchall()
+        return connection.pragma("user_version"), tables
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def two_migrations(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = (*migrating.migrations(), NEXT)
+    monkeypatch.setattr(migrating, "migrations", lambda: both)
+    monkeypatch.setattr("litewf.store.store.migrations", lambda: both)
+
+
+def test_a_new_file_says_whose_it_is_and_which_schema_it_has(path: Path) -> None:
+    launch(path)
+    connection = apsw.Connection(str(path))
+    assert connection.pragma("application_id") == APPLICATION_ID
+    assert connection.pragma("user_version") == len(migrating.migrations())
+    connection.close()
+
+
+def test_an_older_file_is_brought_up_to_date_with_its_data(path: Path, request: pytest.FixtureRequest) -> None:
+    launch(path)
+    request.getfixturevalue("two_migrations")
+    launch(path)
+    connection = apsw.Connection(str(path))
+    rows = connection.execute("SELECT store_id, motto, what FROM store, later").fetchall()
+    assert connection.pragma("user_version") == 2
+    connection.close()
+    assert len(rows) == 1
+    assert rows[0][0] == rows[0][2]
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_migration_that_is_interrupted_at_any_write_leaves_a_whole_schema(
+    path: Path, disk: Disk, request: pytest.FixtureRequest, fresh: bool
+) -> None:
+    launch(path)
+    whole = [(0, []), schema(path)]
+    template = contents(path.parent)
+    request.getfixturevalue("two_migrations")
+    launch(path)
+    whole.append(schema(path))
+    met = set()
+    for at in range(1, 200):
+        for file in path.parent.iterdir():
+            file.unlink()
+        for name, data in {}.items() if fresh else template.items():
+            (path.parent / name).write_bytes(data)
+        disk.fail("write", "-wal", FULL, at=at, times=10_000)
+        with pytest.raises(litewf.StoreFullError):
+            launch(path)
+        disk.heal()
+        assert schema(path) in whole
+        met.add(whole.index(schema(path)))
+        if 2 in met:
+            break
+    assert met == ({0, 1, 2} if fresh else {1, 2})
+
+
+def test_a_migration_whose_process_dies_inside_it_is_begun_anew(path: Path) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(point: str) -> None:
+        if point.startswith("migration"):
+            raise Killed
+
+    with pytest.raises(Killed):
+        Store(path, "full", World(reach=die), deliver)
+    launch(path)
+    assert schema(path)[0] == len(migrating.migrations())
+
+
+def test_processes_that_launch_on_a_new_file_at_once_all_succeed(path: Path) -> None:
+    root = str(Path(litewf.__file__).parents[1])
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", LAUNCH, str(path)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": root}, text=True,
+        )
+        for _ in range(4)
+    ]  # fmt: skip
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    outcomes = [child.communicate(timeout=30) for child in children]
+    assert outcomes == [("[]\n", "")] * 4
+    connection = apsw.Connection(str(path))
+    assert connection.execute("SELECT count(*) FROM store").get == 1
+    connection.close()
+
+
+def test_a_file_of_a_newer_litewf_is_refused_byte_for_byte_untouched(path: Path) -> None:
+    launch(path)
+    connection = apsw.Connection(str(path))
+    connection.pragma("user_version", 999)
+    connection.close()
+    before = contents(path.parent)
+    with pytest.raises(litewf.StoreVersionError, match=r"newer litewf.*999"):
+        launch(path)
+    assert contents(path.parent) == before
+
+
+def test_a_newer_schema_that_is_only_in_the_wal_is_refused_untouched(path: Path) -> None:
+    launch(path)
+    connection = apsw.Connection(str(path))
+    connection.wal_autocheckpoint(0)
+    connection.pragma("user_version", 999)
+    before = contents(path.parent)
+    with pytest.raises(litewf.StoreVersionError, match=r"newer litewf.*999"):
+        launch(path)
+    assert contents(path.parent) == before
+    connection.close()
+
+
+@pytest.mark.parametrize("in_wal", [True, False])
+def test_a_file_of_another_program_is_refused_untouched(path: Path, in_wal: bool) -> None:
+    connection = apsw.Connection(str(path))
+    connection.pragma("journal_mode", "wal")
+    connection.execute("CREATE TABLE theirs (x)").fetchall()
+    connection.wal_checkpoint()
+    connection.wal_autocheckpoint(0)
+    connection.pragma("application_id", 0x12345678)
+    connection.pragma("user_version", 1)
+    if not in_wal:
+        connection.close()
+    before = contents(path.parent)
+    with pytest.raises(litewf.StoreUnsupportedError, match=r"another program"):
+        launch(path)
+    assert {name: text for name, text in contents(path.parent).items() if "-turn" not in name and "-next" not in name} == before
+    connection.close()
+
+
+def test_a_plain_database_with_a_table_of_the_same_name_is_refused_with_its_data(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute("CREATE TABLE workflow (mine); INSERT INTO workflow VALUES (1)").fetchall()
+    connection.close()
+    with pytest.raises(litewf.StoreError, match=r"set up.*workflow"):
+        launch(path)
+    connection = apsw.Connection(str(path))
+    assert connection.execute("SELECT mine FROM workflow").fetchall() == [(1,)]
+    assert connection.pragma("user_version") == 0
+    connection.close()
+
+
+def test_litewf_moves_into_a_plain_database_beside_the_tables_of_its_user(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute("CREATE TABLE mine (x); INSERT INTO mine VALUES (7)").fetchall()
+    connection.close()
+    with litewf.Engine(path, registry=litewf.Registry()) as engine:
+        assert engine.query("SELECT x FROM mine") == [(7,)]
+
+
+def test_every_table_is_strict_and_every_index_is_partial_or_unique(path: Path) -> None:
+    launch(path)
+    connection = apsw.Connection(str(path))
+    lax = [name for name, strict in connection.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'")
+           if not strict and not name.startswith("sqlite_")]  # fmt: skip
+    whole = [sql for (sql,) in connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")
+             if " WHERE " not in sql and "UNIQUE" not in sql]  # fmt: skip
+    connection.close()
+    assert lax == []
+    assert [sql.split()[2] for sql in whole] == ["wait_workflow"]  # the wait table holds unfinished work only
