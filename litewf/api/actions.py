@@ -17,6 +17,7 @@ from litewf.engine.execution import FRAME, Branch, Execution, TransactionFrame
 from litewf.engine.requests import Flow, Read
 from litewf.errors import UsageError
 from litewf.store.operations import Turn, Tx
+from litewf.store.transactions import in_transaction
 
 if TYPE_CHECKING:
     import apsw
@@ -81,7 +82,7 @@ class HasRuntime(Protocol):
 
 def _frame(runtime: Runtime, action: Action[Any]) -> Branch | None:
     frame = FRAME.get()
-    if type(frame) is TransactionFrame:
+    if type(frame) is TransactionFrame or in_transaction():
         raise UsageError(f"{action.what}() was called inside a transaction, which may only use its connection")
     if type(frame) is not Branch:
         return None

@@ -18,6 +18,7 @@ from litewf.engine import commands, maintenance, starting, views
 from litewf.engine.requests import Blocking, Flow
 from litewf.engine.starting import StartRequest
 from litewf.records import Status, StepInfo, WorkflowFilter, WorkflowStatus
+from litewf.store import queries
 from litewf.store.transactions import Connection, Parameters
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ class WorkflowOperations:
         self, chosen: WorkflowFilter | None = None, /, **filters: Unpack[FilterOptions]
     ) -> Action[list[WorkflowStatus]]:
         """The workflows that match a WorkflowFilter, or its fields as keywords, in the order of their creation."""
+        if chosen is not None and filters:
+            raise TypeError("give list_workflows a WorkflowFilter or keywords, not both")
         found = WorkflowFilter(**filters) if chosen is None else chosen
         return query("list_workflows", lambda runtime: views.workflows(runtime, found))
 
@@ -188,7 +191,7 @@ class WorkflowOperations:
 
     def _query(self, sql: str, parameters: Parameters = ()) -> Action[list[tuple[Any, ...]]]:
         """The rows of a read-only query on this file."""
-        return query("query", lambda _: lambda connection: connection.execute(sql, parameters).fetchall())
+        return query("query", lambda _: lambda connection: queries.query(connection, sql, parameters))
 
     def _backup(self, path: str | Path) -> Action[Path]:
         """Copy the file as it is now to `path`, which must not exist, while everything goes on."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from litewf.api.handle import WorkflowHandle
+from litewf.api.workflow import check_arguments
 from litewf.durations import Duration, duration_us, moment_us, optional_duration_us
 from litewf.engine import calls, flows, patches, results, starting
 from litewf.engine.calls import DurableCall
@@ -135,7 +136,7 @@ def _candidate(execution: Execution, wait: object) -> Candidate:
         return Candidate(spec.workflow_id, flows.as_promise(record))
     now_us = execution.runtime.now_us()
     due_us = spec.due(now_us)
-    return Candidate(spec.workflow_id, None if due_us is None else Promise(wait.number, spec.name, now_us, due_us))
+    return Candidate(spec.workflow_id, None if due_us is None else Promise(wait.number, spec.name, execution.now_us(), due_us))
 
 
 # --- values -------------------------------------------------------------------------------------------------------
@@ -151,7 +152,7 @@ def _value(name: str, make: Callable[[Execution], T]) -> T:
 
 def now() -> datetime:
     """The time in UTC; replay sees the same."""
-    return _value("now", lambda execution: cast("datetime", moment(execution.runtime.now_us())))
+    return _value("now", lambda execution: cast("datetime", moment(execution.now_us())))
 
 
 def random() -> float:
@@ -195,9 +196,14 @@ def continue_as_new(*args: Any, **kwargs: Any) -> NoReturn:
     branch = calls.any_branch("continue_as_new")
     execution = branch.execution
     execution.check()
+    check_arguments(execution.definition.fn, args, kwargs, bound=execution.receiver is not None)
     text, *arguments = starting.encode_input(execution.runtime, execution.receiver, args, kwargs)
-    execution.over = ContinueAsNew(text, cast("tuple[Sequence[Any], Mapping[str, Any]]", tuple(arguments)))
-    raise execution.over
+    if branch is execution.main:
+        execution.check_all_replayed()
+        execution.check()
+    raise execution.stop_with(
+        ContinueAsNew(text, cast("tuple[Sequence[Any], Mapping[str, Any]]", tuple(arguments)))
+    )
 
 
 # --- context ------------------------------------------------------------------------------------------------------

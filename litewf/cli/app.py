@@ -14,6 +14,7 @@ app = typer.Typer(
     name="litewf",
     help="Durable execution for Python in one SQLite file.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
 )

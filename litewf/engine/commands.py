@@ -126,6 +126,11 @@ def delete(_runtime: Runtime, workflow_id: str) -> Callable[[Tx], None]:
 
     def change(tx: Tx) -> None:
         workflow = found(tx, workflow_id)
+        if workflow.owner is not None and workflow.status == "CANCELLED":
+            raise WorkflowStateError(
+                f"workflow {workflow_id!r} ({workflow.name}) was cancelled, but a step body of it still runs; delete it"
+                " when that has ended"
+            )
         if workflow.status in {"PENDING", "ENQUEUED", "DELAYED"} or workflow.owner is not None:
             raise WorkflowStateError(
                 f"workflow {workflow_id!r} ({workflow.name}) has not ended ({workflow.status}); cancel it first"

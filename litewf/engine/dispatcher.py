@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from litewf.engine.peers import Peers
 from litewf.errors import LitewfError, StoreError, WorkflowTimeoutError
 from litewf.store import cancelling, claims
+from litewf.store.claims import HeldCount
 from litewf.store.operations import Tx
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Dispatcher:
         self._next_due_us: int | None = 0  # 0: not read yet
         self._peers_at = 0.0
         self._self_at = 0.0
+        self._launching = True  # not all that was ready at the launch has been claimed
         self._stopping = False
         self._poked = False
         self._asleep_until_us = 0
@@ -178,10 +181,13 @@ class Dispatcher:
             self._ready = False
             now_us = runtime.now_us()
             claimed = runtime.store.writer.turn(lambda tx: claims.claim(tx, runtime.able, room, now_us))  # noqa: B023
-            for workflow_id, reason in claimed.held:
-                LOG.warning("workflow %r is held: %s", workflow_id, reason)
+            if not self._launching:
+                _warn_of(claimed.held)
             runtime.take_over(claimed.workflows)
             self._ready = self._ready or claimed.more
+        if self._launching and not self._stopping:
+            self._launching = False
+            _warn_at_launch(runtime.store.read(claims.held_summary))
 
     def _look_after(self) -> None:
         """Locks, the file itself, and what could not be given back."""
@@ -194,8 +200,27 @@ class Dispatcher:
                 self._runtime.lose(error)
                 self._stopping = True
                 return
-            self._runtime.giving_back.run_once()
         if now >= self._peers_at:
             self._peers_at = now + PEERS_S
+            self._runtime.giving_back.run_once()
             if self._peers.look():
                 self._ready = True
+
+
+def _warn_of(held: Sequence[tuple[str, str]]) -> None:
+    """One line for each reason, however many workflows it holds."""
+    by_reason: dict[str, list[str]] = {}
+    for workflow_id, reason in held:
+        by_reason.setdefault(reason, []).append(workflow_id)
+    for reason, ids in by_reason.items():
+        others = f" and {len(ids) - 1} others are" if len(ids) > 1 else " is"
+        LOG.warning("workflow %r%s held: %s", ids[0], others, reason)
+
+
+def _warn_at_launch(held: Sequence[HeldCount]) -> None:
+    """What no engine goes on with must not go unnoticed: count it and say why."""
+    if held:
+        count = sum(one.workflows for one in held)
+        LOG.warning("%s held, nothing here runs what is: %s; list_workflows(held=True) shows it",
+                    "1 workflow is" if count == 1 else f"{count} workflows are",
+                    "; ".join(f"{one.workflows} of {one.name!r}: {one.reason}" for one in held))  # fmt: skip

@@ -27,7 +27,7 @@ def durable(
     record = recorded(execution, number, name)
     if record is not None and record.completed_us is not None:
         return (yield from replay(execution, record))
-    serializer, started_us = execution.runtime.serializer, execution.runtime.now_us()
+    serializer, started_us = execution.runtime.serializer, execution.now_us()
 
     def turn(tx: Tx) -> Any:
         if not owned(tx, execution.key, execution.fence):
@@ -60,7 +60,7 @@ def recorded_read(execution: Execution, number: str, name: str, query: Callable[
     record = recorded(execution, number, name)
     if record is not None and record.completed_us is not None:
         return (yield from replay(execution, record))
-    started_us = execution.runtime.now_us()
+    started_us = execution.now_us()
     serializer = execution.runtime.serializer
     try:
         answer = yield from write(execution, Read(query))

@@ -32,7 +32,6 @@ class Execution:
         "branches",
         "buffered",
         "busy",
-        "created_us",
         "deadline_us",
         "decisions",
         "definition",
@@ -42,6 +41,8 @@ class Execution:
         "key",
         "kwargs",
         "last_recorded",
+        "latest_us",
+        "loaded_us",
         "main",
         "over",
         "parking",
@@ -88,9 +89,10 @@ class Execution:
         self.task: asyncio.Task[Any] | None = None
         self.stoppable: Collection[asyncio.Task[Any]] = ()  # running bodies that a cancel stops
         self.decisions: Mapping[str, bool] = NO_DECISIONS  # of patches
-        self.created_us = 0
+        self.latest_us = 0  # the last time of this run: from its creation, or recorded
         self.deadline_us: int | None = None
-        self.replayed_us = 0  # how long the last replay took
+        self.loaded_us = 0
+        self.replayed_us = 0  # how long the replay took
         self.user: str | None = None
         self.roles: tuple[str, ...] = ()
         self.version: str | None = None
@@ -102,6 +104,23 @@ class Execution:
             numbers = [int(number) for number in records if number.isdecimal()]
             self.last_recorded = max(numbers, default=0)
             self.replaying = True
+            self.loaded_us = self.runtime.now_us()
+            self.latest_us = max(self.latest_us, *(row.completed_us or row.started_us for row in records.values()))
+
+    def now_us(self) -> int:
+        """The time to record: when the clock is set back, the times of one run stand still until it has caught up.
+
+        When something is due is a matter of the clock alone.
+        """
+        now_us = self.runtime.now_us()
+        if now_us > self.latest_us:
+            self.latest_us = now_us
+        return self.latest_us
+
+    def caught_up(self) -> None:
+        """The first call that is not recorded: all that was has been replayed."""
+        self.replaying = False
+        self.replayed_us = max(self.runtime.now_us() - self.loaded_us, 0)
 
     def end(self, why: Why, detail: str = "") -> NoReturn:
         """This execution is over, from here and from all its other durable calls."""
@@ -109,11 +128,15 @@ class Execution:
 
     def stop(self, why: Why, detail: str = "") -> Unwind:
         """End the execution without raising here: its waits wake and raise; the first reason counts."""
+        return self.stop_with(Unwind(why, detail))
+
+    def stop_with(self, over: Unwind) -> Unwind:
+        """End the execution for this reason, unless there was another before."""
         if self.over is None:
-            self.over = Unwind(why, detail)
+            self.over = over
             self.runtime.stopping(self)
             self.runtime.notifier.wake(list(self.waits))
-            if why == "cancelled":
+            if over.why == "cancelled":
                 for task in tuple(self.stoppable):
                     task.get_loop().call_soon_threadsafe(task.cancel)
         return self.over
@@ -123,6 +146,12 @@ class Execution:
         self.stoppable = {*self.stoppable, task}
         if self.over is not None and self.over.why == "cancelled":
             task.cancel()
+
+    def check_all_replayed(self) -> None:
+        """Hold the workflow if its code ends although more calls of it are recorded."""
+        if self.over is None and self.main.count < self.last_recorded:
+            number = self.main.count + 1
+            self.stop("held", f"step {number} is recorded, but the code now ends before it makes that call")
 
     def check(self) -> None:
         """Raise if the execution is over."""
@@ -140,9 +169,16 @@ class Execution:
         identity = (self.key, self.id, self.fence + 1, self.generation + 1)
         following = Execution(self.runtime, self.definition, identity, args, kwargs)
         following.receiver = self.receiver
-        following.created_us, following.deadline_us = self.created_us, self.deadline_us
+        following.latest_us, following.deadline_us = self.latest_us, self.deadline_us
         following.user, following.roles, following.version = self.user, self.roles, self.version
         return following
+
+    def dissolve(self) -> None:
+        """Let go of what refers back to this, so that its memory is free without a garbage collection."""
+        del self.main
+        self.task = None
+        if self.over is not None:
+            self.over.__traceback__ = self.over.__context__ = None
 
     def poke(self) -> None:
         """Let a wait whose linger has passed look whether the execution may park now."""
@@ -204,7 +240,11 @@ class Branch:
 
     def fork(self) -> Branch:
         """The branch of a task that this one starts now."""
-        return Branch(self.execution, f"{self.next_number()}.")
+        number = self.next_number()
+        record = self.execution.records.get(number)
+        if record is not None:
+            self.execution.stop("held", f"step {number} is recorded as {record.name!r}, but the code now starts a task")
+        return Branch(self.execution, f"{number}.")
 
     @property
     def beyond_records(self) -> bool:

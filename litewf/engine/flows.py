@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from litewf.definitions import StepDefinition
 from litewf.engine.execution import Execution, StepFrame
@@ -17,6 +17,7 @@ from litewf.engine.requests import REPLAYED, Blocking, Call, Flow, Read, Wait
 from litewf.engine.signals import Unwind
 from litewf.errors import (
     EngineClosedError,
+    SerializationError,
     StepRetriesExceededError,
     StepUncertainError,
     StoreError,
@@ -30,7 +31,7 @@ from litewf.store.operations import Operation, Turn, Tx
 
 R = TypeVar("R")
 LOG = logging.getLogger("litewf")
-AGAIN_US = 250_000  # between attempts to write what could not be written
+AGAIN_US = 100_000  # between attempts to write what could not be written
 INTENT = '"intent"'  # the output of an unsettled step whose body may have begun
 
 
@@ -51,7 +52,10 @@ def recorded(execution: Execution, number: str, name: str) -> StepRow | None:
     """What is recorded under a number; the name must be the one that the code calls now."""
     record = execution.records.get(number)
     if record is None:
-        execution.replaying = False
+        if execution.replaying:
+            execution.caught_up()
+        if f"{number}.1" in execution.records:
+            execution.end("held", f"step {number}.1 is recorded, but the code now calls {name!r} as step {number}")
     elif record.name != name:
         execution.end("held", f"step {number} is recorded as {record.name!r}, but the code now calls {name!r}")
     return record
@@ -80,7 +84,7 @@ def row(
     execution: Execution, number: str, name: str, started_us: int, output: str | None, error: str | None = None
 ) -> SettledRow:
     """A settled step of this execution."""
-    now_us = execution.runtime.now_us()
+    now_us = execution.now_us()
     return (execution.key, execution.fence, number, name, output, error, 1, started_us, now_us)
 
 
@@ -104,7 +108,7 @@ def write_again(
     while isinstance(request, Operation) and (isinstance(error, StoreFullError) or type(request) is Checkpoint):
         try:
             yield Wait((), runtime.now_us() + AGAIN_US)
-            request.error = None
+            request.error = request.mailbox = None
             return (yield request)
         except (StoreError, EngineClosedError) as again:
             error = again
@@ -167,7 +171,7 @@ def value(execution: Execution, number: str, name: str, make: Callable[[], objec
     if record is not None and record.output is not None:
         return serializer.decode(record.output)
     text, copy = serializer.encode(make())
-    execution.buffered.append(row(execution, number, name, execution.runtime.now_us(), text))
+    execution.buffered.append(row(execution, number, name, execution.now_us(), text))
     return copy
 
 
@@ -178,16 +182,14 @@ def step(
     execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
 ) -> Flow[Any]:
     """Run a body unless its outcome is recorded; record the outcome."""
-    record = execution.records.get(number) if execution.records else None
-    if record is not None or execution.replaying:
-        record = recorded(execution, number, definition.name)
-        if record is not None and record.completed_us is not None:
-            return (yield from replay(execution, record))
+    record = recorded(execution, number, definition.name) if execution.records else None
+    if record is not None and record.completed_us is not None:
+        return (yield from replay(execution, record))
     if execution.buffered or execution.unconfirmed:
         yield from flush(execution)
     if not definition.once or record is not None:
         return (yield from Attempts(execution, number, definition, args, kwargs, record).run())
-    frame = StepFrame(execution, number, definition.name, 1, execution.runtime.now_us())
+    frame = StepFrame(execution, number, definition.name, 1, execution.now_us())
     result: Any = None
     try:
         result = yield Call(frame, definition, args, kwargs)
@@ -217,7 +219,7 @@ def settled_step(
     execution: Execution, frame: StepFrame, output: str | None, error: str | None, attempts: int
 ) -> Checkpoint:
     """The record of a step, with what is buffered."""
-    now_us = execution.runtime.now_us()
+    now_us = execution.now_us()
     settled = (
         execution.key, execution.fence, frame.number, frame.name, output, error, attempts, frame.started_us, now_us,
     )  # fmt: skip
@@ -265,10 +267,11 @@ class Attempts:
         self.args = args
         self.kwargs = kwargs
         self.serializer = execution.runtime.serializer
-        self.started_us = execution.runtime.now_us() if record is None else record.started_us
+        self.started_us = execution.now_us() if record is None else record.started_us
         self.done = 0 if record is None else record.attempts
         self.due_us = None if record is None else record.due_us
         self.uncertain = record is not None and record.output == INTENT
+        self.exhausted = False
         self.errors: list[BaseException] = []
         if record is not None and record.error is not None:
             texts = self.serializer.decode(record.error)
@@ -282,38 +285,31 @@ class Attempts:
             failure: BaseException
             try:
                 result = yield from self._attempt()
-                output, result = self.serializer.encode(result)
             except Exception as raised:  # noqa: BLE001 - the outcome of user code
                 failure = raised
             except BaseException as raised:  # noqa: BLE001 - the outcome of user code
                 failure = not_an_outcome(self.execution, self._frame(), raised)
             else:
-                yield from settle_step(self.execution, self._frame(), output, None, self.counted)
-                return result
+                return (yield from self._succeed(result))
+            self.done += 1
             self.errors.append(failure)
             if not self._may_retry(failure):
-                yield from self._fail(failure)
+                yield from self._fail(self._final(failure))
             self._schedule_retry()
-            yield from promised(self.execution, [self._promise()])
-
-    @property
-    def counted(self) -> int:
-        """Attempts as they are recorded: the only one may have been cut off before it was counted."""
-        return max(self.done, 1)
+            yield from promised(self.execution, [self._promise(INTENT if self.uncertain else None)])
 
     def _frame(self) -> StepFrame:
-        return StepFrame(self.execution, self.number, self.definition.name, self.done, self.started_us)
+        return StepFrame(self.execution, self.number, self.definition.name, self.done + 1, self.started_us)
 
     def _attempt(self) -> Flow[Any]:
-        uncertain, self.uncertain = self.uncertain, False
-        if uncertain:
+        if self.uncertain:
             result = yield from self._ask_what_happened()
+            self.uncertain = False
             if result is not NOT_DONE:
                 return result
         if self.definition.on_uncertain != "rerun":
             yield from promised(self.execution, [self._promise(INTENT)])
         self.execution.check()
-        self.done += 1
         return (yield Call(self._frame(), self.definition, self.args, self.kwargs))
 
     def _ask_what_happened(self) -> Flow[Any]:
@@ -329,12 +325,28 @@ class Attempts:
             " on_uncertain a probe"
         )
 
+    def _succeed(self, result: object) -> Flow[Any]:
+        try:
+            output, copy = self.serializer.encode(result)
+        except SerializationError as refused:  # the body has done its work: it must not run again for this
+            self.done += 1
+            yield from self._fail(refused)
+        yield from settle_step(self.execution, self._frame(), output, None, self.done + 1)
+        return copy
+
     def _may_retry(self, failure: BaseException) -> bool:
-        if self.done > self.definition.policy.max_retries or not isinstance(failure, Exception):
+        """Whether to try again; `exhausted` tells whether it is only for want of retries that not."""
+        policy = self.definition.policy
+        if not policy.max_retries or not isinstance(failure, Exception) or isinstance(failure, StepUncertainError):
             return False
-        if isinstance(failure, StepUncertainError):
+        try:
+            accepted = policy.accepts(failure)
+        except Exception as broken:  # noqa: BLE001 - a predicate is user code
+            broken.__cause__ = broken.__cause__ or failure
+            self.errors[-1] = broken
             return False
-        return self.definition.policy.accepts(failure)
+        self.exhausted = accepted and self.done > policy.max_retries
+        return accepted and not self.exhausted
 
     def _schedule_retry(self) -> None:
         runtime = self.execution.runtime
@@ -347,22 +359,25 @@ class Attempts:
         return Promise(self.number, self.definition.name, self.started_us, self.due_us, self.done, errors, output)
 
     def _wait_until_due(self) -> Flow[None]:
-        if self.due_us is not None and not self.uncertain:
+        if self.due_us is not None:
             yield from until(self.execution, self._promise(), self.due_us)
         self.due_us = None
 
-    def _fail(self, failure: BaseException) -> Flow[None]:
-        policy = self.definition.policy
-        if policy.max_retries and self.done > policy.max_retries:
-            exceeded = StepRetriesExceededError(
-                f"step {self.number} ({self.definition.name}) of {self.execution.label} failed on each of its"
-                f" {self.done} attempts; the last error was {type(failure).__name__}: {failure}",
-                list(self.errors),
-            )
-            exceeded.__cause__ = failure
-            failure = exceeded
+    def _final(self, failure: BaseException) -> BaseException:
+        """What the workflow gets when there is no further attempt."""
+        if not self.exhausted:
+            return self.errors[-1]
+        exceeded = StepRetriesExceededError(
+            f"step {self.number} ({self.definition.name}) of {self.execution.label} failed on each of its"
+            f" {self.done} attempts; the last error was {type(failure).__name__}: {failure}",
+            list(self.errors),
+        )
+        exceeded.__cause__ = failure
+        return exceeded
+
+    def _fail(self, failure: BaseException) -> Flow[NoReturn]:
         error, copy = self.serializer.encode_error(failure)
-        yield from settle_step(self.execution, self._frame(), None, error, self.counted)
+        yield from settle_step(self.execution, self._frame(), None, error, self.done)
         raise copy
 
 
@@ -384,7 +399,7 @@ def sleep(execution: Execution, number: str, due: Callable[[int], int]) -> Flow[
         yield from replay(execution, record)
         return
     now_us = execution.runtime.now_us()
-    kept = Promise(number, name, now_us, due(now_us)) if record is None else as_promise(record)
+    kept = Promise(number, name, execution.now_us(), due(now_us)) if record is None else as_promise(record)
     assert kept.due_us is not None
     if record is None and kept.due_us > now_us:
         yield from promised(execution, [kept])

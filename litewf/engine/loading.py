@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ from litewf.store.claims import Claimed
 
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
+
+LOG = logging.getLogger("litewf")
+LONG = 1000  # recorded steps from which replaying them at each wake-up earns a warning
 
 
 def load(runtime: Runtime, workflows: Sequence[Claimed]) -> list[Execution]:
@@ -31,6 +35,10 @@ def load(runtime: Runtime, workflows: Sequence[Claimed]) -> list[Execution]:
         execution.user = user
         execution.roles = tuple(json.loads(roles)) if roles else ()
         execution.load(records[workflow.key])
+        if len(execution.records) >= LONG and workflow.key not in runtime.warned_long:
+            runtime.warned_long.add(workflow.key)
+            LOG.warning("%s replays %d recorded steps each time it wakes; let a long loop end with continue_as_new()",
+                        execution.label, len(execution.records))  # fmt: skip
         loaded.append(execution)
     return loaded
 
@@ -43,7 +51,7 @@ def _execution(runtime: Runtime, workflow: Claimed, text: str) -> Execution:
     definition = runtime.registry.workflows[workflow.name]
     execution = Execution(runtime, definition, identity, given["args"], given["kwargs"])
     execution.receiver = given.get("self")
-    execution.created_us = workflow.created_us
+    execution.latest_us = workflow.created_us
     execution.deadline_us = workflow.deadline_us
     execution.version = workflow.application_version
     return execution

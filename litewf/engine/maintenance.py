@@ -6,10 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import apsw
-
 from litewf.errors import StoreUnsupportedError
-from litewf.store import managing, place
+from litewf.store import backups, managing, place
 from litewf.store.operations import Tx
 
 if TYPE_CHECKING:
@@ -24,15 +22,10 @@ def backup(runtime: Runtime, path: str | os.PathLike[str]) -> Path:
     if target.exists():
         raise StoreUnsupportedError(f"{target} exists already; a backup never overwrites")
     place.check(target, create=True, header=False, newest=0)
-
-    def copy(connection: apsw.Connection) -> None:
-        connection.pragma("query_only", 0)  # VACUUM INTO writes, though not to this file
-        try:
-            connection.execute("VACUUM INTO ?", (str(target),))
-        finally:
-            connection.pragma("query_only", 1)
-
-    runtime.store.read(copy)
+    try:
+        runtime.store.read(lambda connection: backups.copy(connection, target))
+    except FileExistsError as error:
+        raise StoreUnsupportedError(f"{target} was created meanwhile; a backup never overwrites") from error
     return target
 
 

@@ -19,7 +19,7 @@ def patch(branch: Branch, name: str) -> bool:
     if decided is None:
         decided = branch.beyond_records
         number = f"{branch.prefix}{branch.count + 1}:{name}"
-        settled = row(execution, number, NAME, execution.runtime.now_us(), "true" if decided else "false")
+        settled = row(execution, number, NAME, execution.now_us(), "true" if decided else "false")
         execution.buffered.append(settled)
         execution.decide(name, decided)
     return decided

@@ -183,7 +183,7 @@ def keep(execution: Execution, number: str, name: str, limit: Limit, record: Ste
     if record is not None:
         return as_promise(record)
     now_us = execution.runtime.now_us()
-    kept = Promise(number, name, now_us, limit.due(now_us))
+    kept = Promise(number, name, execution.now_us(), limit.due(now_us))
     if limit.timeout_us:
         yield from promised(execution, [kept])
         execution.check()

@@ -36,8 +36,8 @@ def run_in_thread(execution: Execution) -> None:
     runtime = execution.runtime
     token = FRAME.set(execution.main)
     execution.main.owner = threading.get_ident()
+    result, failure = None, None
     try:
-        result, failure = None, None
         try:
             result = bound(execution)(*execution.args, **execution.kwargs)
         except BaseException as raised:  # noqa: BLE001 - judged below
@@ -46,16 +46,18 @@ def run_in_thread(execution: Execution) -> None:
     except Unwind:
         runtime.keep_unreleased(execution)
     finally:
+        del failure  # its traceback holds this frame
         FRAME.reset(token)
         runtime.ended(execution)
+        execution.dissolve()
 
 
 async def run_on_loop(execution: Execution) -> None:
     """Run an async workflow in this task."""
     runtime = execution.runtime
     execution.main.owner = execution.task = asyncio.current_task()
+    result, failure = None, None
     try:
-        result, failure = None, None
         try:
             result = await bound(execution)(*execution.args, **execution.kwargs)
         except BaseException as raised:  # noqa: BLE001 - judged below
@@ -68,7 +70,9 @@ async def run_on_loop(execution: Execution) -> None:
     except Unwind:
         runtime.keep_unreleased(execution)
     finally:
+        del failure  # its traceback holds this frame
         runtime.ended(execution)
+        execution.dissolve()
 
 
 class _Driven:
@@ -103,10 +107,7 @@ def judge(execution: Execution, result: object, failure: BaseException | None) -
         execution.over = failure
     if execution.over is None and failure is not None and execution.runtime.loops.is_cancelling(failure):
         execution.stop("closing")  # the caller's loop is ending
-    if execution.over is None and execution.main.count < execution.last_recorded:
-        execution.stop(
-            "held", f"step {execution.main.count + 1} is recorded, but the code now ends before it makes that call"
-        )
+    execution.check_all_replayed()
     if execution.over is None:
         yield from _finish(execution, result, failure)
     else:
@@ -140,7 +141,7 @@ def _finish(execution: Execution, result: object, failure: BaseException | None)
     if failure is not None:
         error = serializer.encode_error(failure)[0]
     status = "SUCCESS" if failure is None else "ERROR"
-    ending = Ending(execution.key, execution.fence, status, execution.runtime.now_us(), execution.id, output, error)
+    ending = Ending(execution.key, execution.fence, status, execution.now_us(), execution.id, output, error)
     if not (yield from write(execution, Finish(ending, execution.take_buffered()))):
         yield from _release(execution)
 

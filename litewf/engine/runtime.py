@@ -39,7 +39,7 @@ from litewf.world import World, boot_token
 
 R = TypeVar("R")
 LOG = logging.getLogger("litewf")
-MOST_ACTIVE = 10_000  # executions in memory
+MOST_ACTIVE = 5_000  # executions in memory
 MOST_LINGERING = 1_000  # of them waiting, before they park without a linger
 NEVER_US = 1 << 62
 REPLAY_FACTOR = 20  # a wait lingers at least this many times as long as its last replay took
@@ -83,6 +83,7 @@ class Runtime:
         self._waiting_outside: dict[Wait, None] = {}
         self.giving_back = GivingBack(self)
         self._none_active = threading.Condition()
+        self.warned_long: set[int] = set()  # workflows whose long history was mentioned
         self._shutting_down = threading.Lock()
         self._shut_down = threading.Event()
         self.store = Store(settings.path, settings.durability, settings.world, self._after_commit)
@@ -464,8 +465,8 @@ class Runtime:
         try:
             self.store.writer.turn(lambda tx: executors.unregister(tx, executor, now_us), patience_s=timeout_s)
         except LitewfError as error:
-            if self.closed_because is None:
-                LOG.warning("litewf could not give its workflows back: %s; the next engine recovers them", error)
+            self.store.die_with_lock()
+            LOG.warning("litewf could not give its workflows back: %s; the next engine recovers them", error)
         if self._active:
             labels = ", ".join(execution.label for execution in list(self._active.values())[:3])
             LOG.warning("litewf shut down while %d step bodies were still running (%s); their outcomes are not"

@@ -261,7 +261,7 @@ def first_execution(runtime: Runtime, prepared: Prepared, started: Started) -> E
     identity = (started.key, new.id, FIRST_FENCE, 1)
     execution = Execution(runtime, prepared.request.definition, identity, prepared.args, prepared.kwargs)
     execution.receiver = prepared.request.receiver
-    execution.created_us = new.created_us
+    execution.latest_us = new.created_us
     execution.deadline_us = new.deadline_us
     execution.user = new.authenticated_user
     execution.roles = tuple(json.loads(new.authenticated_roles)) if new.authenticated_roles else ()

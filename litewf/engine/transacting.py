@@ -24,7 +24,7 @@ def transaction(
     if execution.buffered or execution.unconfirmed:
         yield from flush(execution)
     runtime = execution.runtime
-    frame = TransactionFrame(execution, number, definition.name, 1, runtime.now_us())
+    frame = TransactionFrame(execution, number, definition.name, 1, execution.now_us())
 
     def body(connection: Connection) -> tuple[str, object]:
         token = FRAME.set(frame)
@@ -34,12 +34,9 @@ def transaction(
             FRAME.reset(token)
 
     def seal(tx: Tx, result: tuple[str, object]) -> bool:
-        now_us = runtime.now_us()
-        kept = settle(
-            tx,
-            [(execution.key, execution.fence, number, frame.name, result[0], None, 1, frame.started_us, now_us)],
-        )
-        return kept
+        now_us = execution.now_us()
+        row = (execution.key, execution.fence, number, frame.name, result[0], None, 1, frame.started_us, now_us)
+        return settle(tx, [row])
 
     label = f"step {number} ({definition.name}) of {execution.label}"
     transactions = runtime.store.transactions

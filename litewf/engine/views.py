@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import apsw
 
-from litewf.durations import moment_us
+from litewf.engine.filters import conditions, page_of
 from litewf.engine.results import given_id, not_found
 from litewf.errors import SerializationError
 from litewf.records import Status, StepInfo, Waiting, WorkflowFilter, WorkflowInput, WorkflowStatus
 from litewf.serialization import Opaque, Serializer
 from litewf.store import checkpoints, managing, reading
 from litewf.store.endings import Awaited
-from litewf.store.reading import Page, StatusRow, Where
+from litewf.store.reading import StatusRow
 from litewf.world import moment
 
 if TYPE_CHECKING:
@@ -84,43 +84,6 @@ def _order(step: str) -> tuple[tuple[int, str], ...]:
     """'4.10' after '4.9': numbers compare as numbers."""
     parts = step.replace(":", ".").split(".")
     return tuple((int(part), "") if part.isdecimal() else (0, part) for part in parts)
-
-
-def conditions(chosen: WorkflowFilter) -> Where:
-    """A filter as SQL conditions."""
-    where = Where()
-    where.among("w.id", chosen.workflow_ids)
-    if chosen.workflow_id_prefix:
-        where.add("w.id >= ? AND w.id < ?", chosen.workflow_id_prefix, chosen.workflow_id_prefix + "\U0010ffff")
-    where.among("w.status", _several(chosen.status))
-    where.among("w.name", _several(chosen.name))
-    if chosen.held is not None:
-        where.add("w.phase = 'held'" if chosen.held else "w.phase IS NOT 'held'")
-    for field, condition in (
-        ("start_time", "w.created_us >="), ("end_time", "w.created_us <"),
-        ("completed_after", "w.completed_us >="), ("completed_before", "w.completed_us <"),
-    ):  # fmt: skip
-        value = getattr(chosen, field)
-        where.compare(condition, None if value is None else moment_us(value, field))
-    where.compare("r.authenticated_user =", chosen.user)
-    where.compare("w.application_version =", chosen.application_version)
-    where.compare("e.label =", chosen.executor_id)
-    where.compare("parent.id =", chosen.parent_id)
-    where.compare("r.forked_from =", chosen.forked_from)
-    for name, value in (chosen.attributes or {}).items():
-        where.add("json_extract(r.attributes, '$.' || json_quote(?)) IS ?", name, value)
-    return where
-
-
-def page_of(chosen: WorkflowFilter) -> Page:
-    for field, value in (("limit", chosen.limit), ("offset", chosen.offset)):
-        if value is not None and (value < 0 or type(value) is not int):
-            raise ValueError(f"{field} must be a whole number, 0 or more, not {value!r}")
-    return Page(chosen.limit, chosen.offset, chosen.sort_desc, chosen.load_input, chosen.load_output)
-
-
-def _several(value: str | Sequence[str] | None) -> Sequence[str] | None:
-    return [value] if isinstance(value, str) else value
 
 
 def _status(serializer: Serializer, row: StatusRow, waits: Sequence[Awaited]) -> WorkflowStatus:

@@ -51,7 +51,7 @@ class Claimed(NamedTuple):
 
 CLAIM = """
     UPDATE workflow SET phase = 'running', owner = ?, fence = fence + 1, due_us = NULL, updated_us = ?,
-                        started_us = coalesce(started_us, ?)
+                        started_us = coalesce(started_us, max(?, created_us))
     WHERE key IN (SELECT key FROM workflow WHERE phase = 'ready'
                       AND key NOT IN (SELECT value FROM carray(?)) AND name NOT IN (SELECT value FROM carray(?))
                   ORDER BY key LIMIT ?)

@@ -27,6 +27,7 @@ Durability = Literal["full", "normal"]
 BUSY_TIMEOUT_MS = 10_000  # for foreign tools; litewf's own writers queue at the turnstile
 OLDEST_SQLITE = (3, 51, 3)  # before, a reset of the WAL may corrupt the file
 WITHDRAWN_SQLITE = (3, 52, 0)
+WRITER_CACHE_KB, READER_CACHE_KB = 8_000, 2_000  # of each connection; the system caches the file as well
 SYNCHRONOUS = {"normal": 1, "full": 2}
 
 
@@ -48,7 +49,7 @@ def open_writer(path: Path, durability: Durability) -> apsw.Connection:
         _set(connection, path, "journal_mode", "wal")
         _set(connection, path, "synchronous", SYNCHRONOUS[durability])
         _set(connection, path, "wal_autocheckpoint", 0)
-        _common(connection, path)
+        _common(connection, path, WRITER_CACHE_KB)
         if sys.platform == "darwin":  # there, fsync alone leaves data in the drive's cache
             _set(connection, path, "fullfsync", 1)
             _set(connection, path, "checkpoint_fullfsync", 1)
@@ -61,7 +62,7 @@ def open_reader(path: Path) -> apsw.Connection:
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         _set(connection, path, "wal_autocheckpoint", 0)
         _set(connection, path, "query_only", 1)
-        _common(connection, path)
+        _common(connection, path, READER_CACHE_KB)
         return connection
 
 
@@ -100,11 +101,11 @@ def _unhook(connection: apsw.Connection) -> None:
     connection.set_busy_handler(None)
 
 
-def _common(connection: apsw.Connection, path: Path) -> None:
+def _common(connection: apsw.Connection, path: Path, cache_kb: int) -> None:
     _set(connection, path, "foreign_keys", 1)
     _set(connection, path, "temp_store", 2)
     _set(connection, path, "trusted_schema", 0)
-    _set(connection, path, "cache_size", -8_000)
+    _set(connection, path, "cache_size", -cache_kb)
     # closing must not checkpoint: only the writer does, under the turnstile
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
 

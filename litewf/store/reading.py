@@ -9,7 +9,7 @@ from typing import NamedTuple
 import apsw
 
 from litewf.store.endings import Awaited
-from litewf.store.wide import integers, marks, texts
+from litewf.store.wide import integers, texts
 
 
 class StatusRow(NamedTuple):
@@ -66,7 +66,7 @@ class Where:
 
     def among(self, column: str, values: Sequence[str] | None) -> None:
         if values is not None:
-            self.add(f"{column} IN ({marks(values)})", *values)
+            self.add(f"{column} IN (SELECT value FROM carray(?))", texts(values))
 
     def compare(self, column_and_operator: str, value: object) -> None:
         if value is not None:

@@ -94,6 +94,11 @@ class Store:
         if self.lock is not None:
             self.lock.drop()
 
+    def die_with_lock(self) -> None:
+        """Let peers see a death: this engine still has a row in the file."""
+        if self.lock is not None:
+            self.lock.drop()
+
     def _let_go(self) -> None:
         if self.lock is not None:
             self.lock.release()

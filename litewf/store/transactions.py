@@ -36,9 +36,19 @@ REFUSED = {
     apsw.SQLITE_DETACH: "DETACH",
     apsw.SQLITE_PRAGMA: "PRAGMA",
 }
-WRITES = frozenset({apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE, apsw.SQLITE_DROP_TABLE,
-                    apsw.SQLITE_ALTER_TABLE, apsw.SQLITE_CREATE_INDEX, apsw.SQLITE_CREATE_TRIGGER,
-                    apsw.SQLITE_DROP_INDEX})  # fmt: skip
+NAMED_SECOND = frozenset({apsw.SQLITE_ALTER_TABLE, apsw.SQLITE_CREATE_INDEX, apsw.SQLITE_DROP_INDEX,
+                          apsw.SQLITE_CREATE_TRIGGER, apsw.SQLITE_CREATE_TEMP_TRIGGER})  # fmt: skip
+WRITES = NAMED_SECOND | {apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE, apsw.SQLITE_DROP_TABLE,
+                         # a temporary table or view of the same name would hide litewf's own
+                         apsw.SQLITE_CREATE_TEMP_TABLE, apsw.SQLITE_CREATE_TEMP_VIEW}  # fmt: skip
+
+
+_here = threading.local()
+
+
+def in_transaction() -> bool:
+    """Whether this thread runs a user's transaction, on whichever file: it must not ask any engine for anything."""
+    return getattr(_here, "running", False)
 
 
 class Connection:
@@ -84,7 +94,6 @@ class Transactions:
         self._connection: apsw.Connection | None = None
         self._guarding = False
         self._refusal: str | None = None
-        self._runner: int | None = None
 
     def run(
         self, body: Callable[[Connection], R], seal: Callable[[Tx, R], bool] | None = None, label: str = "transact"
@@ -93,15 +102,15 @@ class Transactions:
 
         `seal` returns False when the execution has lost its workflow: then nothing is kept.
         """
-        if self._runner == threading.get_ident():
+        if in_transaction():
             raise UsageError("a transaction was started inside a transaction; use the connection that is open")
         with self._writer.exclusive() as turnstile, turnstile:
-            self._runner = threading.get_ident()
+            _here.running = True
             began = time.monotonic()
             try:
                 return self._transact(body, seal)
             finally:
-                self._runner = None
+                _here.running = False
                 if time.monotonic() - began > LONG_S:
                     LOG.warning("%s kept all other writers waiting for %.0f ms; keep transactions short, and do"
                                 " slow work before", label, (time.monotonic() - began) * 1000)  # fmt: skip
@@ -135,7 +144,7 @@ class Transactions:
 
     def _execute(self, connection: apsw.Connection, sql: str) -> None:
         try:
-            connection.execute(sql)
+            connection.execute(sql, can_cache=False)  # else a user's COMMIT would find this one, authorized already
         except apsw.Error as error:
             failure = translate(error, self._path, "write", connection)
             if unknown_outcome(error, connection):
@@ -151,7 +160,7 @@ class Transactions:
     def _rollback(self, connection: apsw.Connection) -> None:
         try:
             if connection.in_transaction:
-                connection.execute("ROLLBACK")
+                connection.execute("ROLLBACK", can_cache=False)
         except apsw.Error:
             self._fail()
 
@@ -174,11 +183,9 @@ class Transactions:
         if not self._guarding:
             return apsw.SQLITE_OK
         what = REFUSED.get(action)
-        if what is None and action in WRITES:
-            table = second if action in {apsw.SQLITE_CREATE_INDEX, apsw.SQLITE_DROP_INDEX, apsw.SQLITE_CREATE_TRIGGER,
-                                         apsw.SQLITE_ALTER_TABLE} else first  # fmt: skip
-            if table in OWN_TABLES:
-                what = f"changing litewf's table {table!r}"
+        table = second if action in NAMED_SECOND else first
+        if what is None and action in WRITES and table is not None and table.lower() in OWN_TABLES:
+            what = f"changing litewf's table {table!r}"
         if what is None:
             return apsw.SQLITE_OK
         self._refusal = f"{what} is not allowed inside a transaction: litewf begins and commits it"

@@ -51,8 +51,3 @@ def integers(values: Iterable[int]) -> object:
 def texts(values: Sequence[str]) -> object:
     """Texts as a table; an empty one cannot be bound, so it holds a text that is no name and no id."""
     return apsw.carray(tuple(values) or ("",))
-
-
-def marks(values: Sequence[object]) -> str:
-    """Question marks for an IN list."""
-    return ",".join("?" * len(values))

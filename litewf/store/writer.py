@@ -65,7 +65,6 @@ class Writer:
         self._unchecked = 0  # transactions since the size of the WAL was looked at
         self._dead: BaseException | None = None
         self._exclusive = 0  # threads that wait to use another connection
-        self._gathered = False  # the writer thread was the last owner
         self._look_for_others = False  # somebody asked for foreign commits while the connection was in use
         self._others_committed = False
         self._news = False  # the same, for `take_news`
@@ -137,7 +136,6 @@ class Writer:
                 self._owned = True
             finally:
                 self._exclusive -= 1
-        self._gathered = False
         try:
             self._repair()
             yield self._turnstile

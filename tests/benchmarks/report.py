@@ -38,9 +38,7 @@ def show(console: Console, results: Sequence[Measured], rounds: int) -> None:
 
 def as_json(results: Sequence[Measured], rounds: int) -> str:
     """What `litewf bench --json` has, and each goal."""
-    workloads = {
-        measured.workload.name: {**report.record(measured), "goals": _goals(measured)} for measured in results
-    }
+    workloads = {measured.workload.name: {**report.record(measured), "goals": _goals(measured)} for measured in results}
     return json.dumps({"machine": machine(), "rounds": rounds, "workloads": workloads}, indent=2)
 
 
@@ -95,7 +93,7 @@ def _outcome(measured: Measured, row: Row, verdict: Verdict) -> str:
 
 
 def _ratio(value: float, of: str | None) -> str:
-    return f"{value:.3g}× {of}" if of in (DBOS, DBOS_WAL) else f"{100 * value:.3g} % of {of}"
+    return f"{value:.3g} x {of}" if of in (DBOS, DBOS_WAL) else f"{100 * value:.3g} % of {of}"
 
 
 def _reached(measured: Measured, row: Row, of: str | None) -> float | None:

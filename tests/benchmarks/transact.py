@@ -94,9 +94,7 @@ def sequence_sync(path: Path, steps: int = 2_000, wal: int = 0) -> dict[str, flo
 
 def recovery(path: Path, workflows: int = 1_000, steps: int = 10, wal: int = 0) -> dict[str, float]:
     """Seconds from launch until every workflow of a killed process is done."""
-    interrupted.leave_unfinished(
-        __name__, "unfinished", path, {"workflows": workflows, "steps": steps, "wal": wal}
-    )
+    interrupted.leave_unfinished(__name__, "unfinished", path, {"workflows": workflows, "steps": steps, "wal": wal})
     with _configured(path, wal):
         began = time.perf_counter()
         DBOS.launch()
@@ -110,9 +108,7 @@ def unfinished(path: Path, workflows: int, steps: int, wal: int) -> dict[str, fl
 
     async def start() -> None:
         DBOS.launch()
-        await asyncio.gather(
-            *(DBOS.start_workflow_async(steps_and_one_more, steps) for _ in range(workflows))
-        )
+        await asyncio.gather(*(DBOS.start_workflow_async(steps_and_one_more, steps) for _ in range(workflows)))
         await asyncio.Event().wait()
 
     with _configured(path, wal):
@@ -174,9 +170,7 @@ def _configured(path: Path, wal: int) -> Iterator[None]:
 async def _run_async(workflows: int, steps: int) -> dict[str, float]:
     DBOS.launch()
     began = time.perf_counter()
-    handles = await asyncio.gather(
-        *(DBOS.start_workflow_async(steps_in_turn_async, steps) for _ in range(workflows))
-    )
+    handles = await asyncio.gather(*(DBOS.start_workflow_async(steps_in_turn_async, steps) for _ in range(workflows)))
     await asyncio.gather(*(handle.get_result() for handle in handles))
     return _rate(workflows * steps, time.perf_counter() - began)
 

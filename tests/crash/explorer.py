@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-
 import litewf
 from tests.crash.invariants import Image
 from tests.crash.ledger import Ledger
@@ -156,5 +155,3 @@ def every(_point: int) -> Iterator[int | None]:
 def derived(point: int) -> Iterator[int | None]:
     """One point of each recovery, another one each time, so that all of them have their turn."""
     yield 1 + (point * 7) % 29
-
-

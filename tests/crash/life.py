@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import litewf
-from tests.crash.ledger import Ledger, Receipt
-from tests.crash.virtual_clock import FOREVER_US, Time, VirtualClock
 from litewf.engine.signals import Unwind
 from litewf.world import Entropy, World
+from tests.crash.ledger import Ledger, Receipt
+from tests.crash.virtual_clock import FOREVER_US, Time, VirtualClock
 
 JOIN_S = 5.0
 

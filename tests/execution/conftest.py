@@ -10,7 +10,7 @@ import pytest
 import litewf
 from .support import Flavor, IdleClock, Time
 
-STUCK_S = 60
+STUCK_S = 15
 
 
 @pytest.fixture(autouse=True)

@@ -161,3 +161,10 @@ class Gate:
 def names(engine: litewf.Engine, workflow_id: str) -> list[tuple[str, str]]:
     """Number and name of everything that a workflow recorded."""
     return [(step.step_id, step.name) for step in engine.list_steps(workflow_id)]
+
+
+def until(check: Callable[[], object]) -> None:
+    """Wait until something is true that nothing tells of."""
+    never = threading.Event()
+    while not check():
+        never.wait(0.001)

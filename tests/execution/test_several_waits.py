@@ -63,7 +63,7 @@ def test_a_choice_stays_when_another_one_has_ended_meanwhile(
 ) -> None:
     gate = Gate()
 
-    @flavor.step(registry)
+    @registry.step
     def stop() -> None:
         gate.wait()
 

@@ -59,7 +59,8 @@ def _steps(name: str, kind: str) -> Workload:
             LITEWF: Call(f"{HERE}.ours", name, sizes, quick),
         },
         rows=(Row(name, "rate", "steps/s"),),
-        note=f"{{workflows:,}} {kind} workflows of {{steps}} no-op steps started at once; raw: rows in 1,000-row transactions",
+        note=f"{{workflows:,}} {kind} workflows of {{steps}} no-op steps started at once;"
+        " raw: rows in 1,000-row transactions",
     )
 
 
@@ -86,14 +87,17 @@ WORKLOADS = (
             LITEWF: Call(f"{HERE}.ours", "recovery", {"workflows": 1_000, "steps": 10}, {"workflows": 100}),
         },
         rows=(Row("recovery", "seconds", "s"),),
-        note="{workflows:,} workflows with {steps} finished steps and one to do, killed; from launch until all are done",
+        note="{workflows:,} workflows with {steps} finished steps and one to do, killed;"
+        " from launch until all are done",
     ),
     Workload(
         name="asleep",
         calls={
             LITEWF: Call(
-                f"{HERE}.ours", "asleep",
-                {"workflows": 100_000, "warm_up": 200_000, "rest": 10}, {"workflows": 3_000, "warm_up": 2_000, "rest": 1},
+                f"{HERE}.ours",
+                "asleep",
+                {"workflows": 100_000, "warm_up": 50_000, "rest": 10},
+                {"workflows": 3_000, "warm_up": 2_000, "rest": 1},
             ),
         },
         rows=(
@@ -103,7 +107,7 @@ WORKLOADS = (
             Row("asleep: CPU", "cpu_percent", "%"),
         ),
         note="{workflows:,} async workflows asleep for an hour, at rest, after {warm_up:,} others that have filled"
-        " SQLite's cache of the file (64 MB); the process's memory and threads in all",
+        " SQLite's cache of the file; the process's memory and threads in all",
         most_rounds=1,
     ),
     Workload(

@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-GLANCE = 0.5
+GLANCE = 0.25
 STEADY_GLANCES = 4
 PATIENCE = 120.0
 

@@ -106,10 +106,10 @@ def unfinished(path: Path, workflows: int, steps: int) -> dict[str, float]:
     return {}
 
 
-def asleep(path: Path, workflows: int = 100_000, warm_up: int = 200_000, rest: int = 10) -> dict[str, float]:
+def asleep(path: Path, workflows: int = 100_000, warm_up: int = 50_000, rest: int = 10) -> dict[str, float]:
     """Memory, threads and CPU of sleeping workflows; CPU is counted over `rest` seconds.
 
-    The first ones are not counted for each: they fill SQLite's cache of the file, which is at most 64 MB and has nothing
+    The first ones are not counted for each: they fill SQLite's cache of the file, which has a fixed size and nothing
     to do with who sleeps, and they leave behind what the most that are ever awake at a time need.
     """
     with litewf.Engine(path, registry=registry) as engine:

@@ -24,14 +24,15 @@ PRAGMAS: tuple[tuple[str, int], ...] = (
     ("foreign_keys", 1),
     ("temp_store", 2),
     ("trusted_schema", 0),
-    ("cache_size", -64_000),
+    ("cache_size", -8_000),
     *((("fullfsync", 1), ("checkpoint_fullfsync", 1)) if sys.platform == "darwin" else ()),
 )
 
 WORKFLOWS = """
     WITH RECURSIVE n (key) AS (SELECT 1 UNION ALL SELECT key + 1 FROM n WHERE key < ?1)
     INSERT INTO workflow (key, id, name, status, phase, fence, created_us, updated_us, started_us)
-    SELECT key, printf('01980000-0000-7000-8000-%012x', key), 'steps_in_turn', 'PENDING', 'running', 1, ?2, ?2, ?2 FROM n
+    SELECT key, printf('01980000-0000-7000-8000-%012x', key), 'steps_in_turn', 'PENDING', 'running', 1, ?2, ?2, ?2
+    FROM n
 """
 STEP = """
     INSERT INTO step (workflow, step, name, output, error, attempts, started_us, completed_us)

@@ -18,7 +18,7 @@ from litewf.cli.benchmarks.catalog import LITEWF, RAW, Row
 from litewf.cli.benchmarks.rounds import Measured
 
 TITLES = ("workload", "unit", RAW, LITEWF, "litewf / raw")
-MISSING = "–"
+MISSING = "-"
 FAILED = "failed"
 PIPE_WIDTH = 160
 
@@ -94,7 +94,7 @@ def figure(measured: Measured, row: Row, contestant: str) -> str:
     values = measured.values(contestant, row.figure)
     if not values:
         return MISSING
-    spread = f"\n{number(min(values))}–{number(max(values))}" if len(values) > 1 else ""
+    spread = f"\n{number(min(values))} to {number(max(values))}" if len(values) > 1 else ""
     return f"{number(statistics.median(values))}{spread}"
 
 
@@ -109,7 +109,7 @@ def share(value: float | None) -> str:
     """A ratio as people say it."""
     if value is None:
         return MISSING
-    return f"{100 * value:.3g} %" if value < 2 else f"{value:.3g}×"
+    return f"{100 * value:.3g} %" if value < 2 else f"{value:.3g} x"
 
 
 def medians_of(rounds: int) -> str:

@@ -1,4 +1,4 @@
-"""The judgement: from the file, the ledger and the ends of the processes, was the result right and ran each step once?"""
+"""The judgement: do the file, the ledger and the ends of the processes say that all is right and each step ran once?"""
 
 from __future__ import annotations
 

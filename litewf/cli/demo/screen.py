@@ -154,5 +154,6 @@ def _recovery(story: Story, at: int, run: Run) -> str:
     recovered = f"Recovery {at}: process {run.pid} "
     if run.cells.get("sleep") == "woke" and story.due_at is not None and story.woke_at is not None:
         late = max(story.woke_at - story.due_at, 0.0)
-        return f"{recovered}woke the workflow {1_000 * late:.0f} ms after its stored time, done {run.total:.2f} s after launch."
+        woke = f"{recovered}woke the workflow {1_000 * late:.0f} ms after its stored time"
+        return f"{woke}, done {run.total:.2f} s after the launch of its engine."
     return f"{recovered}ran the first new step {1_000 * (run.recovery or 0):.0f} ms after the launch of its engine."

@@ -1,6 +1,6 @@
 """The program that is killed: a checkout, as anybody would write it, plus the lines that tell the audience.
 
-Run as `python -m litewf.cli.demo.shop DB LEDGER`. It starts the same order each time; litewf knows what is done already.
+Run as `python -m litewf.cli.demo.shop DB LEDGER`. It starts the same order each time; litewf knows what is done.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from litewf.cli.demo import ledger
 from litewf.cli.demo.channel import say
 
 ORDER_ID = "order-1"
-ORDER = {"sku": "espresso machine", "cents": 24_900}
+ORDER: dict[str, str | int] = {"sku": "espresso machine", "cents": 24_900}
 RESULT = {"payment": "payment-24900", "parcel": "parcel-7", "courier": "pickup-16:00"}
 STEPS = ("reserve_stock", "charge_card", "print_label", "sleep", "call_courier", "send_mail")
 PAUSE = 2.0  # seconds asleep, durably

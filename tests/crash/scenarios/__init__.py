@@ -1,0 +1,23 @@
+"""What is killed at every commit: small workflows, each about one promise, sync and async."""
+
+from tests.crash.explorer import Drive, Scenario
+from tests.crash.life import Life
+from tests.crash.scenarios import branches, cancelling, children, steps, tables, values, waits
+from tests.crash.scenarios.writing import SCENARIOS, driven
+
+__all__ = ["SCENARIOS", "branches", "cancelling", "children", "steps", "tables", "the_smallest", "values", "waits"]
+
+
+def one_step(life: Life) -> Drive:
+    @life.step
+    def double(x: int) -> int:
+        return 2 * x
+
+    @life.workflow
+    def main() -> int:
+        return double(1)
+
+    return driven(life, main, expect=2)
+
+
+the_smallest = Scenario("one step", one_step)

@@ -1,0 +1,48 @@
+"""Async branches: a gather, a task group."""
+
+import asyncio
+
+import litewf
+from tests.crash.explorer import Drive
+from tests.crash.life import Life
+from tests.crash.scenarios.writing import driven, scenario
+
+
+@scenario()
+def a_gather_of_branches(life: Life) -> Drive:
+    @life.step
+    async def grow(branch: int, x: int) -> int:
+        return x + branch
+
+    @life.workflow
+    async def main() -> list[int]:
+        async def branch(n: int) -> int:
+            return await grow(n, await grow(n, 0))
+
+        both = await asyncio.gather(branch(1), branch(2), branch(3))
+        direct = await asyncio.gather(grow.inner(7, 0), grow.inner(8, 0))
+        for receipt, _ in direct:
+            life.ledger.saw(receipt)
+        return [*both, *[value for _, value in direct]]
+
+    return driven(life, main, expect=[2, 4, 6, 7, 8])
+
+
+@scenario(linger=0)
+def a_task_group_with_sleeps(life: Life) -> Drive:
+    @life.step
+    async def grow(branch: int, x: int) -> int:
+        return x + branch
+
+    @life.workflow
+    async def main() -> int:
+        async def branch(n: int) -> int:
+            first = await grow(n, 0)
+            await litewf.sleep_async((3 - n) * 3600)
+            return await grow(n, first)
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(branch(n)) for n in (1, 2)]
+        return await grow(100, sum(task.result() for task in tasks))
+
+    return driven(life, main, expect=106)

@@ -1,0 +1,141 @@
+"""An engine that lost its workflow without noticing writes nothing more (B4).
+
+The first engine hangs in the workflow's code while its lock is lost. A second one takes the workflow over, and hangs in it
+too. Then the first goes on, and whatever it tries, the file must stay as it is.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import litewf
+from tests.crash.explorer import workplace
+from tests.crash.invariants import Image
+from tests.crash.ledger import Ledger
+from tests.crash.life import Life
+from tests.crash.virtual_clock import Time
+
+pytestmark = pytest.mark.usefixtures("silent_logs")
+
+
+class Gate:
+    """Where the first engine hangs."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self._open = threading.Event()
+
+    def pass_through(self) -> None:
+        if not self._open.is_set():
+            self.reached.set()
+            assert self._open.wait(20)
+
+    def open(self) -> None:
+        self._open.set()
+
+
+class Deeds:
+    """What a workflow may do once the gate is open."""
+
+    def __init__(self, registry: litewf.Registry, run: str) -> None:
+        @registry.step
+        def plain() -> str:
+            return run
+
+        @registry.step(max_retries=2, base_interval=3600)
+        def flaky() -> str:
+            raise ValueError(run)
+
+        @registry.step(on_uncertain="fail")
+        def uncertain() -> str:
+            return run
+
+        @registry.transaction
+        def deposit(conn: litewf.Connection) -> str:
+            conn.execute("INSERT INTO deposit VALUES (?)", (run,))
+            return run
+
+        @registry.workflow
+        def child() -> str:
+            return run
+
+        self.record_a_step = plain
+        self.schedule_a_retry = flaky
+        self.write_an_intent = uncertain
+        self.commit_a_transaction = deposit
+        self.run_a_child = child
+        self.start_children = lambda: litewf.start_workflows([(child,), (child,)])
+        self.sleep = lambda: litewf.sleep(3600)
+        self.return_something = lambda: run
+        self.record_what_was_buffered = lambda: (litewf.random(), litewf.uuid(), plain())
+
+    def fail(self) -> None:
+        raise ValueError("the end")
+
+
+DEEDS = [
+    "record_a_step", "schedule_a_retry", "write_an_intent", "commit_a_transaction", "run_a_child", "start_children",
+    "sleep", "return_something", "record_what_was_buffered", "fail",
+]  # fmt: skip
+
+
+@pytest.fixture
+def folder() -> Iterator[Any]:
+    with workplace() as folder:
+        yield folder
+
+
+def _engine(folder: Any, time: Time, run: str, deed: str, gate: Callable[[], None]) -> tuple[Life, Any]:
+    life = Life(folder / "flows.db", time, Ledger(), crash_at=None, linger=0)
+    deeds = Deeds(life.registry, run)
+
+    @life.registry.step
+    def before() -> str:
+        return run
+
+    @life.workflow
+    def main() -> Any:
+        before()
+        gate()
+        return getattr(deeds, deed)()
+
+    return life, main
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_an_engine_that_lost_its_workflow_cannot(deed: str, folder: Any) -> None:
+    gates, time = (Gate(), Gate()), Time()
+    first, main = _engine(folder, time, "first", deed, gates[0].pass_through)
+    first.engine.launch()
+    first.engine.transact(lambda conn: conn.execute("CREATE TABLE deposit (run TEXT)"))
+    first.engine.start_workflow(main.with_options(workflow_id="w"))
+    assert gates[0].reached.wait(20)
+    hung = first.engine._running()
+    hung.dispatcher.stop(20)  # it hangs as a whole: it notices nothing, and claims nothing
+    hung.store.lock.drop()
+
+    second, _ = _engine(folder, time, "second", deed, gates[1].pass_through)
+    second.engine.launch()
+    assert gates[1].reached.wait(20), "the second engine did not take it over"
+    before = _rows(folder)
+    gates[0].open()
+    with hung._none_active:
+        assert hung._none_active.wait_for(lambda: not hung._active, 20)
+    assert _rows(folder) == before
+
+    gates[1].open()
+    second.settle()
+    assert not any("first" in str(row) for row in _rows(folder)["outcome"])
+    second.engine.shutdown()
+    first.engine.shutdown()
+
+
+def _rows(folder: Any) -> dict[str, Any]:
+    """All that a workflow can write."""
+    image = Image(folder / "flows.db")
+    tables = ("workflow", "request", "outcome", "step", "wait", "deposit")
+    rows = {table: image.rows(f"SELECT * FROM {table}") for table in tables}
+    image.close()
+    return rows

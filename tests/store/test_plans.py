@@ -1,0 +1,157 @@
+"""Every statement of the hot path finds its rows through an index, so finished history costs it nothing.
+
+The statements are those that real engines prepared while they did what engines do; a listing is no hot path.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+import litewf
+
+HISTORY_TABLES = ("workflow", "step", "request", "outcome", "wait")
+# One look at all that there is, on purpose: listings and pruning, in order of the key.
+LISTINGS = ("ORDER BY w.key", "w.key, w.id, w.name")
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """The SQL of everything that is run from now on."""
+    seen: set[str] = set()
+
+    def listen(connection: apsw.Connection) -> None:
+        def hear(event: dict) -> None:
+            if not event["sql"].startswith("--"):
+                seen.add(event["sql"])
+
+        connection.trace_v2(apsw.SQLITE_TRACE_STMT, hear, id="plans")
+
+    monkeypatch.setattr(apsw, "connection_hooks", [listen])
+    yield seen
+
+
+def live(path: Path, registry: litewf.Registry) -> None:
+    """What engines do: start, run, wait, park, wake, cancel, resume, fork, rewind, time out, hold, recover, end."""
+
+    @registry.step(max_retries=1, base_interval=0.001)
+    def flaky() -> int:
+        if litewf.attempt() == 1:
+            raise ValueError
+        return 1
+
+    @registry.step
+    def step(number: int) -> int:
+        return number
+
+    @registry.workflow
+    def child(number: int) -> int:
+        return step(number)
+
+    @registry.workflow
+    def parent() -> int:
+        handle = litewf.start_workflow(child, 2)
+        litewf.sleep(0.001)
+        return flaky() + handle.get_result()
+
+    @registry.workflow
+    async def fan() -> list[int]:
+        handles = [await litewf.start_workflow_async(child, number) for number in range(3)]
+        return [await handle.get_result_async() for handle in handles]
+
+    @registry.workflow
+    def endless() -> None:
+        litewf.sleep(3600)
+
+    @registry.workflow
+    def again(left: int) -> None:
+        if left:
+            litewf.continue_as_new(left - 1)
+
+    other = litewf.Registry()
+    with (
+        litewf.Engine(path, registry=registry, linger=0) as engine,
+        litewf.Engine(path, registry=other, linger=0),
+    ):
+        engine.run_workflow(parent)
+        engine.run_workflow(fan)
+        engine.run_workflow(again, 2)
+        stopped = engine.start_workflow(endless)
+        engine.cancel_workflow(stopped.workflow_id)
+        engine.resume_workflow(stopped.workflow_id)
+        engine.cancel_workflow(stopped.workflow_id)
+        late = engine.start_workflow(endless.with_options(timeout=0.01))
+        with pytest.raises(litewf.WorkflowTimeoutError):
+            late.get_result(timeout=20)
+        done = engine.start_workflow(child, 1)
+        done.get_result()
+        engine.fork_workflow(done.workflow_id, 1).get_result(timeout=20)
+        engine.rewind_workflow(done.workflow_id, 1).get_result(timeout=20)
+        done.get_status()
+        engine.list_steps(done.workflow_id)
+        engine.update_attributes(done.workflow_id, {"a": 1})
+        engine.delete_workflow(done.workflow_id)
+
+
+def plan(connection: apsw.Connection, sql: str) -> list[str]:
+    named = re.sub(r"\?\d*", ":any", sql)  # so that one value serves for all parameters
+    return [detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {named}", {"any": None})]
+
+
+def test_no_statement_of_a_living_engine_scans_history(
+    path: Path, registry: litewf.Registry, statements: set[str]
+) -> None:
+    live(path, registry)
+    heard = {sql for sql in statements if re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)", sql)}
+    assert len(heard) > 40
+    connection = apsw.Connection(str(path))
+    scans = []
+    for sql in heard:
+        if any(mark in sql for mark in LISTINGS) and "w.id = ?" not in sql:
+            continue
+        try:
+            details = plan(connection, sql)
+        except apsw.SQLError:
+            continue  # the user's own
+        scans += [(detail, sql) for detail in details if is_history_scan(detail)]
+    connection.close()
+    assert scans == []
+
+
+def is_history_scan(detail: str) -> bool:
+    """Whether a line of a plan goes over a whole table; a partial index covers unfinished work only."""
+    found = re.match(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?", detail)
+    if found is None:
+        return False
+    table, index = found.groups()
+    return table in HISTORY_TABLES and index is None
+
+
+QUESTIONS = {
+    "what is ready": ("SELECT 1 FROM workflow WHERE phase = 'ready' LIMIT 1", "workflow_ready"),
+    "what is held": ("SELECT 1 FROM workflow WHERE phase = 'held' LIMIT 1", "workflow_held"),
+    "what is due": ("SELECT key FROM workflow WHERE phase = 'parked' AND due_us <= 5 ORDER BY due_us", "workflow_due"),
+    "which deadline has passed": (
+        "SELECT key FROM workflow WHERE completed_us IS NULL AND deadline_us IS NOT NULL AND deadline_us <= 5"
+        " ORDER BY deadline_us",
+        "workflow_deadline",
+    ),
+    "what an engine holds": ("SELECT key FROM workflow WHERE owner = 5", "workflow_owner"),
+    "who waits for an end": ("SELECT workflow FROM wait WHERE waits = 'workflow:x'", "wait_waits"),
+    "the children of a workflow": ("SELECT key FROM workflow WHERE parent = 5", "workflow_parent"),
+    "a step": ("SELECT 1 FROM step WHERE workflow = 5 AND step = '1'", "step_number"),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_each_question_has_an_index(path: Path, question: str) -> None:
+    sql, index = QUESTIONS[question]
+    with litewf.Engine(path, registry=litewf.Registry()):
+        pass
+    connection = apsw.Connection(str(path))
+    details = plan(connection, sql)
+    connection.close()
+    assert any(f"INDEX {index}" in detail for detail in details), details
+    assert not any("TEMP B-TREE" in detail for detail in details), details
