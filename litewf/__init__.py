@@ -34,7 +34,7 @@ from litewf.api.context import (
 )
 from litewf.api.engine import Engine
 from litewf.api.handle import WorkflowHandle
-from litewf.api.inside import inside
+from litewf.api.inside import inside as _inside
 from litewf.api.step import AsyncStep, Step, run_step, run_step_async
 from litewf.api.transaction import Transaction
 from litewf.api.workflow import AsyncWorkflow, Workflow
@@ -82,18 +82,18 @@ workflow = default_registry.workflow
 step = default_registry.step
 transaction = default_registry.transaction
 
-start_workflow = inside.start_workflow
-start_workflow_async = inside.start_workflow_async
-start_workflows = inside.start_workflows
-start_workflows_async = inside.start_workflows_async
-run_workflow = inside.run_workflow
-run_workflow_async = inside.run_workflow_async
-retrieve_workflow = inside.retrieve_workflow
-retrieve_workflow_async = inside.retrieve_workflow_async
-cancel_workflow = inside.cancel_workflow
-cancel_workflow_async = inside.cancel_workflow_async
-list_workflows = inside.list_workflows
-list_workflows_async = inside.list_workflows_async
+start_workflow = _inside.start_workflow
+start_workflow_async = _inside.start_workflow_async
+start_workflows = _inside.start_workflows
+start_workflows_async = _inside.start_workflows_async
+run_workflow = _inside.run_workflow
+run_workflow_async = _inside.run_workflow_async
+retrieve_workflow = _inside.retrieve_workflow
+retrieve_workflow_async = _inside.retrieve_workflow_async
+cancel_workflow = _inside.cancel_workflow
+cancel_workflow_async = _inside.cancel_workflow_async
+list_workflows = _inside.list_workflows
+list_workflows_async = _inside.list_workflows_async
 
 __all__ = [
     "NOT_DONE",

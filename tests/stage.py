@@ -61,7 +61,10 @@ class Stage:
     def engine(self, **options: Any) -> litewf.Engine:
         """An engine that parks at every wait, unless told otherwise."""
         world = World(self.clock, Entropy(), self._reached)
-        return litewf.Engine(self.path, **{"registry": self.registry, "world": world, "linger": 0, **options})
+        return litewf.Engine(self.path, **{**self._defaults(world), **options})
+
+    def _defaults(self, world: World) -> dict[str, Any]:
+        return {"registry": self.registry, "world": world, "linger": 0, "durability": "normal"}
 
     def until(self, check: Callable[[], object]) -> None:
         """Wait for the commit after which `check()` is true."""

@@ -7,7 +7,6 @@ blocking method and its `_async` twin are derived from one method that returns t
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
-from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
@@ -20,24 +19,32 @@ from litewf.store.operations import Turn, Tx
 from litewf.store.transactions import in_transaction
 
 if TYPE_CHECKING:
-    import apsw
-
     from litewf.engine.runtime import Runtime
+    from litewf.store.readers import Reader
 
 P = ParamSpec("P")
 R = TypeVar("R")
 V = TypeVar("V")
 
 
-@dataclass(frozen=True, slots=True)
 class Action(Generic[R]):
     """One operation; `inside` is None where a workflow may not use it."""
 
-    what: str
-    outside: Callable[[Runtime], Flow[Any]]
-    inside: Callable[[Execution, str], Flow[Any]] | None
-    finish: Callable[[Runtime, Any], R]
-    candidate: object = None
+    __slots__ = ("candidate", "finish", "inside", "outside", "what")
+
+    def __init__(
+        self,
+        what: str,
+        outside: Callable[[Runtime], Flow[Any]],
+        inside: Callable[[Execution, str], Flow[Any]] | None,
+        finish: Callable[[Runtime, Any], R],
+        candidate: object = None,
+    ) -> None:
+        self.what = what
+        self.outside = outside
+        self.inside = inside
+        self.finish = finish
+        self.candidate = candidate  # what wait_first needs to know of it, if it is a wait
 
 
 def keep(_runtime: Runtime, value: V) -> V:
@@ -60,7 +67,7 @@ def change(
 
 def query(
     what: str,
-    ask: Callable[[Runtime], Callable[[apsw.Connection], Any]],
+    ask: Callable[[Runtime], Callable[[Reader], Any]],
     finish: Callable[[Runtime, Any], R] = keep,
 ) -> Action[R]:
     """An action that reads: a workflow's answer is recorded."""

@@ -136,7 +136,9 @@ def _candidate(execution: Execution, wait: object) -> Candidate:
         return Candidate(spec.workflow_id, flows.as_promise(record))
     now_us = execution.runtime.now_us()
     due_us = spec.due(now_us)
-    return Candidate(spec.workflow_id, None if due_us is None else Promise(wait.number, spec.name, execution.now_us(), due_us))
+    if due_us is None:
+        return Candidate(spec.workflow_id)
+    return Candidate(spec.workflow_id, Promise(wait.number, spec.name, execution.now_us(), due_us))
 
 
 # --- values -------------------------------------------------------------------------------------------------------
@@ -249,7 +251,7 @@ def idempotency_key() -> str:
 def is_replaying() -> bool:
     """Whether the workflow is repeating what it has recorded; for messages to people, never for decisions."""
     frame = FRAME.get()
-    return isinstance(frame, Branch) and frame.execution.replaying and not frame.beyond_records
+    return isinstance(frame, Branch) and not frame.beyond_records
 
 
 def cancelled() -> bool:

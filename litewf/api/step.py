@@ -205,7 +205,8 @@ def _check_number(option: str, number: float, low: float, high: float) -> None:
 def _checked_retry_on(retry_on: RetryOn) -> RetryOn:
     if callable(retry_on) and not isinstance(retry_on, type):
         return retry_on
-    for kind in retry_on if isinstance(retry_on, tuple) else (retry_on,):
+    kinds: tuple[object, ...] = retry_on if isinstance(retry_on, tuple) else (retry_on,)
+    for kind in kinds:
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
             raise TypeError(f"retry_on is an exception type, a tuple of them, or a predicate, not {kind!r}")
     return retry_on

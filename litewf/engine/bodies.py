@@ -8,8 +8,7 @@ from contextvars import copy_context
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from litewf.engine.execution import FRAME
-from litewf.engine.requests import Call
+from litewf.engine.execution import FRAME, StepFrame
 from litewf.errors import StepTimeoutError
 
 if TYPE_CHECKING:
@@ -17,44 +16,44 @@ if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
 
-def call_in_thread(runtime: Runtime, call: Call) -> object:
+def call_in_thread(runtime: Runtime, frame: StepFrame) -> object:
     """Run a body for a workflow that has a thread of its own."""
-    if call.definition.is_async:
-        return _on_engine_loop(runtime, call)
-    if call.definition.timeout_us is not None:
-        return _in_other_thread(runtime, call)
-    return _plainly(call)
+    if frame.definition.is_async:
+        return _on_engine_loop(runtime, frame)
+    if frame.definition.timeout_us is not None:
+        return _in_other_thread(runtime, frame)
+    return _plainly(frame)
 
 
-def call_on_loop(runtime: Runtime, call: Call, mailbox: LoopMailbox) -> Generator[Any, Any, object]:
+def call_on_loop(runtime: Runtime, frame: StepFrame, mailbox: LoopMailbox) -> Generator[Any, Any, object]:
     """Run a body for a workflow that is a task."""
-    if not call.definition.is_async:
-        return (yield from _in_pool(runtime, call, mailbox))
-    if call.definition.in_task:
-        return (yield from _awaited(call).__await__())
-    return (yield from _as_task(runtime, call, mailbox))
+    if not frame.definition.is_async:
+        return (yield from _in_pool(runtime, frame, mailbox))
+    if frame.definition.in_task:
+        return (yield from _awaited(frame).__await__())
+    return (yield from _as_task(runtime, frame, mailbox))
 
 
-def _plainly(call: Call) -> object:
-    token = FRAME.set(call.frame)
+def _plainly(frame: StepFrame) -> object:
+    token = FRAME.set(frame)
     try:
-        return call.definition.fn(*call.args, **call.kwargs)
+        return frame.definition.fn(*frame.args, **frame.kwargs)
     finally:
         FRAME.reset(token)
 
 
-def _in_other_thread(runtime: Runtime, call: Call) -> object:
+def _in_other_thread(runtime: Runtime, frame: StepFrame) -> object:
     """A sync body cannot be stopped, so it gets a thread that may outlive its timeout."""
     outcome: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
     context = copy_context()
 
     def work() -> None:
         try:
-            outcome.put((True, context.run(_plainly, call)))
+            outcome.put((True, context.run(_plainly, frame)))
         except BaseException as error:  # noqa: BLE001 - it belongs to the workflow
             outcome.put((False, error))
 
-    alarm = runtime.alarm(call.definition.timeout_us, lambda: outcome.put((False, timed_out(call))))
+    alarm = runtime.alarm(frame.definition.timeout_us, lambda: outcome.put((False, timed_out(frame))))
     runtime.pool.submit(work, extra=True)
     done, value = outcome.get()
     runtime.silence(alarm)
@@ -63,18 +62,18 @@ def _in_other_thread(runtime: Runtime, call: Call) -> object:
     raise value
 
 
-def _on_engine_loop(runtime: Runtime, call: Call) -> object:
+def _on_engine_loop(runtime: Runtime, frame: StepFrame) -> object:
     """An async body of a sync workflow runs on the engine's loop."""
     outcome: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
     mailbox = runtime.loops.engine_mailbox()
 
     async def work() -> None:
         try:
-            outcome.put((True, await _Body(runtime, call, mailbox)))
+            outcome.put((True, await _Body(runtime, frame, mailbox)))
         except BaseException as error:  # noqa: BLE001 - it belongs to the workflow
             outcome.put((False, error))
 
-    token = FRAME.set(call.frame)  # the task inherits it, and so is none that the workflow started
+    token = FRAME.set(frame)  # the task inherits it, and so is none that the workflow started
     try:
         asyncio.run_coroutine_threadsafe(work(), mailbox.loop)
     finally:
@@ -88,26 +87,26 @@ def _on_engine_loop(runtime: Runtime, call: Call) -> object:
 class _Body:
     """A body as something to await."""
 
-    def __init__(self, runtime: Runtime, call: Call, mailbox: LoopMailbox) -> None:
-        self._driver = call_on_loop(runtime, call, mailbox)
+    def __init__(self, runtime: Runtime, frame: StepFrame, mailbox: LoopMailbox) -> None:
+        self._driver = call_on_loop(runtime, frame, mailbox)
 
     def __await__(self) -> Generator[Any, Any, object]:
         return self._driver
 
 
-def _in_pool(runtime: Runtime, call: Call, mailbox: LoopMailbox) -> Generator[Any, Any, object]:
+def _in_pool(runtime: Runtime, frame: StepFrame, mailbox: LoopMailbox) -> Generator[Any, Any, object]:
     """A sync body of an async workflow runs in a pool thread."""
     context = copy_context()
-    body = mailbox.in_thread(runtime, lambda: context.run(call_in_thread, runtime, call))
+    body = mailbox.in_thread(runtime, lambda: context.run(call_in_thread, runtime, frame))
     return (yield from body)
 
 
-def _as_task(runtime: Runtime, call: Call, mailbox: LoopMailbox) -> Generator[Any, Any, object]:
+def _as_task(runtime: Runtime, frame: StepFrame, mailbox: LoopMailbox) -> Generator[Any, Any, object]:
     """A body that may be stopped runs as a task, and is waited for until it has really ended."""
     loop = mailbox.loop
-    token = FRAME.set(call.frame)
+    token = FRAME.set(frame)
     try:
-        task = loop.create_task(_awaited(call))
+        task = loop.create_task(_awaited(frame))
     finally:
         FRAME.reset(token)
     timed: list[bool] = []
@@ -118,10 +117,10 @@ def _as_task(runtime: Runtime, call: Call, mailbox: LoopMailbox) -> Generator[An
             task.cancel()
 
     alarm = None
-    if call.definition.timeout_us is not None:
-        alarm = runtime.alarm(call.definition.timeout_us, lambda: loop.call_soon_threadsafe(stop))
-    execution = call.frame.execution
-    if call.definition.cancellable:
+    if frame.definition.timeout_us is not None:
+        alarm = runtime.alarm(frame.definition.timeout_us, lambda: loop.call_soon_threadsafe(stop))
+    execution = frame.execution
+    if frame.definition.cancellable:
         execution.let_stop(task)
     try:
         return (yield from task)
@@ -129,7 +128,7 @@ def _as_task(runtime: Runtime, call: Call, mailbox: LoopMailbox) -> Generator[An
         if not task.done():
             task.cancel()  # the workflow's own task is being stopped
         elif timed:
-            raise timed_out(call) from None
+            raise timed_out(frame) from None
         execution.check()
         raise
     finally:
@@ -137,18 +136,17 @@ def _as_task(runtime: Runtime, call: Call, mailbox: LoopMailbox) -> Generator[An
         runtime.silence(alarm)
 
 
-async def _awaited(call: Call) -> object:
-    token = FRAME.set(call.frame)
+async def _awaited(frame: StepFrame) -> object:
+    token = FRAME.set(frame)
     try:
-        return await call.definition.fn(*call.args, **call.kwargs)
+        return await frame.definition.fn(*frame.args, **frame.kwargs)
     finally:
         FRAME.reset(token)
 
 
-def timed_out(call: Call) -> StepTimeoutError:
+def timed_out(frame: StepFrame) -> StepTimeoutError:
     """The error of an attempt that took too long."""
-    frame = call.frame
-    seconds = (call.definition.timeout_us or 0) / 1_000_000
+    seconds = (frame.definition.timeout_us or 0) / 1_000_000
     return StepTimeoutError(
         f"step {frame.number} ({frame.name}) of {frame.execution.label}: attempt {frame.attempt} took longer than"
         f" its timeout of {seconds:g} s; give it more time or let the body give up earlier"

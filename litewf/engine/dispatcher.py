@@ -180,7 +180,7 @@ class Dispatcher:
                 return
             self._ready = False
             now_us = runtime.now_us()
-            claimed = runtime.store.writer.turn(lambda tx: claims.claim(tx, runtime.able, room, now_us))  # noqa: B023
+            claimed = runtime.store.writer.turn(lambda tx: claims.claim(tx, runtime.able, room, now_us))  # noqa: B023 - run before the next round
             if not self._launching:
                 _warn_of(claimed.held)
             runtime.take_over(claimed.workflows)
@@ -203,6 +203,7 @@ class Dispatcher:
         if now >= self._peers_at:
             self._peers_at = now + PEERS_S
             self._runtime.giving_back.run_once()
+            self._runtime.announce()
             if self._peers.look():
                 self._ready = True
 

@@ -11,10 +11,10 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from litewf.engine.bodies import call_in_thread, call_on_loop
-from litewf.engine.execution import FRAME, Execution
+from litewf.engine.execution import FRAME, Execution, StepFrame
 from litewf.engine.mail import WAITERS, LoopMailbox, Ticket
 from litewf.engine.parking import parked, parking
-from litewf.engine.requests import Blocking, Call, Flow, Read, Replayed, Request, Wait
+from litewf.engine.requests import Blocking, Flow, Read, Replayed, Request, Wait
 from litewf.store.operations import Operation
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def drive(runtime: Runtime, flow: Flow[R], *, inline: bool = False) -> R:
 def _answer(runtime: Runtime, request: Request, inline: bool) -> object:
     if isinstance(request, Operation):
         return runtime.store.writer.commit(request, inline=inline)
-    if type(request) is Call:
+    if type(request) is StepFrame:
         return call_in_thread(runtime, request)
     if type(request) is Wait:
         return _block(runtime, request)
@@ -104,7 +104,7 @@ def drive_async(runtime: Runtime, flow: Flow[R], execution: Execution | None = N
     try:
         if execution is not None and execution.over is not None:
             raise execution.over
-        mailbox = runtime.loops.mailbox()
+        mailbox = runtime.loops.mailbox() if execution is None else execution.mailbox
         request = next(flow)
         while True:
             try:
@@ -121,8 +121,8 @@ def drive_async(runtime: Runtime, flow: Flow[R], execution: Execution | None = N
                     if request.error is not None:
                         raise request.error
                     answer = request.result
-                elif type(request) is Call and request.definition.in_task:
-                    token = FRAME.set(request.frame)
+                elif type(request) is StepFrame and request.definition.in_task:
+                    token = FRAME.set(request)
                     try:
                         answer = yield from request.definition.fn(*request.args, **request.kwargs).__await__()
                     finally:
@@ -158,8 +158,8 @@ def _until_known(runtime: Runtime, operation: Operation, mailbox: LoopMailbox) -
     raise mailbox.Cancelled
 
 
-def _call(runtime: Runtime, call: Call, mailbox: LoopMailbox) -> Suspended[object]:
-    return (yield from call_on_loop(runtime, call, mailbox))
+def _call(runtime: Runtime, frame: StepFrame, mailbox: LoopMailbox) -> Suspended[object]:
+    return (yield from call_on_loop(runtime, frame, mailbox))
 
 
 def _read(runtime: Runtime, read: Read, mailbox: LoopMailbox) -> Suspended[object]:
@@ -229,7 +229,7 @@ def _commit(operation: Operation) -> Flow[Any]:
 
 
 _ASYNC: dict[type, Callable[[Runtime, Any, LoopMailbox], Suspended[Any]]] = {
-    Call: _call,
+    StepFrame: _call,
     Read: _read,
     Wait: _suspend,
     Blocking: _blocking,

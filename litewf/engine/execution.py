@@ -6,21 +6,23 @@ calls of one task: the workflow's own, or one that the workflow started.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, NoReturn, Union
 
-from litewf.definitions import WorkflowDefinition
+from litewf.definitions import StepDefinition, WorkflowDefinition
 from litewf.engine.signals import Unwind, Why
 from litewf.store.checkpoints import SettledRow, StepRow
 
 if TYPE_CHECKING:
     import asyncio
 
+    from litewf.engine.mail import LoopMailbox
     from litewf.engine.requests import Wait
     from litewf.engine.runtime import Runtime
 
 NO_RECORDS: Mapping[str, StepRow] = {}
+NOTHING: Mapping[str, int] = {}
 NO_DECISIONS: Mapping[str, bool] = {}
 
 
@@ -43,6 +45,7 @@ class Execution:
         "last_recorded",
         "latest_us",
         "loaded_us",
+        "mailbox",
         "main",
         "over",
         "parking",
@@ -75,7 +78,7 @@ class Execution:
         self.kwargs = kwargs
         self.receiver: str | None = None  # names the object or class of a method
         self.records = NO_RECORDS
-        self.last_recorded = 0  # number of the last recorded call of the workflow's own task
+        self.last_recorded = NOTHING  # number of the last recorded call of each branch, by its prefix
         self.replaying = False
         self.buffered: list[SettledRow] = []  # to be recorded by the next commit
         self.unconfirmed: Sequence[SettledRow] = ()  # taken by a commit that is not known to have happened
@@ -84,6 +87,7 @@ class Execution:
         self.waits: dict[Wait, None] = {}  # durable calls in flight that are, in order
         self.parking: asyncio.Future[None] | None = None
         self.main = Branch(self, "")
+        self.mailbox: LoopMailbox  # of the loop that runs it; set there
         # Most workflows need none of these three; empty sets and dicts would cost each of them memory and time.
         self.branches: Collection[asyncio.Task[Any]] = ()  # the tasks that the workflow started
         self.task: asyncio.Task[Any] | None = None
@@ -101,8 +105,7 @@ class Execution:
         """Take over what earlier executions recorded."""
         if records:
             self.records = records
-            numbers = [int(number) for number in records if number.isdecimal()]
-            self.last_recorded = max(numbers, default=0)
+            self.last_recorded = highest_numbers(records)
             self.replaying = True
             self.loaded_us = self.runtime.now_us()
             self.latest_us = max(self.latest_us, *(row.completed_us or row.started_us for row in records.values()))
@@ -113,7 +116,7 @@ class Execution:
         When something is due is a matter of the clock alone.
         """
         now_us = self.runtime.now_us()
-        if now_us > self.latest_us:
+        if now_us > self.latest_us:  # noqa: PLR1730 - max() would be a call more for each record
             self.latest_us = now_us
         return self.latest_us
 
@@ -149,7 +152,7 @@ class Execution:
 
     def check_all_replayed(self) -> None:
         """Hold the workflow if its code ends although more calls of it are recorded."""
-        if self.over is None and self.main.count < self.last_recorded:
+        if self.over is None and not self.main.beyond_records:
             number = self.main.count + 1
             self.stop("held", f"step {number} is recorded, but the code now ends before it makes that call")
 
@@ -223,6 +226,20 @@ class Execution:
         return f"workflow {self.id!r} ({self.definition.name})"
 
 
+def highest_numbers(numbers: Iterable[str]) -> Mapping[str, int]:
+    """The highest number in each branch: {"": 4, "4.": 2} for 1, 2, 4.1 and 4.2."""
+    highest: dict[str, int] = {"": 0}
+    for number in numbers:
+        if number.isdecimal():
+            highest[""] = max(highest[""], int(number))
+        elif ":" not in number:  # a decision of a patch takes no number
+            prefix = ""
+            for part in number.split("."):
+                highest[prefix] = max(highest.get(prefix, 0), int(part))
+                prefix += f"{part}."
+    return highest
+
+
 class Branch:
     """Numbers the durable calls of one task, in the order in which it makes them."""
 
@@ -249,22 +266,34 @@ class Branch:
     @property
     def beyond_records(self) -> bool:
         """Whether nothing is recorded from the next call of this branch on."""
-        if not self.prefix:
-            return self.count >= self.execution.last_recorded
-        return f"{self.prefix}{self.count + 1}" not in self.execution.records
+        return self.count >= self.execution.last_recorded.get(self.prefix, 0)
 
 
 class StepFrame:
-    """The body of a step while it runs."""
+    """The body of a step: the request to run it, and while it runs, what it may know of itself."""
 
-    __slots__ = ("attempt", "execution", "name", "number", "started_us")
+    __slots__ = ("args", "attempt", "definition", "execution", "kwargs", "number", "started_us")
 
-    def __init__(self, execution: Execution, number: str, name: str, attempt: int, started_us: int) -> None:
+    def __init__(
+        self,
+        execution: Execution,
+        number: str,
+        definition: StepDefinition,
+        attempt: int,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> None:
         self.execution = execution
         self.number = number
-        self.name = name
+        self.definition = definition
         self.attempt = attempt
-        self.started_us = started_us
+        self.args = args
+        self.kwargs = kwargs
+        self.started_us = execution.now_us()
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
 
     @property
     def idempotency_key(self) -> str:

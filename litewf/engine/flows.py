@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 
 from litewf.definitions import StepDefinition
 from litewf.engine.execution import Execution, StepFrame
-from litewf.engine.requests import REPLAYED, Blocking, Call, Flow, Read, Wait
+from litewf.engine.requests import REPLAYED, Blocking, Flow, Read, Wait
 from litewf.engine.signals import Unwind
 from litewf.errors import (
     EngineClosedError,
@@ -189,10 +189,10 @@ def step(
         yield from flush(execution)
     if not definition.once or record is not None:
         return (yield from Attempts(execution, number, definition, args, kwargs, record).run())
-    frame = StepFrame(execution, number, definition.name, 1, execution.now_us())
+    frame = StepFrame(execution, number, definition, 1, args, kwargs)
     result: Any = None
     try:
-        result = yield Call(frame, definition, args, kwargs)
+        result = yield frame
         output, result = execution.runtime.serializer.encode(result)
         error, failure = None, None
     except Exception as raised:  # noqa: BLE001 - the outcome of user code
@@ -299,7 +299,12 @@ class Attempts:
             yield from promised(self.execution, [self._promise(INTENT if self.uncertain else None)])
 
     def _frame(self) -> StepFrame:
-        return StepFrame(self.execution, self.number, self.definition.name, self.done + 1, self.started_us)
+        return self._frame_of(self.definition)
+
+    def _frame_of(self, definition: StepDefinition) -> StepFrame:
+        frame = StepFrame(self.execution, self.number, definition, self.done + 1, self.args, self.kwargs)
+        frame.started_us = self.started_us
+        return frame
 
     def _attempt(self) -> Flow[Any]:
         if self.uncertain:
@@ -310,13 +315,13 @@ class Attempts:
         if self.definition.on_uncertain != "rerun":
             yield from promised(self.execution, [self._promise(INTENT)])
         self.execution.check()
-        return (yield Call(self._frame(), self.definition, self.args, self.kwargs))
+        return (yield self._frame())
 
     def _ask_what_happened(self) -> Flow[Any]:
         probe = self.definition.on_uncertain
         if callable(probe):
             asking = replace(self.definition, fn=probe, is_async=self.execution.runtime.is_async(probe))
-            return (yield Call(self._frame(), asking, self.args, self.kwargs))
+            return (yield self._frame_of(asking))
         if probe == "rerun":
             return NOT_DONE
         raise StepUncertainError(

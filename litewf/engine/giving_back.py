@@ -45,7 +45,7 @@ class GivingBack:
         for at, (key, fence) in enumerate(waiting):
             executor, now_us = self._runtime.able.executor, self._runtime.now_us()
             try:
-                self._runtime.store.writer.turn(lambda tx: endings.release(tx, key, fence, executor, now_us))  # noqa: B023
+                self._runtime.store.writer.turn(lambda tx: endings.release(tx, key, fence, executor, now_us))  # noqa: B023 - run before the next round
             except LitewfError:
                 self._waiting += waiting[at:]
                 return

@@ -15,6 +15,7 @@ from typing import Any
 from litewf.engine.calls import DurableCall
 from litewf.engine.execution import FRAME, Branch
 from litewf.engine.mail import LoopMailbox
+from litewf.errors import EngineClosedError
 
 
 class Loops:
@@ -26,6 +27,7 @@ class Loops:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._replaced: Any = None
+        self._closed = False
 
     def mailbox(self) -> LoopMailbox:
         """The mailbox of the loop that runs in this thread."""
@@ -36,6 +38,8 @@ class Loops:
     def engine_mailbox(self) -> LoopMailbox:
         """The mailbox of the loop that runs async workflows; a private loop is started when there is none."""
         with self._lock:
+            if self._closed:  # a body that ends late must not start another loop
+                raise EngineClosedError("the engine was shut down; launch it again")
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._run, args=(self._loop,), name="litewf-loop", daemon=True)
@@ -56,8 +60,12 @@ class Loops:
         return not getattr(self._loop, "_ready", None)
 
     def run_soon(self, fn: Callable[..., object], *args: object) -> None:
-        """Call a function on the engine's loop."""
-        self.engine_mailbox().loop.call_soon_threadsafe(fn, *args)
+        """Call a function on the engine's loop, unless it has ended."""
+        try:
+            self.engine_mailbox().loop.call_soon_threadsafe(fn, *args)
+        except RuntimeError:
+            if not self._closed:
+                raise
 
     def current_task(self) -> asyncio.Task[Any] | None:
         return asyncio.current_task()
@@ -70,11 +78,15 @@ class Loops:
             task = asyncio.current_task()
         except RuntimeError:
             return False
-        return isinstance(raised, GeneratorExit) or (task is not None and task.cancelling() > 0)
+        if isinstance(raised, GeneratorExit):
+            return task is None  # a coroutine is being closed, by none of the tasks
+        return task is not None and task.cancelling() > 0
 
     def close(self, timeout_s: float) -> None:
         """Stop the private loop, or give the caller's loop back its task factory."""
-        loop, thread = self._loop, self._thread
+        with self._lock:
+            self._closed = True
+            loop, thread = self._loop, self._thread
         if loop is None:
             return
         if thread is None:
@@ -104,12 +116,12 @@ class Loops:
 
 
 async def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what is left and give it a moment to end."""
+    """Cancel what is left and wait for its end: a body that goes on all the same keeps its loop, not its engine."""
     tasks = [task for task in asyncio.all_tasks(loop) if task is not asyncio.current_task()]
     for task in tasks:
         task.cancel()
     if tasks:
-        await asyncio.wait(tasks, timeout=1)
+        await asyncio.wait(tasks)
     await loop.shutdown_asyncgens()
 
 

@@ -35,7 +35,7 @@ def prune(runtime: Runtime, age_us: int) -> int:
     pruned, after_key = 0, 0
     while True:
         keys = runtime.store.read(
-            lambda connection: managing.prunable(connection, before_us, PRUNE_BATCH, after_key)  # noqa: B023
+            lambda connection: managing.prunable(connection, before_us, PRUNE_BATCH, after_key)  # noqa: B023 - run before the next round
         )
         if not keys:
             return pruned

@@ -23,6 +23,7 @@ class Peers:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._others: list[Executor] | None = None
+        self._swept = False
         self._missing_since: dict[int, float] = {}
 
     def refresh(self) -> None:
@@ -32,6 +33,9 @@ class Peers:
     def look(self) -> bool:
         """Take back what dead engines left; whether there was any."""
         store = self._runtime.store
+        if not self._swept:
+            self._sweep()
+            self._swept = True
         if self._others is None:
             key = self._runtime.able.executor
             self._others = store.read(lambda connection: executors.others(connection, key))
@@ -41,6 +45,15 @@ class Peers:
         if dead:
             self._others = None
         return bool(dead)
+
+    def _sweep(self) -> None:
+        """Remove the lock files of processes that died before they had a row, or after it was taken back."""
+        store = self._runtime.store
+        found = lockfile.names_beside(store.path)  # first: a row that comes later belongs to a file that is locked
+        known = {peer.lock_name for peer in store.read(lambda connection: executors.others(connection, 0))}
+        for name in found:
+            if name not in known:
+                lockfile.remove_dead(store.path, name)
 
     def _is_dead(self, peer: Executor) -> bool:
         state = lockfile.probe(self._runtime.store.path, peer.lock_name)

@@ -7,14 +7,12 @@ store is a request too: write it and go on after the commit.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-import apsw
-
-from litewf.definitions import StepDefinition
 from litewf.engine.alarms import Alarm
 from litewf.store.endings import Awaited
 from litewf.store.operations import Mailbox, Operation
+from litewf.store.readers import Reader
 
 if TYPE_CHECKING:
     from litewf.engine.execution import Execution, StepFrame
@@ -22,26 +20,12 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-class Call:
-    """Run a user's function as the body of a step; the answer is what it returns or raises."""
-
-    __slots__ = ("args", "definition", "frame", "kwargs")
-
-    def __init__(
-        self, frame: StepFrame, definition: StepDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> None:
-        self.frame = frame
-        self.definition = definition
-        self.args = args
-        self.kwargs = kwargs
-
-
 class Read:
     """Ask the file."""
 
     __slots__ = ("query",)
 
-    def __init__(self, query: Callable[[apsw.Connection], object]) -> None:
+    def __init__(self, query: Callable[[Reader], object]) -> None:
         self.query = query
 
 
@@ -71,7 +55,7 @@ class Wait:
         self,
         keys: Sequence[str],
         due_us: int | None,
-        look: Callable[[apsw.Connection], object] | None = None,
+        look: Callable[[Reader], object] | None = None,
         execution: Execution | None = None,
         awaited: Sequence[Awaited] = (),
     ) -> None:
@@ -105,5 +89,5 @@ class Blocking:
 
 
 REPLAYED = Replayed()
-Request = Operation | Call | Read | Wait | Replayed | Blocking
-Flow = Generator[Request, Any, R]
+Request: TypeAlias = "Operation | StepFrame | Read | Wait | Replayed | Blocking"
+Flow = Generator["Request", Any, R]

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-import apsw
-
 from litewf.engine.execution import Execution
 from litewf.engine.flows import as_promise, opened, promised, recorded, replay, row, write
 from litewf.engine.requests import Flow, Read, Wait
@@ -21,6 +19,7 @@ from litewf.records import TERMINAL
 from litewf.serialization.kinds import is_unicode
 from litewf.store.checkpoints import Promise, StepRow
 from litewf.store.endings import Awaited, workflow_key
+from litewf.store.readers import Reader
 from litewf.store.reading import Outcome, outcome_of
 
 if TYPE_CHECKING:
@@ -78,10 +77,10 @@ NO_LIMIT = Limit()
 # --- looking ------------------------------------------------------------------------------------------------------
 
 
-def ended(workflow_id: str) -> Callable[[apsw.Connection], Outcome | None]:
+def ended(workflow_id: str) -> Callable[[Reader], Outcome | None]:
     """Look whether a workflow has ended."""
 
-    def look(connection: apsw.Connection) -> Outcome | None:
+    def look(connection: Reader) -> Outcome | None:
         outcome = outcome_of(connection, workflow_id)
         if outcome is None:
             raise not_found(workflow_id)
@@ -90,10 +89,10 @@ def ended(workflow_id: str) -> Callable[[apsw.Connection], Outcome | None]:
     return look
 
 
-def ended_or_held(workflow_id: str) -> Callable[[apsw.Connection], Outcome | None]:
+def ended_or_held(workflow_id: str) -> Callable[[Reader], Outcome | None]:
     """Look whether there is any use in waiting for a workflow, seen from outside."""
 
-    def look(connection: apsw.Connection) -> Outcome | None:
+    def look(connection: Reader) -> Outcome | None:
         outcome = outcome_of(connection, workflow_id)
         if outcome is None:
             raise not_found(workflow_id)
@@ -141,9 +140,10 @@ def result_outside(runtime: Runtime, workflow_id: str, limit: Limit) -> Flow[Any
 
 
 def _open(runtime: Runtime, outcome: Outcome) -> object:
+    """Outside a workflow a class that this program lacks is no reason to refuse: Opaque or RemoteError takes its place."""
     if outcome.error is not None:
         raise runtime.serializer.decode_error_lenient(outcome.error)
-    return None if outcome.output is None else runtime.serializer.decode(outcome.output)
+    return None if outcome.output is None else runtime.serializer.decode_lenient(outcome.output)
 
 
 # --- inside a workflow --------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ def keep(execution: Execution, number: str, name: str, limit: Limit, record: Ste
     return kept
 
 
-def found_in_time(execution: Execution, kept: Promise, key: str, look: Callable[[apsw.Connection], Any]) -> Flow[Any]:
+def found_in_time(execution: Execution, kept: Promise, key: str, look: Callable[[Reader], Any]) -> Flow[Any]:
     """What `look` finds before the deadline of the wait, or None."""
     awaited = (Awaited(kept.step, kept.name, key, kept.due_us),)
     while True:
@@ -300,8 +300,8 @@ def _choose(execution: Execution, kept: Promise, candidates: Sequence[Candidate]
             return None
 
 
-def _any_ended(candidates: Sequence[Candidate]) -> Callable[[apsw.Connection], int | None]:
-    def look(connection: apsw.Connection) -> int | None:
+def _any_ended(candidates: Sequence[Candidate]) -> Callable[[Reader], int | None]:
+    def look(connection: Reader) -> int | None:
         for at, one in enumerate(candidates, 1):
             if one.workflow_id is not None and ended(one.workflow_id)(connection) is not None:
                 return at

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("litewf")
 END_TURNS = 20  # of the loop, in which the tasks of an execution that is over may end by themselves
+END_TURN_S = 0.05  # of each further turn, while one of them has something left to do
 
 
 # --- run ----------------------------------------------------------------------------------------------------------
@@ -56,6 +57,7 @@ async def run_on_loop(execution: Execution) -> None:
     """Run an async workflow in this task."""
     runtime = execution.runtime
     execution.main.owner = execution.task = asyncio.current_task()
+    execution.mailbox = runtime.loops.mailbox()
     result, failure = None, None
     try:
         try:
@@ -212,8 +214,11 @@ def end_stuck(execution: Execution, seen: Mapping[asyncio.Task[Any], object] | N
     stuck = {one: waiter for one, waiter in waiting.items() if seen is None or seen.get(one) is waiter}
     if not stuck:
         return
+    alive = sum(not one.done() for one in (task, *execution.branches))
     if turns < END_TURNS:
         asyncio.get_running_loop().call_soon(end_stuck, execution, stuck, turns + 1)
+    elif len(stuck) < alive and turns < 2 * END_TURNS:  # one that cleans up may move the others yet
+        asyncio.get_running_loop().call_later(END_TURN_S, end_stuck, execution, stuck, turns + 1)
     else:
         for one in stuck:
             one.cancel()

@@ -34,6 +34,7 @@ from litewf.store.database import Durability
 from litewf.store.mailboxes import deliver
 from litewf.store.operations import Operation
 from litewf.store.starts import Started
+from litewf.store.executors import Registration
 from litewf.store.store import Store
 from litewf.world import World, boot_token
 
@@ -101,12 +102,16 @@ class Runtime:
     def _register(self) -> Capability:
         writer, settings = self.store.writer, self.settings
         writer.start()
+        names = self.registry.workflows.keys()  # a view: what is defined after the launch counts too
         lock_name = self.store.take_lock(boot_token())
         now_us = self.now_us()
         executor = writer.turn(
-            lambda tx: executors.register(tx, settings.executor_id, lock_name, os.getpid(), self.version, now_us)
-        )
-        names = self.registry.workflows.keys()  # a view: what is defined after the launch counts too
+            lambda tx: executors.register(
+                tx, Registration(settings.executor_id, lock_name, os.getpid(), self.version, settings.only_version, now_us),
+                names,
+            )
+        )  # fmt: skip
+        self._announced = len(names)
         able = Capability(executor, names, self.version, settings.only_version)
         writer.turn(lambda tx: claims.retry_held(tx, able))
         return able
@@ -120,6 +125,13 @@ class Runtime:
         except BaseException:
             self.shutdown(0)
             raise
+
+    def announce(self) -> None:
+        """Tell other engines of workflows that were defined after the launch, so that they leave them to this one."""
+        names = self.registry.workflows.keys()
+        if len(names) != self._announced:
+            self.store.writer.turn(lambda tx: executors.announce(tx, self.able.executor, names))
+            self._announced = len(names)
 
     # --- driving flows ----------------------------------------------------------------------------------------
 
@@ -188,7 +200,7 @@ class Runtime:
             if execution.definition.is_async:
                 on_loop.append(execution)
             else:
-                self.pool.submit(lambda execution=execution: runner.run_in_thread(execution))  # type: ignore[misc]
+                self.pool.submit(lambda execution=execution: runner.run_in_thread(execution))  # type: ignore[misc]  # a default binds it
         if on_loop:
             self.loops.run_soon(self._create_tasks, on_loop)
 

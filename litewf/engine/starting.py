@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from litewf.definitions import WorkflowDefinition
 from litewf.engine.durable import durable
@@ -44,8 +44,7 @@ DEFAULTS = StartOptions()
 START_MANY = "litewf.start_workflows"  # the name of a step that starts several children
 
 
-@dataclass(frozen=True, slots=True)
-class StartRequest:
+class StartRequest(NamedTuple):
     """A workflow to start, with its arguments; `receiver` names the object or class of a method."""
 
     definition: WorkflowDefinition
@@ -63,8 +62,7 @@ def check_workflow_id(workflow_id: str) -> str:
     return workflow_id
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A start with its values encoded; `args` and `kwargs` are what a replay would see."""
 
     request: StartRequest

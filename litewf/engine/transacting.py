@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from litewf.definitions import TransactionDefinition
+from litewf.definitions import StepDefinition, TransactionDefinition
 from litewf.engine.execution import FRAME, Execution, TransactionFrame
 from litewf.engine.flows import flush, recorded, replay, settle_step, write
 from litewf.engine.requests import Blocking, Flow
@@ -24,7 +24,8 @@ def transaction(
     if execution.buffered or execution.unconfirmed:
         yield from flush(execution)
     runtime = execution.runtime
-    frame = TransactionFrame(execution, number, definition.name, 1, execution.now_us())
+    body_of = StepDefinition(definition.name, definition.module, definition.fn, is_async=False)
+    frame = TransactionFrame(execution, number, body_of, 1, args, kwargs)
 
     def body(connection: Connection) -> tuple[str, object]:
         token = FRAME.set(frame)

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-import apsw
-
 from litewf.engine.filters import conditions, page_of
 from litewf.engine.results import given_id, not_found
 from litewf.errors import SerializationError
@@ -19,20 +17,21 @@ from litewf.records import Status, StepInfo, Waiting, WorkflowFilter, WorkflowIn
 from litewf.serialization import Opaque, Serializer
 from litewf.store import checkpoints, managing, reading
 from litewf.store.endings import Awaited
+from litewf.store.readers import Reader
 from litewf.store.reading import StatusRow
 from litewf.world import moment
 
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
-Look = Callable[[apsw.Connection], Any]
+Look = Callable[[Reader], Any]
 
 
 def status(runtime: Runtime, workflow_id: str) -> Look:
     """One workflow."""
     given_id(workflow_id)
 
-    def look(connection: apsw.Connection) -> WorkflowStatus:
+    def look(connection: Reader) -> WorkflowStatus:
         found = reading.status_of(connection, workflow_id)
         if found is None:
             raise not_found(workflow_id)
@@ -46,7 +45,7 @@ def exists(workflow_id: str) -> Look:
     """The id, if there is such a workflow."""
     given_id(workflow_id)
 
-    def look(connection: apsw.Connection) -> str:
+    def look(connection: Reader) -> str:
         if managing.find(connection, workflow_id) is None:
             raise not_found(workflow_id)
         return workflow_id
@@ -58,7 +57,7 @@ def workflows(runtime: Runtime, chosen: WorkflowFilter) -> Look:
     """The workflows that match a filter, in the order of their creation."""
     where, page = conditions(chosen), page_of(chosen)
 
-    def look(connection: apsw.Connection) -> list[WorkflowStatus]:
+    def look(connection: Reader) -> list[WorkflowStatus]:
         rows = reading.list_workflows(connection, where, page)
         waits = reading.waits_of(connection, [row.key for row in rows if row.phase == "parked"])
         return [_status(runtime.serializer, row, waits.get(row.key, ())) for row in rows]
@@ -70,7 +69,7 @@ def steps(runtime: Runtime, workflow_id: str) -> Look:
     """The steps of a workflow, in the order of their numbers."""
     given_id(workflow_id)
 
-    def look(connection: apsw.Connection) -> list[StepInfo]:
+    def look(connection: Reader) -> list[StepInfo]:
         workflow = managing.find(connection, workflow_id)
         if workflow is None:
             raise not_found(workflow_id)

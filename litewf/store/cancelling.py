@@ -32,7 +32,8 @@ def cancel(tx: Tx, key: int, error: str, now_us: int) -> list[Cancelled]:
     """Cancel an unfinished workflow and its unfinished children; the owners keep what they run until they let go."""
     rows: list[Any] = tx.connection.execute(
         TREE + "UPDATE workflow SET status = 'CANCELLED', phase = NULL, due_us = NULL, held = NULL, cancelled_by = ?1,"
-        " completed_us = max(?2, updated_us), updated_us = max(?2, updated_us) WHERE key IN (SELECT key FROM tree) RETURNING key, id, owner",
+        " completed_us = max(?2, updated_us), updated_us = max(?2, updated_us)"
+        " WHERE key IN (SELECT key FROM tree) RETURNING key, id, owner",
         (key, now_us),
     ).fetchall()
     cancelled = [Cancelled(*row) for row in rows]

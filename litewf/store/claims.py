@@ -6,6 +6,7 @@ accepts; what nobody can run is held, visibly.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from litewf.store.endings import workflow_key
+from litewf.store.executors import is_registered
 from litewf.store.operations import Tx
 from litewf.store.wide import integers, texts
 
@@ -54,6 +56,10 @@ CLAIM = """
                         started_us = coalesce(started_us, max(?, created_us))
     WHERE key IN (SELECT key FROM workflow WHERE phase = 'ready'
                       AND key NOT IN (SELECT value FROM carray(?)) AND name NOT IN (SELECT value FROM carray(?))
+                      AND (name IN (SELECT value FROM carray(?))
+                               AND (NOT ? OR application_version IS NULL OR application_version = ?)
+                           OR name NOT IN (SELECT value FROM carray(?))
+                               AND name || char(10) || application_version NOT IN (SELECT value FROM carray(?)))
                   ORDER BY key LIMIT ?)
     RETURNING key, id, name, fence, generation, created_us, deadline_us, application_version, held_versions
 """
@@ -76,10 +82,13 @@ class Room(NamedTuple):
 
 
 def claim(tx: Tx, able: Capability, room: Room, now_us: int) -> Claim:
-    """Take up to `room.limit` ready workflows."""
-    keys = integers(room.busy_keys)
-    names = texts(tuple(room.busy_names))
-    rows: list[Any] = tx.connection.execute(CLAIM, (able.executor, now_us, now_us, keys, names, room.limit)).fetchall()
+    """Take up to `room.limit` ready workflows: those that this engine can run, and, to hold them, those that none can."""
+    if not is_registered(tx.connection, able.executor):
+        return Claim([], [], more=False)  # taken for dead: what it claims now, nobody would ever take back
+    busy = (integers(room.busy_keys), texts(tuple(room.busy_names)))
+    mine_to_run = (texts(tuple(able.names)), able.only_version, able.version)
+    parameters = (able.executor, now_us, now_us, *busy, *mine_to_run, *_left_to_others(tx, able.executor), room.limit)
+    rows: list[Any] = tx.connection.execute(CLAIM, parameters).fetchall()
     taken = integers(row[0] for row in rows)
     tx.connection.execute("DELETE FROM wait WHERE workflow IN (SELECT value FROM carray(?))", (taken,))
     mine: list[Claimed] = []
@@ -93,6 +102,21 @@ def claim(tx: Tx, able: Capability, room: Room, now_us: int) -> Claim:
             _hold(tx, workflow, obstacle, able.version)
             held.append((workflow.id, obstacle))
     return Claim(mine, held, more=len(rows) == room.limit)
+
+
+def _left_to_others(tx: Tx, executor: int) -> tuple[apsw.carray, apsw.carray]:
+    """Names that other engines run in any version, and names with the one version in which they do."""
+    in_any: set[str] = set()
+    in_one: set[str] = set()
+    rows: list[Any] = tx.connection.execute(
+        "SELECT names, only_version, application_version FROM executor WHERE key <> ?", (executor,)
+    ).fetchall()
+    for names, only_version, version in rows:
+        if only_version:
+            in_one.update(f"{name}\n{version}" for name in json.loads(names))
+        else:
+            in_any.update(json.loads(names))
+    return texts(tuple(in_any)), texts(tuple(in_one))
 
 
 def _hold(tx: Tx, workflow: Claimed, obstacle: str, version: str) -> None:

@@ -6,7 +6,8 @@ up, unfinished workflows become ready, the row goes; the lock file is unlinked a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import apsw
@@ -28,13 +29,30 @@ class Executor(NamedTuple):
     application_version: str
 
 
-def register(tx: Tx, label: str, lock_name: str, pid: int, version: str, now_us: int) -> int:
+class Registration(NamedTuple):
+    """What an engine says of itself, in the order of the statement's parameters."""
+
+    label: str
+    lock_name: str
+    pid: int
+    application_version: str
+    only_version: bool
+    started_us: int
+
+
+def register(tx: Tx, new: Registration, names: Collection[str]) -> int:
     """Add an engine whose lock file is locked already; its key."""
     tx.connection.execute(
-        "INSERT INTO executor (label, lock_name, pid, application_version, started_us) VALUES (?, ?, ?, ?, ?)",
-        (label, lock_name, pid, version, now_us),
+        "INSERT INTO executor (label, lock_name, pid, application_version, only_version, started_us, names)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (*new, json.dumps(list(names))),
     )
     return tx.connection.last_insert_rowid()
+
+
+def announce(tx: Tx, executor: int, names: Collection[str]) -> None:
+    """Say which workflows an engine has the code of now."""
+    tx.connection.execute("UPDATE executor SET names = ? WHERE key = ?", (json.dumps(list(names)), executor))
 
 
 def unregister(tx: Tx, executor: int, now_us: int) -> None:

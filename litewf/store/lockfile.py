@@ -94,6 +94,13 @@ class ProcessLock:
             os.close(fd)
 
 
+def names_beside(db: Path) -> list[str]:
+    """The lock files that lie beside `db`, of the living and the dead."""
+    prefix = _beside(db, "").name
+    with os.scandir(db.parent) as entries:
+        return [entry.name for entry in entries if entry.name.startswith(prefix)]
+
+
 def probe(db: Path, name: str) -> Peer:
     """Say whether the holder of the lock file `name` beside `db` lives; takes some 8 us and never waits."""
     fd = _open(db, name)

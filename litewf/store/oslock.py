@@ -72,6 +72,10 @@ if sys.platform == "win32":
         handle = wintypes.HANDLE(msvcrt.get_osfhandle(fd))
         _kernel32.UnlockFileEx(handle, 0, 1, 0, ctypes.byref(_Overlapped()))
 
+    def _above_streams(fd: int) -> int:
+        """Windows handles are no small numbers."""
+        return fd
+
     def _give_mode_of(fd: int, like: os.stat_result) -> None:
         """Windows files inherit their rights from the directory."""
 
@@ -110,6 +114,15 @@ else:
         if _flock(fd, fcntl.LOCK_UN) != 0:
             fcntl.flock(fd, fcntl.LOCK_UN)
 
+    def _above_streams(fd: int) -> int:
+        """Leave 0 to 2 to the standard streams: whoever opens those again would close a lock."""
+        if fd > 2:
+            return fd
+        try:
+            return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+        finally:
+            os.close(fd)
+
     def _give_mode_of(fd: int, like: os.stat_result) -> None:
         """Give the file the owner and mode of the database, as SQLite does for its -wal.
 
@@ -123,7 +136,7 @@ else:
 def open_existing(path: Path) -> int:
     """Open a lock file that is there; raises FileNotFoundError when it is not."""
     try:
-        return os.open(path, _FLAGS)
+        return _above_streams(os.open(path, _FLAGS))
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -133,7 +146,7 @@ def open_existing(path: Path) -> int:
 def create(path: Path, *, like: Path) -> int:
     """Create a lock file with the rights of the database `like`; raises FileExistsError when it is there."""
     try:
-        fd = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o644)
+        fd = _above_streams(os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o644))
     except FileExistsError:
         raise
     except OSError as error:

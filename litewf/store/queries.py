@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from litewf.store.transactions import Parameters
 
 READS = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE})
-LOOKS = frozenset({"table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list"})
+LOOKS = frozenset({"table_info", "table_xinfo", "table_list", "index_list", "index_info", "foreign_key_list"})
 WRONG = (apsw.SQLError, apsw.BindingsError, apsw.MismatchError, apsw.RangeError, apsw.TooBigError, apsw.ReadOnlyError)
 
 
@@ -29,6 +29,6 @@ def query(connection: apsw.Connection, sql: str, parameters: Parameters) -> list
         connection.authorizer = None
 
 
-def _authorize(action: int, first: str | None, second: str | None, _database: str | None, _by: str | None) -> int:
+def _authorize(action: int, first: str | None, _second: str | None, _database: str | None, _by: str | None) -> int:
     look = action == apsw.SQLITE_PRAGMA and first in LOOKS
     return apsw.SQLITE_OK if look or action in READS else apsw.SQLITE_DENY

@@ -13,6 +13,7 @@ from litewf.errors import EngineClosedError, StoreCorruptError
 from litewf.store.database import keep_for_ever, open_reader, translate
 
 R = TypeVar("R")
+Reader = apsw.Connection  # the type for those who put queries together from the store's functions
 KEPT = 4  # idle connections; more are opened on demand and closed after use
 
 

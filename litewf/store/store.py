@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import apsw
 
-from litewf.errors import EngineClosedError
+from litewf.errors import EngineClosedError, StoreError, StoreUnsupportedError
 from litewf.store import place
 from litewf.store.database import Durability, check_sqlite
 from litewf.store.lockfile import ProcessLock
@@ -39,6 +39,7 @@ class Store:
         check_sqlite()
         self.path: Path = place.resolve(path)
         first = not any(store.path == self.path for store in _open_stores)
+        _check_not_inherited(self.path)
         place.check(self.path, create=True, header=first, newest=len(migrations()))
         self.writer = Writer(self.path, durability, world, on_commit)
         self._readers = Readers(self.path)
@@ -50,7 +51,11 @@ class Store:
 
     def read(self, query: Callable[[apsw.Connection], R]) -> R:
         """Ask the file; never waits for the writer."""
-        return self._readers.read(query)
+        try:
+            return self._readers.read(query)
+        except StoreError:
+            self._check_files()  # the true reason, if that is one
+            raise
 
     def take_lock(self, token: str) -> str:
         """Take a lock file that tells other processes that this one lives; its name."""
@@ -59,13 +64,16 @@ class Store:
 
     def check(self) -> None:
         """Raise when the file was moved or replaced, or the lock file is gone."""
-        self._identity.check(self.path)
-        self.writer.check()
+        self._check_files()
         if self.lock is not None and not self.lock.intact():
             raise EngineClosedError(
                 f"{self.path}: the lock file {self.lock.name} was deleted while the engine ran, so another engine may"
                 " take over; this one stops"
             )
+
+    def _check_files(self) -> None:
+        self._identity.check(self.path)
+        self.writer.check()
 
     def close(self, timeout_s: float) -> None:
         """Write what is queued, then close everything."""
@@ -105,6 +113,7 @@ class Store:
 
     def abandon(self) -> None:
         """In a forked child: touch nothing of the parent's."""
+        _inherited.add(self._identity)
         self.writer.abandon()
         self.transactions.abandon()
         self._readers.abandon()
@@ -124,6 +133,16 @@ def _abandon_all() -> None:
 
 
 _abandoned: list[Store] = []
+_inherited: set[place.Identity] = set()  # files that were open when this process was forked
+
+
+def _check_not_inherited(path: Path) -> None:
+    """SQLite in a forked child believes in locks that only the parent has, and would corrupt the file."""
+    if _inherited and path.exists() and place.Identity.of(path) in _inherited:
+        raise StoreUnsupportedError(
+            f"{path} was open when this process was forked, so SQLite cannot lock it here; start the process with the"
+            ' spawn method (multiprocessing.get_context("spawn")), or fork before the engine is launched'
+        )
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_abandon_all)

@@ -15,6 +15,7 @@ import itertools
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -59,8 +60,9 @@ class Writer:
         self._turnstile = Turnstile(path)
         self._mutex = threading.Lock()
         self._wake = threading.Condition(self._mutex)
-        self._queue: list[Operation] = []
+        self._queue: deque[Operation] = deque()
         self._owned = False
+        self._called = False  # the thread has been woken and has not taken anything yet
         self._closing = False
         self._unchecked = 0  # transactions since the size of the WAL was looked at
         self._dead: BaseException | None = None
@@ -82,11 +84,13 @@ class Writer:
 
     def submit(self, operation: Operation) -> None:
         """Queue an operation; its mailbox hears of the outcome."""
-        with self._mutex:
-            if self._dead is not None:
-                raise self._dead
-            self._queue.append(operation)
-            if not self._owned:
+        self._raise_if_dead()
+        self._queue.append(operation)  # without the lock, which is for waking: an event loop must not wait for it
+        if self._dead is not None and self.withdraw(operation):
+            raise self._dead
+        if not self._owned and not self._called:
+            with self._mutex:
+                self._called = True
                 self._wake.notify()
 
     def commit(self, operation: Operation, *, inline: bool = False, patience_s: float = -1) -> object:
@@ -115,10 +119,11 @@ class Writer:
     def withdraw(self, operation: Operation) -> bool:
         """Take back an operation that nobody has begun to write; False if it is too late for that."""
         with self._mutex:
-            if operation in self._queue:
+            try:
                 self._queue.remove(operation)
-                return True
-            return False
+            except ValueError:
+                return False
+            return True
 
     def turn(self, change: Callable[[Tx], R], *, inline: bool = False, patience_s: float = -1) -> R:
         """Run a function inside a transaction and wait until it is durable; with patience, for no longer than that."""
@@ -227,7 +232,7 @@ class Writer:
                         self._owned = True
                         return []
                     if self._queue:
-                        self._owned = True
+                        self._owned, self._called = True, False
                         return self._take()
                     if self._closing:
                         return None
@@ -237,9 +242,12 @@ class Writer:
 
     def _take(self) -> list[Operation]:
         """The next group: plain checkpoints alone if there are enough, as one statement commits those."""
-        head = self._queue[:STATEMENT_ROWS]
-        size = STATEMENT_ROWS if all(type(operation) is Checkpoint for operation in head) else GROUP_ROWS
-        group, self._queue = self._queue[:size], self._queue[size:]
+        group: list[Operation] = []
+        plain = True
+        while self._queue and len(group) < (STATEMENT_ROWS if plain else GROUP_ROWS):
+            operation = self._queue.popleft()
+            plain = plain and type(operation) is Checkpoint
+            group.append(operation)
         return group
 
     # --- writing ----------------------------------------------------------------------------------------------
@@ -341,7 +349,9 @@ class Writer:
         with self._mutex:
             if self._dead is None:
                 self._dead = death
-            waiting, self._queue = [*group, *self._queue], []
+            waiting = list(group)
+            while self._queue:
+                waiting.append(self._queue.popleft())
             self._wake.notify_all()
         _fail(waiting, death)
         self._on_commit(waiting)

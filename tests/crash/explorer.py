@@ -89,7 +89,8 @@ class Trial:
         for key in self.ledger.seen:
             if not image.settles(key):
                 self.ledger.fail(f"A4 the workflow went on after {key}, which is not recorded")
-        self.ledger.died({key for key in self.ledger.in_life if image.settles(key)} | set(image.settled))
+        settled = {key for key in self.ledger.in_life if image.settles(key)} | set(image.settled)
+        self.ledger.died(settled, image.next_attempts())
         image.close()
         self._last = image
 

@@ -130,6 +130,10 @@ class Image:
         workflow_id, _, generation = key.rpartition(":")[0].partition("@")
         return key in self.settled or self.generations.get(workflow_id, 1) > int(generation or 1)
 
+    def next_attempts(self) -> dict[str, int]:
+        """When steps that have failed so far may be tried again."""
+        return {key: row[4] for key, row in self.promised.items() if row[3] and row[4] is not None}
+
     def close(self) -> None:
         self._connection.close()
 

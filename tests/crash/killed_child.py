@@ -92,9 +92,10 @@ def define(registry: litewf.Registry, diary: Diary) -> list[Any]:
 
     @registry.workflow
     def family() -> int:
-        first = sequence()
+        total: int = sequence()
         handles = litewf.start_workflows([(retried,), (sleeper,), (sequence,)])
-        return first + sum(litewf.wait_all(handles))
+        results: list[int] = litewf.wait_all(handles)
+        return total + sum(results)
 
     @registry.workflow
     def banker() -> int:

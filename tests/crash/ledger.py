@@ -35,6 +35,7 @@ class Ledger:
         self.allowed: dict[str, int] = {}  # attempts of each step
         self.arguments: dict[str, str] = {}
         self.attempts: dict[str, int] = {}
+        self.due_us: dict[str, int] = {}  # of the next attempt, as the file says
         self.named: dict[tuple[str, str], str] = {}  # (workflow, call) → step
         self.seen: dict[str, str] = {}  # what the workflow got from each step
         self.recorded: set[str] = set()  # steps that an image of the file shows as settled
@@ -48,13 +49,15 @@ class Ledger:
 
     # --- bodies -----------------------------------------------------------------------------------------------
 
-    def begin(self, key: str, workflow_id: str, call: str, attempt: int, allowed: int) -> int:
+    def begin(self, key: str, workflow_id: str, call: str, attempt: int, allowed: int, now_us: int) -> int:
         """A body starts; the number of this execution."""
         with self._lock:
             self.runs += 1
             self.starts[key] += 1
             self.allowed[key] = allowed
             self._check_start(key, workflow_id, call, attempt)
+            if now_us < self.due_us.pop(key, now_us):
+                self.fail(f"B5 attempt {attempt} of {key} came before its time")
             self.open[key] = self.life
             self.in_life.add(key)
             self.named[workflow_id, call] = key
@@ -120,8 +123,9 @@ class Ledger:
 
     # --- deaths -----------------------------------------------------------------------------------------------
 
-    def died(self, settled: set[str]) -> None:
-        """The engine is dead, and the file shows these steps as settled."""
+    def died(self, settled: set[str], due_us: dict[str, int]) -> None:
+        """The engine is dead, and the file shows these steps as settled, those as due."""
+        self.due_us = due_us
         for key in self.in_life - settled:
             self.excused[key] += 1
         self.recorded |= settled

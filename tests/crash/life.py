@@ -6,7 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import litewf
 from litewf.engine.signals import Unwind
@@ -14,6 +14,8 @@ from litewf.world import Entropy, World
 from tests.crash.ledger import Ledger, Receipt
 from tests.crash.virtual_clock import FOREVER_US, Time, VirtualClock
 
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 JOIN_S = 5.0
 
 
@@ -38,8 +40,9 @@ class Life:
         self.points = 0
         self._number = ledger.life
         self._crash_at = crash_at
-        self._clock = VirtualClock(time)
+        self._clock = VirtualClock(time, lambda: self.points)
         self._callers: list[threading.Thread] = []
+        self._others = set(threading.enumerate())
         world = World(self._clock, Entropy(1000 + self._number), self._reach)
         self.engine = litewf.Engine(
             path, registry=self.registry, world=world, application_version="1", linger=linger, max_threads=20
@@ -82,7 +85,9 @@ class Life:
             caller.join(JOIN_S)
             if caller.is_alive():
                 self.ledger.fail("a caller of get_result() was left waiting")
-        left = [thread.name for thread in threading.enumerate() if thread.name.startswith("litewf-")]
+        left = [
+            thread.name for thread in set(threading.enumerate()) - self._others if thread.name.startswith("litewf-")
+        ]
         if left:
             self.ledger.fail(f"threads outlived the engine: {left}")
 
@@ -93,6 +98,10 @@ class Life:
         self._clock.settle(until_us)
         if self.death is not None:
             raise self.death
+
+    def drive_to_rest(self, _engine: litewf.Engine) -> None:
+        """The scenario in which nothing comes from outside."""
+        self.settle()
 
     def start(self, workflow: Any, workflow_id: str, *args: Any, **options: Any) -> Any:
         """Start it unless it exists; the handle. Some other thread waits for the result."""
@@ -108,7 +117,11 @@ class Life:
     def workflow(self, fn: Callable[..., Any]) -> Any:
         return self.registry.workflow(name=fn.__name__)(fn)
 
-    def step(self, fn: Callable[..., Any] | None = None, **options: Any) -> Any:
+    @overload
+    def step(self, fn: F, /) -> F: ...
+    @overload
+    def step(self, **options: Any) -> Callable[[F], F]: ...
+    def step(self, fn: Any = None, **options: Any) -> Any:
         """A step whose executions are in the ledger; call it in the workflow to get the value."""
         if fn is None:
             return functools.partial(self.step, **options)
@@ -123,16 +136,21 @@ class Life:
         """A transaction whose executions are in the ledger."""
         return self._caller(fn.__name__, self.registry.transaction(name=fn.__name__)(self._body(fn, 1, skip=1)))
 
-    def note(self, label: str, value: Any) -> Any:
+    def note(self, label: str, value: T) -> T:
+        """The workflow has this value, and it is durable."""
         self.ledger.note(litewf.workflow_id(), label, value)
         return value
+
+    def note_here(self, label: str, value: T) -> T:
+        """The workflow has this value; only a death may still change it."""
+        return self.note(f"{label} in life {self._number}", value)
 
     @contextmanager
     def _recorded(self, name: str, args: tuple[Any, ...], allowed: int) -> Iterator[Receipt]:
         if self.death is not None:
             raise self.death  # a dead process starts nothing
         key, attempt = litewf.idempotency_key(), litewf.attempt()
-        run = self.ledger.begin(key, litewf.workflow_id(), _call(name, args), attempt, allowed)
+        run = self.ledger.begin(key, litewf.workflow_id(), _call(name, args), attempt, allowed, self.time.now_us)
         try:
             yield Receipt(key, run)
         finally:
@@ -185,6 +203,11 @@ class Life:
         except Exception as error:
             self.ledger.saw_failure(litewf.workflow_id(), _call(name, args), error)
             raise
+
+
+def bare(step: Callable[..., Any]) -> Any:
+    """The step as litewf knows it, for those who want the durable call itself."""
+    return step.inner  # type: ignore[attr-defined]  # put there by Life.step
 
 
 def _call(name: str, args: tuple[Any, ...]) -> str:

@@ -87,8 +87,10 @@ def folder() -> Iterator[Any]:
         yield folder
 
 
-def _engine(folder: Any, time: Time, run: str, deed: str, gate: Callable[[], None]) -> tuple[Life, Any]:
-    life = Life(folder / "flows.db", time, Ledger(), crash_at=None, linger=0)
+def _engine(
+    folder: Any, time: Time, run: str, deed: str, gate: Callable[[], None], crash_at: int | None = None
+) -> tuple[Life, Any]:
+    life = Life(folder / "flows.db", time, Ledger(), crash_at=crash_at, linger=0)
     deeds = Deeds(life.registry, run)
 
     @life.registry.step
@@ -104,32 +106,78 @@ def _engine(folder: Any, time: Time, run: str, deed: str, gate: Callable[[], Non
     return life, main
 
 
+class Hung:
+    """An engine that stopped in the middle of a workflow, and lost its lock meanwhile."""
+
+    def __init__(self, folder: Any, time: Time, deed: str) -> None:
+        self._gate = Gate()
+        life, main = _engine(folder, time, "first", deed, self._gate.pass_through)
+        self._engine = life.engine
+        self._engine.launch()
+        self._engine.transact(lambda conn: conn.execute("CREATE TABLE deposit (run TEXT)"))
+        self._engine.start_workflow(main.with_options(workflow_id="w"))
+        assert self._gate.reached.wait(20)
+        self._runtime = self._engine._running()
+        self._runtime.dispatcher.stop(20)  # it hangs as a whole: it notices nothing, and claims nothing
+        assert self._runtime.store.lock is not None
+        self._runtime.store.lock.drop()
+
+    @property
+    def executor(self) -> int:
+        return self._runtime.able.executor
+
+    def go_on(self) -> None:
+        """Try everything that it has not done yet."""
+        self._gate.open()
+        with self._runtime._none_active:
+            assert self._runtime._none_active.wait_for(lambda: not self._runtime._active, 20)
+
+    def look_for_work(self) -> None:
+        """Do once what its dispatcher does all the time."""
+        self._runtime.dispatcher._stopping = False
+        self._runtime.dispatcher.look_for_ready()
+        self._runtime.dispatcher.run_once()
+
+    def shutdown(self) -> None:
+        self._engine.shutdown()
+
+
 @pytest.mark.parametrize("deed", DEEDS)
 def test_an_engine_that_lost_its_workflow_cannot(deed: str, folder: Any) -> None:
-    gates, time = (Gate(), Gate()), Time()
-    first, main = _engine(folder, time, "first", deed, gates[0].pass_through)
-    first.engine.launch()
-    first.engine.transact(lambda conn: conn.execute("CREATE TABLE deposit (run TEXT)"))
-    first.engine.start_workflow(main.with_options(workflow_id="w"))
-    assert gates[0].reached.wait(20)
-    hung = first.engine._running()
-    hung.dispatcher.stop(20)  # it hangs as a whole: it notices nothing, and claims nothing
-    hung.store.lock.drop()
-
-    second, _ = _engine(folder, time, "second", deed, gates[1].pass_through)
+    time, gate = Time(), Gate()
+    first = Hung(folder, time, deed)
+    second, _ = _engine(folder, time, "second", deed, gate.pass_through)
     second.engine.launch()
-    assert gates[1].reached.wait(20), "the second engine did not take it over"
+    assert gate.reached.wait(20), "the second engine did not take it over"
     before = _rows(folder)
-    gates[0].open()
-    with hung._none_active:
-        assert hung._none_active.wait_for(lambda: not hung._active, 20)
+    first.go_on()
     assert _rows(folder) == before
 
-    gates[1].open()
+    gate.open()
     second.settle()
     assert not any("first" in str(row) for row in _rows(folder)["outcome"])
     second.engine.shutdown()
-    first.engine.shutdown()
+    first.shutdown()
+
+
+def test_an_engine_that_lost_its_workflow_writes_nothing_from_that_moment_on() -> None:
+    """The second engine dies at one point after the other: before, at and after the commit that takes over."""
+    taken_over = []
+    for crash_at in range(1, 12):
+        with workplace() as folder:
+            time = Time()
+            first = Hung(folder, time, "record_a_step")
+            second, _ = _engine(folder, time, "second", "record_a_step", lambda: None, crash_at=crash_at)
+            assert second.run(second.drive_to_rest)
+            before = _rows(folder)
+            taken_over.append(before["workflow"][0][6] != first.executor)
+            first.go_on()
+            assert (_rows(folder) == before) is taken_over[-1], f"the second engine died at point {crash_at}"
+            if taken_over[-1]:
+                first.look_for_work()
+                assert _rows(folder) == before, "what it claims now, nobody takes back"
+            first.shutdown()
+    assert {True, False} == set(taken_over)
 
 
 def _rows(folder: Any) -> dict[str, Any]:

@@ -4,8 +4,10 @@ Time moves only while the test lets the engine `settle`, so a test that acts fro
 """
 
 import threading
+from collections.abc import Callable
 
 import litewf
+from litewf.engine.runtime import Runtime
 
 POLL_S = 0.0001  # between looks whether the engine has come to rest
 PATIENCE_S = 10.0  # of real time, before a test takes its engine for stuck
@@ -23,8 +25,10 @@ class Time:
 class VirtualClock(litewf.Clock):
     """The clock of one engine."""
 
-    def __init__(self, time: Time) -> None:
+    def __init__(self, time: Time, commits: Callable[[], int]) -> None:
         self._time = time
+        self._commits = commits
+        self._idle_since: int | None = None
         self._engine: litewf.Engine | None = None
         self._limit_us = 0
         self._round = 0
@@ -42,7 +46,7 @@ class VirtualClock(litewf.Clock):
         """Called by the engine's dispatcher whenever it has nothing to do."""
         runtime = None if self._engine is None else self._engine._live
         this_round = self._round
-        if runtime is None or not runtime.is_idle():
+        if runtime is None or not self._is_idle(runtime):
             condition.wait(POLL_S)
             return
         due_us = runtime.dispatcher.next_due_us()
@@ -53,6 +57,11 @@ class VirtualClock(litewf.Clock):
             self.at_rest = True
             self._woken.set()
         condition.wait(timeout_us / 1_000_000)
+
+    def _is_idle(self, runtime: Runtime) -> bool:
+        """Whether it was idle at two looks in a row with no commit between: one look sees one part after the other."""
+        idle_since, self._idle_since = self._idle_since, self._commits() if runtime.is_idle() else None
+        return idle_since is not None and idle_since == self._idle_since
 
     def settle(self, until_us: int = FOREVER_US) -> None:
         """Let time pass until nothing more is due before `until_us`; returns early when the engine dies."""

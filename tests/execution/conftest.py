@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import litewf
+
 from .support import Flavor, IdleClock, Time
 
 STUCK_S = 15

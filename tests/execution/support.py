@@ -13,6 +13,7 @@ import litewf
 Body = Callable[..., Generator[Callable[[], Any], Any, Any]]
 LONG = 30  # seconds; no test waits this long unless it fails
 NAP = 3600.0  # seconds that a workflow sleeps to leave memory and be replayed; the clock jumps over them
+BAD_NAMES = ["", " ", "a ", "a\nb", "a\0b", "x" * 256, "\ud800", "\u202eabc"]
 START_US = 1_700_000_000_000_000
 
 
@@ -168,3 +169,20 @@ def until(check: Callable[[], object]) -> None:
     never = threading.Event()
     while not check():
         never.wait(0.001)
+
+
+def plus(x: int, y: int = 1) -> int:
+    return x + y
+
+
+async def plus_async(x: int, y: int = 1) -> int:
+    return x + y
+
+
+def caught(call: Callable[[], Any]) -> str:
+    """What a call raises, as text."""
+    try:
+        call()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "nothing"

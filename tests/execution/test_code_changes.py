@@ -189,9 +189,7 @@ def test_the_same_code_does_not_try_again_by_itself_but_after_a_resume(program: 
     assert handle.get_status().status == "SUCCESS"
 
 
-def test_a_parent_goes_on_waiting_for_a_held_child(
-    launch: Launch, registry: litewf.Registry, flavor: Flavor
-) -> None:
+def test_a_parent_goes_on_waiting_for_a_held_child(launch: Launch, registry: litewf.Registry, flavor: Flavor) -> None:
     order = ["a", "b"]
     steps = {name: flavor.step(litewf.Registry(), name=name)(lambda: "done") for name in order}
 
@@ -336,12 +334,49 @@ def test_a_patch_in_a_branch_is_decided_for_the_whole_workflow(launch: Launch, r
 
 
 @pytest.mark.parametrize("name", ["", " x", "a\nb", "x" * 256, 5, None])
-def test_a_patch_name_is_readable_text(
-    launch: Launch, registry: litewf.Registry, flavor: Flavor, name: Any
-) -> None:
+def test_a_patch_name_is_readable_text(launch: Launch, registry: litewf.Registry, flavor: Flavor, name: Any) -> None:
     @flavor.workflow(registry)
     def flow(do: Any) -> Any:
         yield do(litewf.patch, name)
 
     with pytest.raises((TypeError, ValueError), match="a patch's name"):
         launch().run_workflow(flow)
+
+
+def test_a_patch_before_a_task_that_has_started_keeps_the_old_way(launch: Launch) -> None:
+    gate = Gate()
+
+    @litewf.Registry().step(name="s")
+    async def s() -> None:
+        pass
+
+    @litewf.Registry().step(name="stop")
+    def stop() -> None:
+        gate.wait()
+
+    async def branch() -> None:
+        await s()
+        await litewf.run_step_async(stop)
+
+    async def old() -> str:
+        await asyncio.create_task(branch())
+        return "old"
+
+    async def new() -> str:
+        if litewf.patch("p"):
+            await s()
+            return "new"
+        await asyncio.create_task(branch())
+        return "old way"
+
+    engines = []
+    for fn in (old, new):
+        registry = litewf.Registry()
+        flow = registry.workflow(name="flow")(fn)
+        engines.append(launch(registry=registry))
+        if fn is old:
+            engines[0].start_workflow(flow.with_options(workflow_id="w"))
+            gate.await_reached()
+            engines[0].shutdown(timeout=0)
+            gate.open()
+    assert engines[1].retrieve_workflow("w").get_result() == "old way"

@@ -268,11 +268,11 @@ def test_a_child_that_a_task_runs_takes_its_numbers_when_it_is_called(
     assert [number for number, name in numbered.items() if name == "litewf.get_result"] == ["2", "9", "11"]
 
 
-def test_a_value_of_another_branch_is_durable_before_a_body_starts(
-    launch: Launch, registry: litewf.Registry
-) -> None:
+def test_a_value_of_another_branch_is_durable_before_a_body_starts(launch: Launch, registry: litewf.Registry) -> None:
     """The branch that begins to write it must not let the others run ahead of the commit."""
-    started, commits, seen = threading.Event(), [], []
+    started = threading.Event()
+    commits: list[str] = []
+    seen: list[list[str]] = []
 
     def reach(point: str) -> None:
         if point == "commit.before":

@@ -4,44 +4,27 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import litewf
 
-from .support import NAP, Flavor, names
+from .support import Flavor, caught, names, plus, plus_async
 
 Launch = Callable[..., litewf.Engine]
-
-
-def plus(x: int, y: int = 1) -> int:
-    return x + y
-
-
-async def plus_async(x: int, y: int = 1) -> int:
-    return x + y
-
-
-def caught(call: Callable[[], Any]) -> str:
-    """What a call raises, as text."""
-    try:
-        call()
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return "nothing"
 
 
 # --- outside ------------------------------------------------------------------------------------------------------
 
 OUTSIDE = [
-    lambda: litewf.sleep(1), lambda: litewf.sleep_async(1), lambda: litewf.now(), lambda: litewf.random(),
-    lambda: litewf.uuid(), lambda: litewf.run_step(plus, 1), lambda: litewf.run_step_async(plus, 1),
-    lambda: litewf.patch("p"), lambda: litewf.deprecate_patch("p"), lambda: litewf.continue_as_new(),
+    lambda: litewf.sleep(1), lambda: litewf.sleep_async(1), litewf.now, litewf.random,
+    litewf.uuid, lambda: litewf.run_step(plus, 1), lambda: litewf.run_step_async(plus, 1),
+    lambda: litewf.patch("p"), lambda: litewf.deprecate_patch("p"), litewf.continue_as_new,
     lambda: litewf.wait_first([litewf.WorkflowHandle("w")]), lambda: litewf.wait_all([litewf.WorkflowHandle("w")]),
-    lambda: litewf.list_workflows(), lambda: litewf.retrieve_workflow("w"), lambda: litewf.cancel_workflow("w"),
-    lambda: litewf.workflow_id(), lambda: litewf.step_id(), lambda: litewf.cancelled(),
-    lambda: litewf.authenticated_user(), lambda: litewf.authenticated_roles(),
+    litewf.list_workflows, lambda: litewf.retrieve_workflow("w"), lambda: litewf.cancel_workflow("w"),
+    litewf.workflow_id, litewf.step_id, litewf.cancelled,
+    litewf.authenticated_user, litewf.authenticated_roles,
 ]  # fmt: skip
 
 
@@ -81,11 +64,11 @@ def test_wrong_arguments_for_a_child_are_an_error_that_takes_no_number(
     def child(do: Any, x: int) -> Any:
         return (yield do(plus, x))
 
-    kind = registry.workflow(plus_async if flavor.is_async else plus)
+    kind: Any = registry.workflow(plus_async if flavor.is_async else plus)
 
     @flavor.workflow(registry)
     def parent(do: Any) -> Any:
-        for call in (lambda: kind(), lambda: litewf.start_workflow(kind, 1, 2, 3)):
+        for call in (kind, lambda: litewf.start_workflow(kind, 1, 2, 3)):
             assert "TypeError: workflow plus" in caught(call)
         return (yield do.run_step(plus, 1))
 
@@ -106,7 +89,7 @@ def test_only_workflows_can_be_started(launch: Launch, thing: Any) -> None:
 
 def test_a_step_cannot_be_started_as_a_workflow(launch: Launch, registry: litewf.Registry) -> None:
     with pytest.raises(TypeError, match=r"@workflow"):
-        launch().start_workflow(registry.step(plus), 1)
+        launch().start_workflow(cast("Any", registry.step(plus)), 1)
 
 
 @pytest.mark.parametrize("thing", [None, "plus", 5])
@@ -119,7 +102,9 @@ def test_run_step_takes_functions_only(launch: Launch, registry: litewf.Registry
         launch().run_workflow(mistaken)
 
 
-@pytest.mark.parametrize("duration", [-1, float("nan"), float("inf"), -1e-9, 1e300, 10**400], ids=lambda value: str(value)[:4])
+@pytest.mark.parametrize(
+    "duration", [-1, float("nan"), float("inf"), -1e-9, 1e300, 10**400], ids=lambda value: str(value)[:4]
+)
 def test_a_sleep_is_finite_and_not_negative(
     launch: Launch, registry: litewf.Registry, flavor: Flavor, duration: float
 ) -> None:
@@ -146,160 +131,6 @@ def test_a_sleep_is_a_number_or_a_timedelta(
 
     with pytest.raises(TypeError, match="seconds as a number or a timedelta"):
         launch().run_workflow(sleeper)
-
-
-# --- an event loop runs here --------------------------------------------------------------------------------------
-
-ON_A_LOOP: dict[str, Callable[[litewf.Engine, Any], Any]] = {
-    "start_workflow": lambda engine, wf: engine.start_workflow(wf, 1),
-    "start_workflows": lambda engine, wf: engine.start_workflows([(wf, 1)]),
-    "list_workflows": lambda engine, _: engine.list_workflows(),
-    "list_steps": lambda engine, _: engine.list_steps("w"),
-    "retrieve_workflow": lambda engine, _: engine.retrieve_workflow("w"),
-    "cancel_workflow": lambda engine, _: engine.cancel_workflow("w"),
-    "query": lambda engine, _: engine.query("SELECT 1"),
-    "launch": lambda engine, _: engine.launch(),
-    "shutdown": lambda engine, _: engine.shutdown(),
-}
-
-
-@pytest.mark.parametrize("what", ON_A_LOOP)
-def test_a_blocking_form_on_a_loop_is_refused_and_names_the_async_one(
-    launch: Launch, registry: litewf.Registry, what: str
-) -> None:
-    workflow, engine = registry.workflow(plus), launch()
-
-    async def main() -> str:
-        return caught(lambda: ON_A_LOOP[what](engine, workflow))
-
-    assert asyncio.run(main()).startswith("BlockingCallError: ")
-    assert f"await {what}_async()" in asyncio.run(main())
-
-
-def test_the_blocking_forms_of_a_handle_are_refused_on_a_loop(launch: Launch, registry: litewf.Registry) -> None:
-    handle = launch().start_workflow(registry.workflow(plus), 1)
-
-    async def main() -> list[str]:
-        return [caught(handle.get_result), caught(handle.get_status), caught(handle.cancel)]
-
-    for text, what in zip(asyncio.run(main()), ("get_result", "get_status", "cancel_workflow"), strict=True):
-        assert text.startswith("BlockingCallError")
-        assert f"{what}_async()" in text
-
-
-def test_blocking_durable_calls_in_an_async_workflow_are_refused_and_name_the_async_form(
-    launch: Launch, registry: litewf.Registry
-) -> None:
-    child = registry.workflow(plus)
-    handle = litewf.WorkflowHandle[int]("w")
-
-    @registry.workflow
-    async def parent() -> list[str]:
-        calls = [
-            lambda: litewf.sleep(1), lambda: litewf.run_step(plus, 1), lambda: litewf.start_workflow(child, 1),
-            lambda: litewf.wait_first([handle]), lambda: litewf.wait_all([handle]), lambda: handle.get_result(),
-            lambda: litewf.list_workflows(), lambda: child(1),
-        ]  # fmt: skip
-        return [caught(call) for call in calls]
-
-    engine = launch()
-    started = engine.start_workflow(parent)
-    wanted = [
-        "sleep_async", "run_step_async", "start_workflow_async", "wait_first_async", "wait_all_async",
-        "get_result_async", "list_workflows_async", "run_workflow_async(plus, ...)",
-    ]  # fmt: skip
-    for text, name in zip(started.get_result(), wanted, strict=True):
-        assert text.startswith("BlockingCallError"), text
-        assert f"await {name}" in text.replace("litewf.", ""), text
-    assert engine.list_steps(started.workflow_id) == []
-
-
-# --- the other kind of function -----------------------------------------------------------------------------------
-
-
-def test_an_async_step_in_a_sync_workflow_is_refused_and_names_run_step(
-    launch: Launch, registry: litewf.Registry
-) -> None:
-    step = registry.step(plus_async)
-
-    @registry.workflow
-    def mistaken() -> str:
-        return caught(lambda: step(1))
-
-    text = launch().run_workflow(mistaken)
-    assert text.startswith("TypeError")
-    assert "litewf.run_step(" in text
-
-
-def test_a_sync_step_in_an_async_workflow_is_refused_and_names_run_step_async(
-    launch: Launch, registry: litewf.Registry
-) -> None:
-    step = registry.step(plus)
-
-    @registry.workflow
-    async def mistaken() -> str:
-        return caught(lambda: step(1))
-
-    text = launch().run_workflow(mistaken)
-    assert text.startswith("BlockingCallError")
-    assert "await litewf.run_step_async(" in text
-
-
-def test_an_async_child_in_a_sync_workflow_is_refused_and_names_run_workflow(
-    launch: Launch, registry: litewf.Registry
-) -> None:
-    child = registry.workflow(name="stepping")(plus_async)
-
-    @registry.workflow
-    def mistaken() -> list[Any]:
-        return [caught(lambda: child(1)), litewf.run_workflow(child, 1)]
-
-    text, result = launch().run_workflow(mistaken)
-    assert text.startswith("TypeError")
-    assert "litewf.run_workflow(plus_async, ...)" in text
-    assert result == 2
-
-
-def test_async_forms_in_a_sync_workflow_are_refused(launch: Launch, registry: litewf.Registry) -> None:
-    @registry.workflow
-    def mistaken() -> list[str]:
-        return [caught(lambda: litewf.sleep_async(1)), caught(lambda: litewf.list_workflows_async())]
-
-    for text, name in zip(launch().run_workflow(mistaken), ("sleep()", "list_workflows()"), strict=True):
-        assert text.startswith("UsageError")
-        assert f"call {name} instead" in text
-
-
-@pytest.mark.parametrize("options", [{}, {"timeout": 20}, {"max_retries": 1}])
-def test_run_step_runs_functions_of_the_other_kind(
-    launch: Launch, registry: litewf.Registry, flavor: Flavor, options: dict[str, Any]
-) -> None:
-    """An async one of a sync workflow on the engine's loop, a sync one of an async workflow in a thread."""
-    threads = []
-
-    def in_thread(x: int) -> int:
-        threads.append((threading.current_thread().name, asyncio._get_running_loop() is not None))
-        return x + 1
-
-    async def on_loop(x: int) -> int:
-        await asyncio.sleep(0)
-        await asyncio.create_task(asyncio.sleep(0))
-        return in_thread(x)
-
-    step = registry.step(**options)(in_thread if flavor.is_async else on_loop)
-
-    @flavor.workflow(registry)
-    def mixed(do: Any) -> Any:
-        first = yield do.run_step(step, 1)
-        yield do.sleep(NAP)
-        return first, (yield do.run_step(in_thread if flavor.is_async else on_loop, first))
-
-    engine = launch()
-    handle = engine.start_workflow(mixed)
-    assert handle.get_result() == (2, 3)
-    assert [number for number, _ in names(engine, handle.workflow_id)] == ["1", "2", "3"]
-    assert all(not on_loop if flavor.is_async else on_loop for _, on_loop in threads)
-    assert len(threads) == 2
 
 
 # --- threads and steps --------------------------------------------------------------------------------------------
@@ -356,9 +187,9 @@ def test_a_step_body_may_not_make_durable_calls(launch: Launch, registry: litewf
 
     @flavor.step(registry)
     def body() -> list[str]:
-        calls = [
-            lambda: litewf.sleep(1), lambda: litewf.sleep_async(1), lambda: litewf.now(), lambda: litewf.patch("p"),
-            lambda: litewf.run_step(plus, 1), lambda: litewf.start_workflow(child, 1), lambda: litewf.continue_as_new(),
+        calls: list[Any] = [
+            lambda: litewf.sleep(1), lambda: litewf.sleep_async(1), litewf.now, lambda: litewf.patch("p"),
+            lambda: litewf.run_step(plus, 1), lambda: litewf.start_workflow(child, 1), litewf.continue_as_new,
             lambda: litewf.wait_all([]),
         ]  # fmt: skip
         return [caught(call) for call in calls] + [caught(lambda: child(1))]

@@ -83,7 +83,9 @@ def test_when_retries_run_out_all_errors_are_told(launch: Launch, registry: lite
     body = Failing(9)
     engine = launch()
     handle = engine.start_workflow(calling(registry, flavor, body, max_retries=2).with_options(workflow_id="w"))
-    with pytest.raises(litewf.StepRetriesExceededError, match=r"step 1 .*failing.* of workflow 'w'.* 3 attempts") as info:
+    with pytest.raises(
+        litewf.StepRetriesExceededError, match=r"step 1 .*failing.* of workflow 'w'.* 3 attempts"
+    ) as info:
         handle.get_result()
     assert [str(error) for error in info.value.errors] == ["failure 1", "failure 2", "failure 3"]
     assert {type(error) for error in info.value.errors} == {OSError}
@@ -132,9 +134,7 @@ def test_jitter_spreads_the_intervals(launch: Launch, registry: litewf.Registry,
     assert body.gaps == pytest.approx([4.0, 8.0, 10.0])
 
 
-def test_an_error_of_another_type_is_not_tried_again(
-    launch: Launch, registry: litewf.Registry, flavor: Flavor
-) -> None:
+def test_an_error_of_another_type_is_not_tried_again(launch: Launch, registry: litewf.Registry, flavor: Flavor) -> None:
     body = Failing(9, lambda n: OSError("again") if n < 3 else KeyError("never"))
     with pytest.raises(KeyError, match="never"):
         launch().run_workflow(calling(registry, flavor, body, max_retries=5, retry_on=(OSError, ValueError)))
@@ -153,9 +153,7 @@ def test_an_error_that_is_refused_on_the_last_attempt_stays_what_it_is(
 def test_a_predicate_decides(launch: Launch, registry: litewf.Registry, flavor: Flavor) -> None:
     body = Failing(9)
     with pytest.raises(OSError, match="failure 2"):
-        launch().run_workflow(
-            calling(registry, flavor, body, max_retries=5, retry_on=lambda error: "1" in str(error))
-        )
+        launch().run_workflow(calling(registry, flavor, body, max_retries=5, retry_on=lambda error: "1" in str(error)))
     assert body.attempts == [1, 2]
 
 
@@ -263,7 +261,9 @@ def test_an_attempt_that_takes_too_long_fails_and_its_late_outcome_is_dropped(
 
     engine = launch(clock=None)
     handle = engine.start_workflow(flow)
-    with pytest.raises(litewf.StepTimeoutError, match=r"step 1 \(slow\).* attempt 1 took longer than its timeout of 0.01"):
+    with pytest.raises(
+        litewf.StepTimeoutError, match=r"step 1 \(slow\).* attempt 1 took longer than its timeout of 0.01"
+    ):
         handle.get_result()
     gate.open()
     (step,) = engine.list_steps(handle.workflow_id)
@@ -318,7 +318,7 @@ def test_a_time_limit_holds_for_functions_of_the_other_kind(
 def test_a_body_within_its_time_limit_is_not_disturbed(
     launch: Launch, registry: litewf.Registry, flavor: Flavor
 ) -> None:
-    step = flavor.step(registry, timeout=60)(lambda: litewf.attempt())
+    step = flavor.step(registry, timeout=60)(litewf.attempt)
 
     @flavor.workflow(registry)
     def flow(do: Any) -> Any:

@@ -165,7 +165,7 @@ def test_wait_first_takes_durable_waits_that_were_not_awaited(launch: Launch, re
         first = await litewf.wait_first_async([child, timer, litewf.sleep_async(20)])
         assert first is timer
         before = litewf.now()
-        assert await first is None
+        await first
         assert (litewf.now() - before).total_seconds() < 1
         result = child.get_result_async()
         other = litewf.sleep_async(1000)
@@ -239,6 +239,7 @@ def test_a_workflow_that_does_not_exist_is_an_error_that_replays(
 ) -> None:
     @flavor.workflow(registry)
     def race(do: Any) -> Any:
+        text = ""
         try:
             yield getattr(do, what)([litewf.WorkflowHandle("nobody")])
         except litewf.WorkflowNotFoundError as error:

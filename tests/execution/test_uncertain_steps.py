@@ -95,9 +95,7 @@ def test_fail_is_not_a_reason_for_another_attempt(path: Path, registry: litewf.R
     assert shop.engine.list_steps("w")[0].attempts == 2
 
 
-def test_a_probe_that_knows_the_result_replaces_the_body(
-    path: Path, registry: litewf.Registry, launch: Launch
-) -> None:
+def test_a_probe_that_knows_the_result_replaces_the_body(path: Path, registry: litewf.Registry, launch: Launch) -> None:
     asked = []
 
     def probe(amount: int) -> str:
@@ -209,7 +207,7 @@ def test_a_body_that_only_fails_or_waits_is_never_uncertain(
 
 
 def test_the_intent_is_written_before_the_body(launch: Launch, registry: litewf.Registry, flavor: Flavor) -> None:
-    seen = []
+    seen: list[Any] = []
 
     @registry.step(on_uncertain="fail", name="charge")
     def charge() -> None:

@@ -110,7 +110,7 @@ BAD_ATTRIBUTES = [
 ]
 
 
-@pytest.mark.parametrize(("bad", "error"), BAD_ATTRIBUTES, ids=lambda value: ascii(value))
+@pytest.mark.parametrize(("bad", "error"), BAD_ATTRIBUTES, ids=ascii)
 def test_attributes_that_sql_cannot_search_are_refused(engine, quick, bad, error):
     handle = engine.start_workflow(quick)
     handle.get_result()

@@ -107,8 +107,10 @@ def test_what_is_held_at_launch_is_counted_and_named_in_one_warning(stage: Stage
         litewf.sleep(100)
 
     parked_by(stage, sleeper, "1.0", "a", "b", "c")
-    parked_by(stage, gone, "2.0", "d")
-    assert warnings.get(timeout=10).startswith("3 workflows are held")
+    with stage.engine(application_version="2.0") as engine:
+        assert warnings.get(timeout=10).startswith("3 workflows are held")
+        stage.parked(engine.start_workflow(gone))
+    stage.clock.move(100)
     without = litewf.Registry()
     without.workflow(name="sleeper")(sleeper.fn)
     with stage.engine(registry=without, application_version="2.0") as engine:

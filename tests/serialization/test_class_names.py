@@ -60,7 +60,7 @@ def test_one_name_belongs_to_one_class():
     table.register(samples.Order, name="order", aliases=["old.order"])
     table.register(samples.Order, name="order")
     for names in ({"name": "order"}, {"name": "key", "aliases": ["old.order"]}):
-        with pytest.raises(RegistrationError, match=r"already belongs to value_samples\.Order"):
+        with pytest.raises(RegistrationError, match=r"already belongs to tests.serialization.value_samples\.Order"):
             table.register(samples.Key, **names)
     assert table.find("key") is None
     with pytest.raises(RegistrationError, match="is not a class"):

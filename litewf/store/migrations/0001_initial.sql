@@ -32,6 +32,8 @@ CREATE TABLE executor (
     lock_name           TEXT NOT NULL UNIQUE,     -- its lock file, beside the database
     pid                 INTEGER NOT NULL,         -- for messages only, never for decisions
     application_version TEXT NOT NULL,
+    only_version        INTEGER NOT NULL,         -- whether it runs no other version than its own
+    names               TEXT NOT NULL,            -- a JSON list of the workflows that it has the code of
     started_us          INTEGER NOT NULL
 ) STRICT;
 

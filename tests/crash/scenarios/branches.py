@@ -4,7 +4,7 @@ import asyncio
 
 import litewf
 from tests.crash.explorer import Drive
-from tests.crash.life import Life
+from tests.crash.life import Life, bare
 from tests.crash.scenarios.writing import driven, scenario
 
 
@@ -20,7 +20,7 @@ def a_gather_of_branches(life: Life) -> Drive:
             return await grow(n, await grow(n, 0))
 
         both = await asyncio.gather(branch(1), branch(2), branch(3))
-        direct = await asyncio.gather(grow.inner(7, 0), grow.inner(8, 0))
+        direct = await asyncio.gather(bare(grow)(7, 0), bare(grow)(8, 0))
         for receipt, _ in direct:
             life.ledger.saw(receipt)
         return [*both, *[value for _, value in direct]]

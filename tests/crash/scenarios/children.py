@@ -18,8 +18,9 @@ def a_child_is_awaited(life: Life) -> Drive:
 
     @life.workflow
     def main() -> int:
-        first = life.note("called", child(5))
-        return double(first) + life.note("started", litewf.start_workflow(child, 7).get_result())
+        called: int = life.note("called", child(5))
+        started: int = life.note("started", litewf.start_workflow(child, 7).get_result())
+        return double(called) + started
 
     return driven(life, main, expect=34)
 
@@ -37,8 +38,9 @@ def an_async_child_is_awaited_parked(life: Life) -> Drive:
     @life.workflow
     async def main() -> int:
         handle = await litewf.start_workflow_async(child, 7)
-        called = life.note("called", await child(5))
-        return await double(called) + life.note("started", await handle.get_result_async())
+        called: int = life.note("called", await child(5))
+        started: int = life.note("started", await handle.get_result_async())
+        return await double(called) + started
 
     return driven(life, main, expect=34)
 

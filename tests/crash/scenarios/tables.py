@@ -25,7 +25,7 @@ def _banker(life: Life, engine: litewf.Engine, workflow: Any) -> None:
 @scenario()
 def transactions_take_effect_once(life: Life) -> Drive:
     @life.transaction
-    def deposit(conn: litewf.Connection, amount: int) -> int:
+    def deposit(conn: litewf.Connection, amount: int) -> Any:
         conn.execute("UPDATE account SET balance = balance + ?", (amount,))
         return next(iter(conn.execute("SELECT balance FROM account")))[0]
 
@@ -47,7 +47,7 @@ def transactions_take_effect_once(life: Life) -> Drive:
 @scenario(linger=0)
 def async_transactions_take_effect_once(life: Life) -> Drive:
     @life.transaction
-    def deposit(conn: litewf.Connection, amount: int) -> int:
+    def deposit(conn: litewf.Connection, amount: int) -> Any:
         conn.execute("UPDATE account SET balance = balance + ?", (amount,))
         return next(iter(conn.execute("SELECT balance FROM account")))[0]
 

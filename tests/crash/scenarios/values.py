@@ -32,10 +32,31 @@ def async_values_that_replay_parked(life: Life) -> Drive:
 
     @life.workflow
     async def main() -> int:
-        token, number = litewf.uuid(), litewf.random()
+        token, number = life.note_here("values", (litewf.uuid(), litewf.random()))
         await litewf.sleep_async(DAY_S)
         moment = litewf.now()
         return await use(token, number, moment)
+
+    return driven(life, main, expect=3)
+
+
+@scenario(linger=0)
+def values_are_kept_while_a_child_is_awaited(life: Life) -> Drive:
+    @life.step
+    def use(*values: Any) -> int:
+        return len(values)
+
+    @life.workflow
+    def child() -> None:
+        litewf.sleep(DAY_S)
+
+    @life.workflow
+    def main() -> int:
+        handle = litewf.start_workflow(child)
+        values = (litewf.now(), litewf.random(), litewf.uuid())
+        life.note_here("values", values)
+        handle.get_result()
+        return use(*values)
 
     return driven(life, main, expect=3)
 

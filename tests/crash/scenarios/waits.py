@@ -80,6 +80,8 @@ def a_timeout_ends_a_workflow(life: Life) -> Drive:
         for status in engine.list_workflows():
             assert status.status == "CANCELLED", status
             assert status.deadline == deadline, status
+            assert status.completed_at is not None
+            assert status.deadline is not None
             late_s = (status.completed_at - status.deadline).total_seconds()
             assert 0 <= late_s < 1, f"C3 the deadline was missed by {late_s} s"
         try:
@@ -109,3 +111,32 @@ def a_wait_times_out(life: Life) -> Drive:
         return [early, after(handle.get_result())]
 
     return driven(life, main, expect=["nothing yet", "done"])
+
+
+@scenario(linger=None, downtime_s=(0.0,))
+def a_clean_shutdown_in_the_middle(life: Life) -> Drive:
+    @life.step
+    def work(what: str) -> str:
+        return what
+
+    @life.workflow
+    def child() -> str:
+        litewf.sleep(DAY_S)
+        return work("child")
+
+    @life.workflow
+    def main() -> list[str]:
+        begin = work("begin")
+        handle = litewf.start_workflow(child)
+        litewf.sleep(DAY_S)
+        return [begin, handle.get_result(), work("end")]
+
+    def drive(engine: litewf.Engine) -> None:
+        handle = life.start(main, "w")
+        life.settle(life.time.now_us + 3_600_000_000)
+        engine.shutdown()
+        engine.launch()
+        life.settle()
+        assert engine.retrieve_workflow(handle.workflow_id).get_result(timeout=0) == ["begin", "child", "end"]
+
+    return drive

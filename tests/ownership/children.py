@@ -1,0 +1,73 @@
+"""Real processes that run engines: each runs a few lines of Python, speaks over its pipes, and is killed at the end."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import litewf
+
+ROOT = Path(litewf.__file__).parents[1]
+HERE = Path(__file__).parent
+
+PREAMBLE = """
+import os, signal, sys, threading, time
+import litewf
+path = sys.argv[1]
+def say(*words): print(*words, flush=True)
+def hear(): return sys.stdin.readline().strip()
+"""
+
+
+class Child:
+    """A process; `hear` blocks for its next line, so that nobody has to sleep."""
+
+    def __init__(self, code: str, path: Path, options: Sequence[str] = (), *, pipes: bool = True) -> None:
+        pipe = subprocess.PIPE if pipes else None
+        self.popen = subprocess.Popen(
+            [sys.executable, *options, "-c", PREAMBLE + code, str(path)],
+            stdin=pipe,
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{HERE}"},
+        )
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    def hear(self) -> str:
+        assert self.popen.stdout is not None
+        line = self.popen.stdout.readline()
+        assert line, f"the process has ended: {self.popen.stderr.read() if self.popen.stderr else ''}"
+        return line.strip()
+
+    def say(self, text: str = "go") -> None:
+        assert self.popen.stdin is not None
+        self.popen.stdin.write(text + "\n")
+        self.popen.stdin.flush()
+
+    def ask(self, text: str) -> str:
+        self.say(text)
+        return self.hear()
+
+    def signal(self, number: signal.Signals) -> None:
+        self.popen.send_signal(number)
+
+    def kill(self) -> None:
+        self.popen.kill()
+        self.popen.wait()
+
+    def end(self, timeout: float = 20) -> tuple[int, str, str]:
+        """Close its input and wait for it; status, output and errors."""
+        output, errors = self.popen.communicate(timeout=timeout)
+        return self.popen.returncode, output or "", errors or ""
+
+    def close(self) -> None:
+        self.kill()
+        for pipe in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
+            if pipe is not None:
+                pipe.close()

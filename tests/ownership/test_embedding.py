@@ -1,0 +1,423 @@
+"""An engine is a guest in its program: it comes and goes without a trace, and ends when it is asked to."""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import litewf
+
+GRACE_S = 2.5  # beyond its timeout, for what a shutdown still has to do
+
+
+@pytest.fixture
+def never() -> Iterator[threading.Event]:
+    """What bodies wait for that never end; it comes after the test."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def threads() -> set[str]:
+    return {thread.name for thread in threading.enumerate() if thread.name.startswith("litewf")}
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def settled(measure: Callable[[], object], expected: object) -> bool:
+    """Whether something comes to what is expected; threads take a moment to end."""
+    deadline = time.monotonic() + 5
+    while measure() != expected:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def test_engines_that_start_and_stop_200_times_leave_nothing_behind(path: Path, registry: litewf.Registry) -> None:
+    @registry.step
+    def double(number: int) -> int:
+        return 2 * number
+
+    @registry.workflow
+    def flow() -> int:
+        return double(1)
+
+    @registry.workflow
+    async def async_flow() -> int:
+        await litewf.sleep_async(0)
+        return 3
+
+    def once() -> None:
+        with litewf.Engine(path, registry=registry) as engine:
+            assert engine.run_workflow(flow) == 2
+            assert engine.run_workflow(async_flow) == 3
+            engine.list_workflows(limit=1)
+            engine.transact(lambda connection: connection.execute("CREATE TABLE IF NOT EXISTS mine (x)"))
+
+    once()
+    before = descriptors()
+    for _ in range(200):
+        once()
+    assert settled(threads, set())
+    assert descriptors() == before
+    assert {file.name for file in path.parent.iterdir()} == {f"{path.name}{suffix}" for suffix in ("", "-next", "-turn")}
+
+
+def test_engines_of_asyncio_programs_leave_nothing_behind(path: Path, registry: litewf.Registry) -> None:
+    @registry.workflow
+    async def flow() -> int:
+        await litewf.sleep_async(0)
+        return 3
+
+    async def once() -> None:
+        factory = asyncio.get_running_loop().get_task_factory()
+        async with litewf.Engine(path, registry=registry) as engine:
+            assert await engine.run_workflow_async(flow) == 3
+        assert asyncio.get_running_loop().get_task_factory() is factory
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(once())
+    before = descriptors()
+    for _ in range(30):
+        asyncio.run(once())
+    assert settled(threads, set())
+    assert descriptors() == before
+
+
+def test_one_engine_can_be_launched_again_and_again(path: Path, registry: litewf.Registry) -> None:
+    @registry.workflow
+    def flow() -> str:
+        return "done"
+
+    engine = litewf.Engine(path, registry=registry)
+    for _ in range(5):
+        with engine:
+            assert engine.run_workflow(flow) == "done"
+    engine.launch()
+    with pytest.raises(litewf.UsageError, match="launched already"):
+        engine.launch()
+    assert engine.run_workflow(flow) == "done"
+    engine.shutdown()
+
+
+def test_two_engines_on_two_files_know_nothing_of_each_other(tmp_path: Path, registry: litewf.Registry) -> None:
+    @registry.workflow
+    def flow() -> str:
+        return "done"
+
+    with (
+        litewf.Engine(tmp_path / "a.db", registry=registry) as a,
+        litewf.Engine(tmp_path / "b.db", registry=registry) as b,
+    ):
+        handle = a.start_workflow(flow.with_options(workflow_id="same"))
+        other = b.start_workflow(flow.with_options(workflow_id="same"))
+        assert (handle.get_result(), other.get_result()) == ("done", "done")
+        a.delete_workflow("same")
+        assert [flow.workflow_id for flow in b.list_workflows()] == ["same"]
+        assert a.list_workflows() == []
+
+
+def test_two_engines_on_one_file_in_one_process_share_the_work(path: Path, registry: litewf.Registry) -> None:
+    bodies: list[int] = []
+
+    @registry.step
+    def body(number: int) -> int:
+        bodies.append(number)
+        return number
+
+    @registry.workflow
+    def flow(number: int) -> int:
+        return body(number)
+
+    with litewf.Engine(path, registry=registry) as a, litewf.Engine(path, registry=registry) as b:
+        handles = [(a, b)[number % 2].start_workflow(flow, number) for number in range(40)]
+        ids = [handle.workflow_id for handle in handles]
+        assert [b.retrieve_workflow(one).get_result(timeout=20) for one in ids] == list(range(40))
+        assert [a.retrieve_workflow(one).get_result(timeout=20) for one in ids] == list(range(40))
+    assert sorted(bodies) == list(range(40))
+
+
+def test_the_work_of_an_engine_that_shuts_down_goes_on_in_the_other_one_of_its_process(
+    path: Path, registry: litewf.Registry
+) -> None:
+    @registry.workflow
+    def asleep() -> str:
+        litewf.sleep(0.1)
+        return "awake"
+
+    a = litewf.Engine(path, registry=registry)
+    a.launch()
+    with litewf.Engine(path, registry=registry) as b:
+        handle = a.start_workflow(asleep)
+        a.shutdown()
+        result = b.retrieve_workflow(handle.workflow_id)
+        assert result.get_result(timeout=20) == "awake"
+        assert result.get_status().attempts == 1
+
+
+# --- ending in time -----------------------------------------------------------------------------------------------
+
+
+def in_time(engine: litewf.Engine, timeout: float) -> bool:
+    began = time.monotonic()
+    engine.shutdown(timeout=timeout)
+    return time.monotonic() - began < timeout + GRACE_S
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_shutdown_returns_in_time_with_a_sync_step_that_never_ends(
+    path: Path, registry: litewf.Registry, never: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    running = threading.Event()
+
+    @registry.step
+    def stuck() -> None:
+        running.set()
+        never.wait(60)
+
+    @registry.workflow
+    def flow() -> None:
+        stuck()
+
+    engine = litewf.Engine(path, registry=registry)
+    engine.launch()
+    handle = engine.start_workflow(flow)
+    assert running.wait(20)
+    assert in_time(engine, 0.2)
+    assert "still running" in caplog.text
+    assert handle.workflow_id in caplog.text
+
+
+@pytest.mark.parametrize("swallow", [asyncio.CancelledError, BaseException])
+def test_shutdown_returns_in_time_with_an_async_body_that_swallows_its_cancellation(
+    path: Path, registry: litewf.Registry, never: threading.Event, swallow: type[BaseException]
+) -> None:
+    running = threading.Event()
+
+    @registry.step
+    async def stubborn() -> None:
+        while not never.is_set():
+            try:
+                running.set()
+                await asyncio.sleep(0.01)
+            except swallow:
+                if never.is_set():
+                    raise
+
+    @registry.workflow
+    async def flow() -> None:
+        await stubborn()
+
+    engine = litewf.Engine(path, registry=registry)
+    engine.launch()
+    engine.start_workflow(flow)
+    assert running.wait(20)
+    assert in_time(engine, 0.2)
+    never.set()
+
+
+def test_shutdown_returns_in_time_with_an_async_body_that_blocks_the_loop(
+    path: Path, registry: litewf.Registry, never: threading.Event
+) -> None:
+    running = threading.Event()
+
+    @registry.step
+    async def blocking() -> None:
+        running.set()
+        never.wait(60)
+
+    @registry.workflow
+    async def flow() -> None:
+        await blocking()
+
+    engine = litewf.Engine(path, registry=registry)
+    engine.launch()
+    engine.start_workflow(flow)
+    assert running.wait(20)
+    assert in_time(engine, 0.2)
+
+
+def test_shutdown_lets_a_running_body_end_and_records_its_outcome(path: Path, registry: litewf.Registry) -> None:
+    running, go_on = threading.Event(), threading.Event()
+    bodies: list[str] = []
+
+    @registry.step
+    def slow() -> str:
+        bodies.append("slow")
+        running.set()
+        assert go_on.wait(20)
+        return "slow"
+
+    @registry.step
+    def after() -> str:
+        bodies.append("after")
+        return "after"
+
+    @registry.workflow
+    def flow() -> str:
+        return slow() + after()
+
+    engine = litewf.Engine(path, registry=registry)
+    engine.launch()
+    handle = engine.start_workflow(flow)
+    assert running.wait(20)
+    with ThreadPoolExecutor(1) as pool:
+        ending = pool.submit(engine.shutdown, timeout=20)
+        with pytest.raises(litewf.EngineClosedError):
+            handle.get_result(timeout=20)
+        assert not ending.done()
+        go_on.set()
+        ending.result(20)
+    assert bodies == ["slow"]
+    with litewf.Engine(path, registry=registry) as engine:
+        assert engine.retrieve_workflow(handle.workflow_id).get_result(timeout=20) == "slowafter"
+    assert bodies == ["slow", "after"]
+
+
+def test_shutdown_does_not_wait_for_workflows(path: Path, registry: litewf.Registry) -> None:
+    @registry.workflow
+    def asleep() -> None:
+        litewf.sleep(3600)
+
+    @registry.workflow
+    async def async_asleep() -> None:
+        await litewf.sleep_async(3600)
+
+    engine = litewf.Engine(path, registry=registry, linger=None)
+    engine.launch()
+    for flow in (asleep, async_asleep):
+        engine.start_workflow(flow)
+    began = time.monotonic()
+    engine.shutdown(timeout=30)
+    assert time.monotonic() - began < 5
+
+
+def test_everyone_who_waits_gets_engine_closed(path: Path, registry: litewf.Registry) -> None:
+    @registry.workflow
+    def asleep() -> None:
+        litewf.sleep(3600)
+
+    engine = litewf.Engine(path, registry=registry)
+    engine.launch()
+    handle = engine.start_workflow(asleep)
+    entered = threading.Barrier(4)
+
+    def wait() -> None:
+        entered.wait(20)
+        handle.get_result()
+
+    async def wait_async() -> None:
+        entered.wait(20)
+        await handle.get_result_async()
+
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(wait), pool.submit(wait), pool.submit(lambda: asyncio.run(wait_async()))]
+        entered.wait(20)
+        engine.shutdown(timeout=1)
+        for one in waiting:
+            with pytest.raises(litewf.EngineClosedError):
+                one.result(20)
+    with pytest.raises(litewf.EngineClosedError):
+        engine.start_workflow(asleep)
+    with pytest.raises(litewf.EngineClosedError):
+        handle.get_status()
+
+
+def test_shutting_down_twice_is_harmless(path: Path, registry: litewf.Registry) -> None:
+    engine = litewf.Engine(path, registry=registry)
+    engine.shutdown()
+    engine.launch()
+    engine.shutdown()
+    engine.shutdown()
+
+
+def test_shutting_down_from_many_threads_at_once_ends_it_once(path: Path, registry: litewf.Registry) -> None:
+    engine = litewf.Engine(path, registry=registry)
+    engine.launch()
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(engine.shutdown, timeout=5) for _ in range(8)]:
+            done.result(20)
+    assert {file.name for file in path.parent.iterdir()} == {f"{path.name}{suffix}" for suffix in ("", "-next", "-turn")}
+
+
+def test_shutting_down_inside_a_step_ends_the_engine_in_time(path: Path, registry: litewf.Registry) -> None:
+    over = threading.Event()
+
+    @registry.step
+    def ends_it() -> None:
+        engine.shutdown(timeout=0.2)
+        over.set()
+
+    @registry.workflow
+    def flow() -> None:
+        ends_it()
+
+    engine = litewf.Engine(path, registry=registry)
+    engine.launch()
+    handle = engine.start_workflow(flow)
+    with pytest.raises(litewf.EngineClosedError):
+        handle.get_result(timeout=20)
+    assert over.wait(5)
+    assert settled(threads, set())
+
+
+def test_shutting_down_inside_an_async_step_ends_the_engine_in_time(path: Path, registry: litewf.Registry) -> None:
+    over = threading.Event()
+
+    @registry.step
+    async def ends_it() -> None:
+        await engine.shutdown_async(timeout=0.2)
+        over.set()
+
+    @registry.workflow
+    async def flow() -> None:
+        await ends_it()
+
+    engine = litewf.Engine(path, registry=registry)
+    engine.launch()
+    engine.start_workflow(flow)
+    assert settled(lambda: engine._live is not None and engine._live.closed, True)
+    assert settled(threads, set())
+    assert not over.is_set()  # its own loop has ended under it
+
+
+def test_a_shutdown_on_a_loop_that_would_block_is_refused(path: Path, registry: litewf.Registry) -> None:
+    async def main() -> None:
+        async with litewf.Engine(path, registry=registry) as engine:
+            with pytest.raises(litewf.BlockingCallError, match="shutdown_async"):
+                engine.shutdown()
+
+    asyncio.run(main())
+
+
+def test_a_launch_that_fails_leaves_nothing_behind_and_can_be_repeated(
+    path: Path, registry: litewf.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = litewf.Engine(path, registry=registry)
+    with litewf.Engine(path, registry=registry):
+        pass
+    before, start = descriptors(), threading.Thread.start
+    for failing in ("litewf-writer", "litewf-dispatcher"):
+
+        def refuse(self: threading.Thread, failing: str = failing) -> None:
+            if self.name == failing:
+                raise RuntimeError("can't start new thread")
+            start(self)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(RuntimeError, match="new thread"):
+                engine.launch()
+        assert settled(threads, set())
+        assert descriptors() == before
+        assert not [file for file in path.parent.iterdir() if "-lock-" in file.name]
+    with engine:
+        assert engine.list_workflows() == []
