@@ -38,7 +38,7 @@ from litewf.api.inside import inside as _inside
 from litewf.api.step import AsyncStep, Step, run_step, run_step_async
 from litewf.api.transaction import Transaction
 from litewf.api.workflow import AsyncWorkflow, Workflow
-from litewf.engine.flows import NOT_DONE
+from litewf.engine.steps import NOT_DONE
 from litewf.errors import (
     BlockingCallError,
     DuplicateWorkflowError,

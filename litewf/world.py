@@ -61,8 +61,8 @@ def _live_on(point: str) -> None:
 class World:
     """Time, randomness and crash points, handed to an engine as one.
 
-    `reach` is called with the name of each crash point, which is "commit", "transaction" (of a user) or "migration" with
-    ".before" or ".after"; a test's own version raises there, and from then on always.
+    `reach` is called with the name of each crash point, which is "commit", "transaction" (of a user) or "migration"
+    with ".before" or ".after"; a test's own version raises there, and from then on always.
     """
 
     def __init__(

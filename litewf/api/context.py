@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from litewf.api.handle import WorkflowHandle
 from litewf.api.workflow import check_arguments
 from litewf.durations import Duration, duration_us, moment_us, optional_duration_us
-from litewf.engine import calls, flows, patches, results, starting
+from litewf.engine import calls, patches, recording, results, sleeps, starting
 from litewf.engine.calls import DurableCall
 from litewf.engine.execution import FRAME, Branch, Execution, StepFrame
 from litewf.engine.requests import Flow
@@ -34,13 +34,13 @@ R = TypeVar("R")
 def sleep(duration: Duration) -> None:
     """Sleep for seconds or a timedelta; the wake time is stored first, and nothing is held while waiting."""
     us = duration_us(duration, "the duration of a sleep")
-    calls.blocking("sleep", flows.sleep, lambda now_us: now_us + us)
+    calls.blocking("sleep", sleeps.sleep, lambda now_us: now_us + us)
 
 
 def sleep_until(time: datetime) -> None:
     """Sleep until an aware datetime; a past one returns at once."""
     us = moment_us(time, "the time to sleep until")
-    calls.blocking("sleep_until", flows.sleep, lambda _: us)
+    calls.blocking("sleep_until", sleeps.sleep, lambda _: us)
 
 
 def sleep_async(duration: Duration) -> Awaitable[None]:
@@ -57,7 +57,7 @@ def sleep_until_async(time: datetime) -> Awaitable[None]:
 
 def _sleep_async(what: str, due: Callable[[int], int]) -> DurableCall[None]:
     fixed = results.Due(due)  # by the sleep itself or by the wait_first that it is part of, whichever begins first
-    return calls.awaitable(what, flows.sleep, fixed, candidate=results.Spec("litewf.sleep", fixed))
+    return calls.awaitable(what, sleeps.sleep, fixed, candidate=results.Spec("litewf.sleep", fixed))
 
 
 def wait_first(waits: Sequence[WorkflowHandle[Any]], *, timeout: Duration | None = None, default: Any = MISSING) -> Any:
@@ -133,7 +133,7 @@ def _candidate(execution: Execution, wait: object) -> Candidate:
     spec: results.Spec = wait.candidate
     record = execution.records.get(wait.number)
     if record is not None:
-        return Candidate(spec.workflow_id, flows.as_promise(record))
+        return Candidate(spec.workflow_id, recording.as_promise(record))
     now_us = execution.runtime.now_us()
     due_us = spec.due(now_us)
     if due_us is None:
@@ -148,7 +148,7 @@ def _value(name: str, make: Callable[[Execution], T]) -> T:
     branch = calls.any_branch(name)
     execution = branch.execution
     execution.check()
-    found = flows.value(execution, branch.next_number(), f"litewf.{name}", lambda: make(execution))
+    found = recording.value(execution, branch.next_number(), f"litewf.{name}", lambda: make(execution))
     return cast("T", found)
 
 
@@ -203,9 +203,7 @@ def continue_as_new(*args: Any, **kwargs: Any) -> NoReturn:
     if branch is execution.main:
         execution.check_all_replayed()
         execution.check()
-    raise execution.stop_with(
-        ContinueAsNew(text, cast("tuple[Sequence[Any], Mapping[str, Any]]", tuple(arguments)))
-    )
+    raise execution.stop_with(ContinueAsNew(text, cast("tuple[Sequence[Any], Mapping[str, Any]]", tuple(arguments))))
 
 
 # --- context ------------------------------------------------------------------------------------------------------

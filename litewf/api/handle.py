@@ -94,7 +94,7 @@ class WorkflowHandle(Generic[R_co]):
     def add_done_callback(self, fn: Callable[[WorkflowHandle[R_co]], object]) -> None:
         """Call `fn(handle)` in a worker thread once the workflow has ended or is held; lost when the engine closes."""
         runtime = self._outside("add_done_callback")
-        runtime.watch(self.workflow_id, lambda: None if runtime.closed else fn(self))
+        runtime.waiting.watch(self.workflow_id, lambda: None if runtime.closed else fn(self))
 
     def as_future(self) -> Future[R_co]:
         """A future of the result; `asyncio.wrap_future` makes it awaitable."""
@@ -111,5 +111,5 @@ class WorkflowHandle(Generic[R_co]):
             else:
                 future.set_result(result)
 
-        runtime.watch(self.workflow_id, settle)
+        runtime.waiting.watch(self.workflow_id, settle)
         return future

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypedDict, TypeVar, Unp
 from litewf.api.naming import describe
 from litewf.definitions import OnUncertain, StepDefinition
 from litewf.durations import Duration, duration_us, optional_duration_us
-from litewf.engine import calls, flows
+from litewf.engine import calls, steps
 from litewf.engine.execution import FRAME, Branch
 from litewf.registry import Registry, check_definition_name
 from litewf.retry import RetryOn, RetryPolicy
@@ -78,7 +78,7 @@ class Step(BaseStep[P, R_co]):
         definition = self._definition
         if type(FRAME.get()) is not Branch:
             return cast("R_co", definition.fn(*args, **kwargs))
-        return cast("R_co", calls.blocking(self._label, flows.step, definition, args, kwargs))
+        return cast("R_co", calls.blocking(self._label, steps.step, definition, args, kwargs))
 
     def with_options(self, **options: Unpack[StepOptions]) -> Step[P, R_co]:
         """The same step with other rules."""
@@ -101,7 +101,7 @@ class AsyncStep(BaseStep[P, R_co]):
         definition = self._definition
         if type(FRAME.get()) is not Branch:
             return cast("Coroutine[Any, Any, R_co]", definition.fn(*args, **kwargs))
-        return calls.awaitable(self._label, flows.step, definition, args, kwargs)
+        return calls.awaitable(self._label, steps.step, definition, args, kwargs)
 
     def with_options(self, **options: Unpack[StepOptions]) -> AsyncStep[P, R_co]:
         """The same step with other rules."""
@@ -244,7 +244,7 @@ def run_step(fn: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs
 def run_step(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
 def run_step(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Run any function as a step of this sync workflow; an async one runs on the engine's loop."""
-    return calls.blocking("run_step", flows.step, as_definition(fn), args, kwargs)
+    return calls.blocking("run_step", steps.step, as_definition(fn), args, kwargs)
 
 
 @overload
@@ -253,4 +253,4 @@ def run_step_async(fn: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **
 def run_step_async(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]: ...
 def run_step_async(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Run any function as a step of this async workflow; a sync one runs in a worker thread."""
-    return calls.awaitable("run_step_async", flows.step, as_definition(fn), args, kwargs)
+    return calls.awaitable("run_step_async", steps.step, as_definition(fn), args, kwargs)

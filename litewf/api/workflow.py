@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, overload
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
 from litewf.api.naming import describe
 from litewf.definitions import WorkflowDefinition
@@ -21,6 +21,24 @@ P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+
+
+class WorkflowOptions(TypedDict, total=False):
+    """How a start differs from the default; options add up.
+
+    `workflow_id` makes the start idempotent: the first one runs, later ones attach to it, or raise
+    DuplicateWorkflowError with `on_existing_id="reject"`. `timeout` counts from the start to the end and is inherited
+    by children; a `detached` child is free of its parent's deadline and cancel. `attributes` can be searched for.
+    """
+
+    workflow_id: str | None
+    timeout: Duration | None
+    detached: bool
+    application_version: str | None
+    authenticated_user: str | None
+    authenticated_roles: Sequence[str] | None
+    attributes: Mapping[str, object] | None
+    on_existing_id: Literal["attach", "reject"]
 
 
 class BaseWorkflow(Generic[P, R_co]):
@@ -87,46 +105,40 @@ class BaseWorkflow(Generic[P, R_co]):
             )
         return self.request(args, kwargs)
 
-    def options(
-        self,
-        *,
-        workflow_id: str | None,
-        timeout: Duration | None,
-        detached: bool,
-        application_version: str | None,
-        authenticated_user: str | None,
-        authenticated_roles: Sequence[str] | None,
-        attributes: Mapping[str, object] | None,
-        on_existing_id: Literal["attach", "reject"],
-    ) -> StartOptions:
-        """Start options, checked."""
-        if on_existing_id not in ("attach", "reject"):
-            raise ValueError(f'on_existing_id is "attach" or "reject", not {on_existing_id!r}')
-        if workflow_id is not None:
-            check_workflow_id(workflow_id)
-        if application_version is not None:
-            check_name(application_version, "application_version")
-        if attributes is not None:
-            starting.encode_attributes(attributes)
-        if not isinstance(detached, bool):
-            raise TypeError(f"detached is True or False, not {detached!r}")
-        if authenticated_user is not None:
-            check_name(authenticated_user, "authenticated_user")
-        if isinstance(authenticated_roles, str):
-            raise TypeError("authenticated_roles is a list of role names, not one text")
-        for role in authenticated_roles or ():
-            check_name(role, "an authenticated role")
-        return replace(
-            self._options,
-            workflow_id=workflow_id,
-            timeout_us=optional_duration_us(timeout, "timeout"),
-            detached=detached,
-            application_version=application_version,
-            authenticated_user=authenticated_user,
-            authenticated_roles=None if authenticated_roles is None else tuple(authenticated_roles),
-            attributes=attributes,
-            on_existing_id=on_existing_id,
-        )
+    def _changed(self, options: WorkflowOptions) -> StartOptions:
+        """The start options with some of them changed, checked."""
+        unknown = set(options) - set(WorkflowOptions.__annotations__)
+        if unknown:
+            raise TypeError(f"a workflow has no option {', '.join(sorted(unknown))}")
+        changes: dict[str, Any] = {name: value for name, value in options.items() if name != "timeout"}
+        if "timeout" in options:
+            changes["timeout_us"] = optional_duration_us(options["timeout"], "timeout")
+        if (roles := options.get("authenticated_roles")) is not None:
+            changes["authenticated_roles"] = _checked_roles(roles)
+        changed = replace(self._options, **changes)
+        _check_options(changed)
+        return changed
+
+
+def _checked_roles(roles: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(roles, str):
+        raise TypeError("authenticated_roles is a list of role names, not one text")
+    return tuple(check_name(role, "an authenticated role") for role in roles)
+
+
+def _check_options(options: StartOptions) -> None:
+    if options.on_existing_id not in ("attach", "reject"):
+        raise ValueError(f'on_existing_id is "attach" or "reject", not {options.on_existing_id!r}')
+    if options.workflow_id is not None:
+        check_workflow_id(options.workflow_id)
+    if options.application_version is not None:
+        check_name(options.application_version, "application_version")
+    if options.attributes is not None:
+        starting.encode_attributes(options.attributes)
+    if not isinstance(options.detached, bool):
+        raise TypeError(f"detached is True or False, not {options.detached!r}")
+    if options.authenticated_user is not None:
+        check_name(options.authenticated_user, "authenticated_user")
 
 
 def _child_result(execution: Execution, number: str, request: StartRequest, branch: Branch) -> Flow[Any]:
@@ -149,30 +161,9 @@ class Workflow(BaseWorkflow[P, R_co]):
         result: R_co = calls.blocking(self._label, _child_result, request, branch)
         return result
 
-    def with_options(
-        self,
-        *,
-        workflow_id: str | None = None,
-        timeout: Duration | None = None,
-        detached: bool = False,
-        application_version: str | None = None,
-        authenticated_user: str | None = None,
-        authenticated_roles: Sequence[str] | None = None,
-        attributes: Mapping[str, object] | None = None,
-        on_existing_id: Literal["attach", "reject"] = "attach",
-    ) -> Workflow[P, R_co]:
-        """The same workflow, to be started with these options.
-
-        `workflow_id` makes the start idempotent: the first one runs, later ones attach to it, or raise
-        DuplicateWorkflowError with `on_existing_id="reject"`. `timeout` counts from the start to the end and is
-        inherited by children; a `detached` child is free of its parent's deadline and cancel.
-        """
-        options = self.options(
-            workflow_id=workflow_id, timeout=timeout, detached=detached, application_version=application_version,
-            authenticated_user=authenticated_user, authenticated_roles=authenticated_roles, attributes=attributes,
-            on_existing_id=on_existing_id,
-        )  # fmt: skip
-        return Workflow(self._definition, self._registry, options, self._receiver)
+    def with_options(self, **options: Unpack[WorkflowOptions]) -> Workflow[P, R_co]:
+        """The same workflow, to be started with these options; WorkflowOptions describes them."""
+        return Workflow(self._definition, self._registry, self._changed(options), self._receiver)
 
     @overload
     def __get__(self, instance: None, owner: type) -> Workflow[P, R_co]: ...
@@ -193,25 +184,9 @@ class AsyncWorkflow(BaseWorkflow[P, R_co]):
         branch = calls.async_branch(self._label)
         return calls.awaitable(self._label, _child_result, request, branch)
 
-    def with_options(
-        self,
-        *,
-        workflow_id: str | None = None,
-        timeout: Duration | None = None,
-        detached: bool = False,
-        application_version: str | None = None,
-        authenticated_user: str | None = None,
-        authenticated_roles: Sequence[str] | None = None,
-        attributes: Mapping[str, object] | None = None,
-        on_existing_id: Literal["attach", "reject"] = "attach",
-    ) -> AsyncWorkflow[P, R_co]:
-        """The same workflow, to be started with these options; see Workflow.with_options."""
-        options = self.options(
-            workflow_id=workflow_id, timeout=timeout, detached=detached, application_version=application_version,
-            authenticated_user=authenticated_user, authenticated_roles=authenticated_roles, attributes=attributes,
-            on_existing_id=on_existing_id,
-        )  # fmt: skip
-        return AsyncWorkflow(self._definition, self._registry, options, self._receiver)
+    def with_options(self, **options: Unpack[WorkflowOptions]) -> AsyncWorkflow[P, R_co]:
+        """The same workflow, to be started with these options; WorkflowOptions describes them."""
+        return AsyncWorkflow(self._definition, self._registry, self._changed(options), self._receiver)
 
     @overload
     def __get__(self, instance: None, owner: type) -> AsyncWorkflow[P, R_co]: ...

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from litewf.engine.peers import Peers
-from litewf.errors import LitewfError, StoreError, WorkflowTimeoutError
+from litewf.errors import LitewfError, WorkflowTimeoutError
 from litewf.store import cancelling, claims
 from litewf.store.claims import HeldCount
 from litewf.store.operations import Tx
@@ -109,6 +109,7 @@ class Dispatcher:
         else:
             self._trouble = None
             return until_us
+        self._check_self()
         self._ready = True
         self._next_due_us = 0
         return None
@@ -194,18 +195,21 @@ class Dispatcher:
         now = time.monotonic()
         if now >= self._self_at:
             self._self_at = now + SELF_S
-            try:
-                self._runtime.store.check()
-            except (StoreError, LitewfError) as error:
-                self._runtime.lose(error)
-                self._stopping = True
-                return
-        if now >= self._peers_at:
+            self._check_self()
+        if now >= self._peers_at and not self._stopping:
             self._peers_at = now + PEERS_S
             self._runtime.giving_back.run_once()
             self._runtime.announce()
             if self._peers.look():
                 self._ready = True
+
+    def _check_self(self) -> None:
+        """Stop when the file or the lock is not this engine's any more."""
+        try:
+            self._runtime.store.check()
+        except LitewfError as error:
+            self._stopping = True
+            self._runtime.lose(error)
 
 
 def _warn_of(held: Sequence[tuple[str, str]]) -> None:

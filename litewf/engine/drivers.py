@@ -62,25 +62,25 @@ def _block(runtime: Runtime, wait: Wait) -> object:
     bell: SimpleQueue[None] = SimpleQueue()
     wait.waiter, wait.mailbox = bell, WAITERS
     execution = wait.execution
-    linger_until_us = runtime.begin_wait(wait)
+    linger_until_us = runtime.waiting.begin(wait)
     try:
         while True:
-            expired = runtime.is_expired(wait)  # asked first: what came before the deadline counts
+            expired = runtime.waiting.is_expired(wait)  # asked first: what came before the deadline counts
             if (wait.woken or expired) and (found := _look(runtime, wait)) is not None:
                 return found
-            if expired or runtime.is_over(wait):
+            if expired or runtime.waiting.is_over(wait):
                 return None
-            lingers = runtime.lingers(wait, linger_until_us)
-            if execution is not None and not lingers and runtime.may_park(execution, None):
+            lingers = runtime.waiting.lingers(wait, linger_until_us)
+            if execution is not None and not lingers and runtime.waiting.may_park(execution, None):
                 parked(execution, runtime.store.writer.commit(parking(execution, runtime.now_us()), inline=True))
                 wait.woken = True
             elif not wait.woken:
-                runtime.arm(wait, linger_until_us if lingers else 0)
+                runtime.waiting.arm(wait, linger_until_us if lingers else 0)
                 wait.asleep = True
                 bell.get()
                 wait.asleep = False
     finally:
-        runtime.end_wait(wait)
+        runtime.waiting.end(wait)
 
 
 def _look(runtime: Runtime, wait: Wait) -> object:
@@ -91,11 +91,12 @@ def _look(runtime: Runtime, wait: Wait) -> object:
 # --- on an event loop ---------------------------------------------------------------------------------------------
 
 
-def drive_async(runtime: Runtime, flow: Flow[R], execution: Execution | None = None) -> Suspended[R]:
+def drive_async(  # noqa: C901, PLR0912 - the hot path: a frame in between would cost each step
+    runtime: Runtime, flow: Flow[R], execution: Execution | None = None
+) -> Suspended[R]:
     """Run a flow to its end, suspending the current task: the generator behind an `__await__`.
 
-    With an `execution` the flow is a durable call of it. Commits and plain async bodies, the hot path, are answered
-    here; every frame in between would cost each step.
+    With an `execution` the flow is a durable call of it. Commits and plain async bodies are answered here.
     """
     if execution is not None:
         if execution.parking is not None:
@@ -138,12 +139,7 @@ def drive_async(runtime: Runtime, flow: Flow[R], execution: Execution | None = N
         return result
     finally:
         if execution is not None:
-            execution.busy -= 1
-            if not execution.busy:
-                if execution.waits:
-                    execution.poke()
-                elif execution.over is not None:
-                    runtime.end_stuck(execution)
+            execution.leave_call()
 
 
 def _until_known(runtime: Runtime, operation: Operation, mailbox: LoopMailbox) -> Suspended[None]:
@@ -177,29 +173,29 @@ def _yield_once(_runtime: Runtime, _request: Replayed, _mailbox: LoopMailbox) ->
 def _suspend(runtime: Runtime, wait: Wait, mailbox: LoopMailbox) -> Suspended[object]:
     execution = wait.execution
     wait.mailbox = mailbox.waits
-    linger_until_us = runtime.begin_wait(wait)
+    linger_until_us = runtime.waiting.begin(wait)
     try:
         while True:
-            expired = runtime.is_expired(wait)  # asked first: what came before the deadline counts
+            expired = runtime.waiting.is_expired(wait)  # asked first: what came before the deadline counts
             if (wait.woken or expired) and wait.look is not None:
                 found = yield from mailbox.in_thread(runtime, lambda: _look(runtime, wait))
                 if found is not None:
                     return found
             wait.woken = wait.woken and wait.look is not None
-            if expired or runtime.is_over(wait):
+            if expired or runtime.waiting.is_over(wait):
                 return None
-            lingers = runtime.lingers(wait, linger_until_us)
+            lingers = runtime.waiting.lingers(wait, linger_until_us)
             if execution is not None and not lingers and (yield from _quiet(runtime, wait, execution)):
                 yield from _park(runtime, execution, mailbox)
                 wait.woken = True
-            elif not wait.woken and not runtime.is_over(wait):
-                runtime.arm(wait, linger_until_us if lingers else 0)
+            elif not wait.woken and not runtime.waiting.is_over(wait):
+                runtime.waiting.arm(wait, linger_until_us if lingers else 0)
                 wait.idle = not lingers
                 wait.waiter = mailbox.loop.create_future()
                 yield from wait.waiter
                 wait.idle = False
     finally:
-        runtime.end_wait(wait)
+        runtime.waiting.end(wait)
         if execution is not None and execution.parking is not None:
             yield from execution.parking  # about to leave memory: do not go on before it is known
 
@@ -209,7 +205,7 @@ def _quiet(runtime: Runtime, wait: Wait, execution: Execution) -> Suspended[bool
     me = runtime.loops.current_task()
     for _ in range(QUIET_CYCLES):
         yield
-        if wait.woken or runtime.is_expired(wait) or not runtime.may_park(execution, me):
+        if wait.woken or runtime.waiting.is_expired(wait) or not runtime.waiting.may_park(execution, me):
             return False
     return True
 

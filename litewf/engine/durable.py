@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from litewf.engine.execution import Execution
-from litewf.engine.flows import opened, recorded, replay, row, settled_turn, write
+from litewf.engine.recording import opened, recorded, replay, row, settled_turn, write
 from litewf.engine.requests import Flow, Read
 from litewf.errors import LitewfError
 from litewf.store.checkpoints import settle

@@ -183,6 +183,15 @@ class Execution:
         if self.over is not None:
             self.over.__traceback__ = self.over.__context__ = None
 
+    def leave_call(self) -> None:
+        """A durable call of a task has ended."""
+        self.busy -= 1
+        if not self.busy:
+            if self.waits:
+                self.poke()
+            elif self.over is not None:
+                self.runtime.end_stuck(self)
+
     def poke(self) -> None:
         """Let a wait whose linger has passed look whether the execution may park now."""
         for wait in self.waits:

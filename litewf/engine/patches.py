@@ -7,7 +7,7 @@ patch moves nothing else.
 from __future__ import annotations
 
 from litewf.engine.execution import Branch, Execution
-from litewf.engine.flows import row
+from litewf.engine.recording import row
 
 NAME = "litewf.patch"
 

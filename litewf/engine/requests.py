@@ -6,7 +6,7 @@ store is a request too: write it and go on after the commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from litewf.engine.alarms import Alarm

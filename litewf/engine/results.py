@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from litewf.engine.execution import Execution
-from litewf.engine.flows import as_promise, opened, promised, recorded, replay, row, write
+from litewf.engine.recording import as_promise, opened, promised, recorded, replay, row, write
 from litewf.engine.requests import Flow, Read, Wait
 from litewf.errors import (
     NonDeterminismError,
@@ -140,7 +140,7 @@ def result_outside(runtime: Runtime, workflow_id: str, limit: Limit) -> Flow[Any
 
 
 def _open(runtime: Runtime, outcome: Outcome) -> object:
-    """Outside a workflow a class that this program lacks is no reason to refuse: Opaque or RemoteError takes its place."""
+    """Outside a workflow an unknown class is no reason to refuse: Opaque or RemoteError takes its place."""
     if outcome.error is not None:
         raise runtime.serializer.decode_error_lenient(outcome.error)
     return None if outcome.output is None else runtime.serializer.decode_lenient(outcome.output)

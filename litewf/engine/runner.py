@@ -12,8 +12,8 @@ from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from litewf.engine.execution import FRAME, Execution
-from litewf.engine.flows import write
 from litewf.engine.idleness import is_runnable
+from litewf.engine.recording import write
 from litewf.engine.requests import Flow
 from litewf.engine.signals import ContinueAsNew, Unwind
 from litewf.errors import SerializationError, UsageError

@@ -13,37 +13,35 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from litewf.definitions import WorkflowDefinition
-from litewf.engine import drivers, loading, results, runner, starting
+from litewf.engine import drivers, loading, runner, starting
 from litewf.engine.alarms import Alarm, Alarms
 from litewf.engine.dispatcher import Dispatcher
+from litewf.engine.ending import Ending
 from litewf.engine.execution import Execution
 from litewf.engine.giving_back import GivingBack
-from litewf.engine.idleness import is_idle, is_runnable
+from litewf.engine.idleness import is_idle
 from litewf.engine.loops import Loops
-from litewf.engine.mail import WAITERS, Errand
 from litewf.engine.notifier import Notifier
 from litewf.engine.pool import Pool
-from litewf.engine.requests import Flow, Wait
+from litewf.engine.requests import Flow
 from litewf.engine.signals import Why
+from litewf.engine.waiting import Waiting
 from litewf.errors import EngineClosedError, LitewfError
 from litewf.registry import Registry
 from litewf.serialization import Serializer
 from litewf.store import claims, endings, executors, reading
 from litewf.store.claims import Capability, Claimed, Room
 from litewf.store.database import Durability
+from litewf.store.executors import Registration
 from litewf.store.mailboxes import deliver
 from litewf.store.operations import Operation
 from litewf.store.starts import Started
-from litewf.store.executors import Registration
 from litewf.store.store import Store
 from litewf.world import World, boot_token
 
 R = TypeVar("R")
 LOG = logging.getLogger("litewf")
 MOST_ACTIVE = 5_000  # executions in memory
-MOST_LINGERING = 1_000  # of them waiting, before they park without a linger
-NEVER_US = 1 << 62
-REPLAY_FACTOR = 20  # a wait lingers at least this many times as long as its last replay took
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +75,16 @@ class Runtime:
         self.notifier = Notifier()
         self.alarms = Alarms()
         self.loops = Loops()
-        self.pool = Pool(settings.max_threads, on_backlog=self._hurry)
+        self.waiting = Waiting(self)
+        self.pool = Pool(settings.max_threads, on_backlog=self.waiting.hurry)
         self._active: dict[int, Execution] = {}
         self._ending: dict[int, Execution] = {}
-        self._lingering: dict[Wait, None] = {}
-        self._waiting_outside: dict[Wait, None] = {}
         self.giving_back = GivingBack(self)
         self._none_active = threading.Condition()
         self.warned_long: set[int] = set()  # workflows whose long history was mentioned
-        self._shutting_down = threading.Lock()
-        self._shut_down = threading.Event()
+        self._end = Ending(self)
         self.store = Store(settings.path, settings.durability, settings.world, self._after_commit)
-        self.store.on_fork = self._after_fork
+        self.store.on_fork = self._end.after_fork
         try:
             self.able = self._register()
         except Exception:
@@ -105,12 +101,10 @@ class Runtime:
         names = self.registry.workflows.keys()  # a view: what is defined after the launch counts too
         lock_name = self.store.take_lock(boot_token())
         now_us = self.now_us()
-        executor = writer.turn(
-            lambda tx: executors.register(
-                tx, Registration(settings.executor_id, lock_name, os.getpid(), self.version, settings.only_version, now_us),
-                names,
-            )
-        )  # fmt: skip
+        mine = Registration(
+            settings.executor_id, lock_name, os.getpid(), self.version, settings.only_version, now_us
+        )
+        executor = writer.turn(lambda tx: executors.register(tx, mine, names))
         self._announced = len(names)
         able = Capability(executor, names, self.version, settings.only_version)
         writer.turn(lambda tx: claims.retry_held(tx, able))
@@ -296,103 +290,7 @@ class Runtime:
         """Whether nothing happens before the next due time or a call from outside."""
         return is_idle(self, list(self._active.values()))
 
-    # --- waiting ----------------------------------------------------------------------------------------------
-
-    def begin_wait(self, wait: Wait) -> int:
-        """Register a wait; until when it lingers in memory."""
-        self.notifier.register(wait)
-        execution = wait.execution
-        if execution is None:
-            if self.closed:
-                self.raise_if_closed()
-            self._waiting_outside[wait] = None
-            return NEVER_US
-        execution.busy -= 1
-        execution.waits[wait] = None
-        linger_us = self._linger_us(execution)
-        if linger_us is None:
-            return NEVER_US
-        if linger_us == 0:
-            return 0
-        self._lingering[wait] = None
-        return self.now_us() + linger_us
-
-    def _linger_us(self, execution: Execution) -> int | None:
-        base = self.settings.linger_us
-        if base is None or base == 0:
-            return base
-        if len(self._lingering) >= MOST_LINGERING or (not execution.definition.is_async and self.pool.backlog):
-            return 0
-        return max(base, REPLAY_FACTOR * execution.replayed_us)
-
-    def end_wait(self, wait: Wait) -> None:
-        self.notifier.forget(wait)
-        self.alarms.silence(wait.alarm)
-        if wait.execution is None:
-            self._waiting_outside.pop(wait, None)
-        else:
-            wait.execution.busy += 1
-            wait.execution.waits.pop(wait, None)
-            self._lingering.pop(wait, None)
-
-    def watch(self, workflow_id: str, action: Callable[[], object]) -> None:
-        """Run `action` in a pool thread once a workflow has ended or is held, or the engine closes."""
-        self.raise_if_closed()
-        wait = Wait((endings.workflow_key(workflow_id),), None)
-        look = results.ended_or_held(workflow_id)
-        self.store.read(look)  # an unknown id is refused here
-        done = threading.Lock()
-
-        def check() -> None:
-            if (self.closed or self.store.read(look) is not None) and done.acquire(blocking=False):
-                self.end_wait(wait)
-                action()
-
-        wait.mailbox = Errand(lambda: self.pool.submit(check))
-        self.begin_wait(wait)
-        self.pool.submit(check)
-
-    def arm(self, wait: Wait, linger_until_us: int) -> None:
-        """Ring the wait when it is due or when its linger has passed."""
-        self.alarms.silence(wait.alarm)
-        times = [time_us for time_us in (wait.due_us, linger_until_us) if time_us]
-        soonest = min(times, default=NEVER_US)
-        if soonest < NEVER_US:
-            wait.alarm = self.alarms.at(soonest, lambda: self.notifier.ring([wait]))
-            self.dispatcher.poke_before(soonest)
-
-    def is_over(self, wait: Wait) -> bool:
-        """Whether there is nobody left who waits: the execution is over, or the engine is closed."""
-        if wait.execution is not None:
-            return wait.execution.over is not None
-        if self.closed:
-            self.raise_if_closed()
-        return False
-
-    def is_expired(self, wait: Wait) -> bool:
-        """Whether the time of a wait has passed."""
-        return wait.due_us is not None and self.now_us() >= wait.due_us
-
-    def lingers(self, wait: Wait, linger_until_us: int) -> bool:
-        """Whether a wait stays in memory for now."""
-        return not wait.hurried and self.now_us() < linger_until_us
-
-    def may_park(self, execution: Execution, me: asyncio.Task[Any] | None) -> bool:
-        """Whether all that the execution does is to wait."""
-        if execution.busy or execution.over is not None or execution.parking is not None:
-            return False
-        if me is None:
-            return True
-        tasks = [execution.task, *execution.branches]
-        return not any(task is not me and task is not None and is_runnable(task) for task in tasks)
-
-    def _hurry(self) -> None:
-        """Work waits for a thread: let a sync workflow that lingers park at once."""
-        for wait in list(self._lingering):
-            if wait.mailbox is WAITERS and not wait.hurried:
-                wait.hurried = True
-                self.notifier.ring([wait])
-                return
+    # --- alarms -----------------------------------------------------------------------------------------------
 
     def alarm(self, delay_us: int | None, action: Callable[[], object]) -> Alarm | None:
         """Do something later, in the dispatcher's thread."""
@@ -414,81 +312,31 @@ class Runtime:
 
     def lose(self, because: LitewfError) -> None:
         """The file or the lock is not this engine's any more: stop without writing."""
-        LOG.error("litewf stops: %s", because)
-        self.closed, self.closed_because = True, because
-        self._stop_all("lost")
-        self.store.stop(because)
+        self._end.lose(because)
 
     def crash(self, death: BaseException) -> None:
-        """End as a killed process would, for tests: nothing more is written, the lock is free, all threads end."""
-        self.closed, self.closed_because = True, EngineClosedError(f"the engine died: {death}")
-        self.store.writer.die(death)
-        self.dispatcher.stop(1.0)
-        self._stop_all("lost")
-        self.pool.close()
-        self.loops.close(1.0)
-        self.pool.join(time.monotonic() + 1.0)
-        self.store.crash(death)
-
-    def _after_fork(self) -> None:
-        """In a forked child: this engine is the parent's."""
-        self.closed, self.closed_because = (
-            True,
-            EngineClosedError(
-                "this engine belongs to the process that launched it, and this is a fork of that process; launch an engine"
-                " in a process that was spawned, not forked"
-            ),
-        )
-        self._shutting_down = threading.Lock()
-        self._shutting_down.acquire()
-        self._shut_down.set()
+        """End as a killed process would, for tests."""
+        self._end.crash(death)
 
     def shutdown(self, timeout_s: float) -> None:
-        """Claim nothing more, let bodies end within the time, give everything back, close the file.
+        """Claim nothing more, let bodies end within the time, give everything back, close the file."""
+        self._end.shutdown(timeout_s)
 
-        Who calls it while another thread does so waits for that.
-        """
-        if not self._shutting_down.acquire(blocking=False):
-            self._shut_down.wait(timeout_s)
-            return
-        try:
-            self._end(timeout_s)
-        finally:
-            self._shut_down.set()
+    def stop_all(self, why: Why) -> None:
+        """End every execution at its next durable call, and every wait of outside callers."""
+        for execution in list(self._active.values()):
+            execution.stop(why)
+        self.waiting.wake_outside()
 
-    def _end(self, timeout_s: float) -> None:
-        until = time.monotonic() + timeout_s
-        self.closed = True
-        self.dispatcher.stop(max(timeout_s, 0.1))
-        self._stop_all("closing")
+    def wait_until_empty(self, until: float) -> None:
+        """Wait until no execution is in memory, at most until `until` on the monotonic clock."""
         with self._none_active:
             while self._active and (left := until - time.monotonic()) > 0:
                 self._none_active.wait(left)
-        self.close_store(max(until - time.monotonic(), 1.0))
-        self.pool.close()
-        self.loops.close(max(until - time.monotonic(), 1.0))
-        self.pool.join(max(until, time.monotonic() + 0.2))
 
-    def close_store(self, timeout_s: float) -> None:
-        if self.closed_because is not None:
-            self.store.crash(self.closed_because)  # the file is not this engine's any more
-            return
-        executor, now_us = self.able.executor, self.now_us()
-        try:
-            self.store.writer.turn(lambda tx: executors.unregister(tx, executor, now_us), patience_s=timeout_s)
-        except LitewfError as error:
-            self.store.die_with_lock()
-            LOG.warning("litewf could not give its workflows back: %s; the next engine recovers them", error)
-        if self._active:
-            labels = ", ".join(execution.label for execution in list(self._active.values())[:3])
-            LOG.warning("litewf shut down while %d step bodies were still running (%s); their outcomes are not"
-                        " recorded", len(self._active), labels)  # fmt: skip
-        self.store.close(timeout_s)
-
-    def _stop_all(self, why: Why) -> None:
-        for execution in list(self._active.values()):
-            execution.stop(why)
-        self.notifier.wake(list(self._waiting_outside))
+    def labels(self) -> list[str]:
+        """What is in memory, by name."""
+        return [execution.label for execution in list(self._active.values())]
 
 
 def _subclass_named(owner: type, name: str) -> type | None:

@@ -7,8 +7,9 @@ from typing import Any
 
 from litewf.definitions import StepDefinition, TransactionDefinition
 from litewf.engine.execution import FRAME, Execution, TransactionFrame
-from litewf.engine.flows import flush, recorded, replay, settle_step, write
+from litewf.engine.recording import flush, recorded, replay, write
 from litewf.engine.requests import Blocking, Flow
+from litewf.engine.steps import settle_step
 from litewf.store.checkpoints import settle
 from litewf.store.operations import Tx
 from litewf.store.transactions import Connection, Lost

@@ -17,6 +17,8 @@ from litewf.store.wide import Value, Wide, integers
 # workflow key, fence, step, name, output, error, attempts, started_us, completed_us
 SettledRow = tuple[int, int, str, str, str | None, str | None, int, int, int]
 
+STATEMENT_ROWS = 512  # checkpoints that one statement writes
+
 SETTLE = Wide(
     9,
     """
@@ -55,6 +57,16 @@ class Checkpoint(Operation):
             return
         for operation in operations:
             operation.result = all(_recorded(connection, row) for row in operation.rows)
+
+
+def fits_one_statement(group: Sequence[Operation]) -> bool:
+    """Whether the group is checkpoints that one statement can write."""
+    rows = 0
+    for operation in group:
+        if type(operation) is not Checkpoint:
+            return False
+        rows += len(operation.rows)
+    return rows <= STATEMENT_ROWS
 
 
 def _recorded(connection: apsw.Connection, row: SettledRow) -> bool:

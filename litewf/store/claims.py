@@ -82,7 +82,7 @@ class Room(NamedTuple):
 
 
 def claim(tx: Tx, able: Capability, room: Room, now_us: int) -> Claim:
-    """Take up to `room.limit` ready workflows: those that this engine can run, and, to hold them, those that none can."""
+    """Take up to `room.limit` ready workflows: those this engine can run and, to hold them, those that none can."""
     if not is_registered(tx.connection, able.executor):
         return Claim([], [], more=False)  # taken for dead: what it claims now, nobody would ever take back
     busy = (integers(room.busy_keys), texts(tuple(room.busy_names)))
@@ -104,7 +104,7 @@ def claim(tx: Tx, able: Capability, room: Room, now_us: int) -> Claim:
     return Claim(mine, held, more=len(rows) == room.limit)
 
 
-def _left_to_others(tx: Tx, executor: int) -> tuple[apsw.carray, apsw.carray]:
+def _left_to_others(tx: Tx, executor: int) -> tuple[Any, Any]:
     """Names that other engines run in any version, and names with the one version in which they do."""
     in_any: set[str] = set()
     in_one: set[str] = set()

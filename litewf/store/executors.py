@@ -47,7 +47,16 @@ def register(tx: Tx, new: Registration, names: Collection[str]) -> int:
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         (*new, json.dumps(list(names))),
     )
-    return tx.connection.last_insert_rowid()
+    executor = tx.connection.last_insert_rowid()
+    tx.connection.execute(STRAYS)
+    return executor
+
+
+# What an engine wrote after it had been taken for dead belongs to nobody: no row says that its owner may die.
+STRAYS = """
+    UPDATE workflow SET owner = NULL, fence = fence + 1, phase = iif(phase IS NULL, NULL, 'ready')
+    WHERE owner IS NOT NULL AND NOT EXISTS (SELECT 1 FROM executor WHERE key = workflow.owner)
+"""
 
 
 def announce(tx: Tx, executor: int, names: Collection[str]) -> None:

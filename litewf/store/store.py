@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import apsw
 
-from litewf.errors import EngineClosedError, StoreError, StoreUnsupportedError
+from litewf.errors import EngineClosedError, StoreError, StoreMovedError, StoreUnsupportedError
 from litewf.store import place
 from litewf.store.database import Durability, check_sqlite
 from litewf.store.lockfile import ProcessLock
@@ -54,7 +54,7 @@ class Store:
         try:
             return self._readers.read(query)
         except StoreError:
-            self._check_files()  # the true reason, if that is one
+            self._stop_if_moved()
             raise
 
     def take_lock(self, token: str) -> str:
@@ -70,6 +70,14 @@ class Store:
                 f"{self.path}: the lock file {self.lock.name} was deleted while the engine ran, so another engine may"
                 " take over; this one stops"
             )
+
+    def _stop_if_moved(self) -> None:
+        """Raise the true reason of an error, if that is one; nothing more is written then."""
+        try:
+            self._check_files()
+        except StoreMovedError as moved:
+            self.writer.die(moved)
+            raise
 
     def _check_files(self) -> None:
         self._identity.check(self.path)
@@ -143,6 +151,7 @@ def _check_not_inherited(path: Path) -> None:
             f"{path} was open when this process was forked, so SQLite cannot lock it here; start the process with the"
             ' spawn method (multiprocessing.get_context("spawn")), or fork before the engine is launched'
         )
+
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_abandon_all)

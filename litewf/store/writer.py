@@ -24,7 +24,7 @@ from typing import TypeVar, cast
 import apsw
 
 from litewf.errors import EngineClosedError, LitewfError, OutcomeUnknownError, StoreLockedError
-from litewf.store.checkpoints import Checkpoint
+from litewf.store.checkpoints import STATEMENT_ROWS, Checkpoint, fits_one_statement
 from litewf.store.database import Durability, keep_for_ever, translate, unknown_outcome
 from litewf.store.mailboxes import THREADS
 from litewf.store.operations import Operation, Turn, Tx
@@ -35,7 +35,6 @@ from litewf.world import World
 R = TypeVar("R")
 LOG = logging.getLogger("litewf")
 GROUP_ROWS = 1000  # operations in one transaction at most
-STATEMENT_ROWS = 512  # checkpoints that one statement writes
 LOOK_EVERY = 16  # transactions, between looks at the WAL's size; after a large group at once
 LARGE_GROUP = 64
 PATIENCE_S = 1.0  # with a process that keeps its turn, before closing without a checkpoint
@@ -284,7 +283,7 @@ class Writer:
         connection = self._file.live
         committing = False
         try:
-            if _fits_one_statement(group):
+            if fits_one_statement(group):
                 committing = True  # it commits itself
                 Checkpoint.apply(connection, cast("list[Checkpoint]", group))
                 return
@@ -392,16 +391,6 @@ class Writer:
         """Close the file, after `stop` and after the readers."""
         self._file.close(patience_s)
         self._turnstile.close()
-
-
-def _fits_one_statement(group: Sequence[Operation]) -> bool:
-    """Whether the group is checkpoints that one statement can write."""
-    rows = 0
-    for operation in group:
-        if type(operation) is not Checkpoint:
-            return False
-        rows += len(operation.rows)
-    return rows <= STATEMENT_ROWS
 
 
 def _fail(group: Sequence[Operation], error: BaseException) -> None:

@@ -192,4 +192,4 @@ def _wait_until_finished(path: Path) -> None:
     """Look from outside: a handle of DBOS would itself poll only once a second."""
     with closing(sqlite3.connect(path)) as connection:
         while connection.execute(UNFINISHED).fetchone() != (0,):
-            time.sleep(0.05)
+            time.sleep(0.05)  # DBOS gives no signal; it polls once a second itself

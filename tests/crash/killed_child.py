@@ -41,8 +41,8 @@ class Diary:
         return receipt
 
 
-def define(registry: litewf.Registry, diary: Diary) -> list[Any]:
-    """A workflow of each kind."""
+def define_steps(registry: litewf.Registry, diary: Diary) -> tuple[Any, Any, Any, Any]:
+    """A step of each kind, which the diary knows of."""
 
     @registry.step
     def work(n: int) -> str:
@@ -67,6 +67,13 @@ def define(registry: litewf.Registry, diary: Diary) -> list[Any]:
         receipt = diary.body(1)
         conn.execute("INSERT INTO deposit (workflow, n) VALUES (?, ?)", (litewf.workflow_id(), n))
         return diary.end(receipt)
+
+    return work, work_async, flaky, deposit
+
+
+def define(registry: litewf.Registry, diary: Diary) -> list[Any]:
+    """A workflow of each kind."""
+    work, work_async, flaky, deposit = define_steps(registry, diary)
 
     @registry.workflow
     def sequence() -> int:

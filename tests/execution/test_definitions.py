@@ -335,3 +335,14 @@ def test_a_partial_and_a_callable_object_are_steps_through_run_step(launch: Laun
         return [litewf.run_step(partial, 2), litewf.run_step(Adder(), 1), litewf.run_step(LateAdder(), 1)]
 
     assert launch().run_workflow(all_kinds) == [3, 101, 201]
+
+
+def test_start_options_add_up(registry, launch):
+    @registry.workflow
+    def job() -> None:
+        pass
+
+    handle = launch().start_workflow(job.with_options(timeout=60).with_options(workflow_id="x"))
+    handle.get_result()
+    assert handle.workflow_id == "x"
+    assert handle.get_status().timeout.total_seconds() == 60

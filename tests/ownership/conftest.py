@@ -1,12 +1,10 @@
 """Processes of a test, killed at its end."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from children import Child
-
-Spawn = Callable[..., Child]
+from children import Child, Spawn
 
 
 @pytest.fixture

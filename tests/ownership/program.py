@@ -39,7 +39,7 @@ def read(ledger: Path) -> list[Line]:
 @registry.step
 def work(ledger: str, name: str, seconds: float) -> None:
     record(ledger, "begin", name)
-    time.sleep(seconds)
+    time.sleep(seconds)  # a body that takes its time
     record(ledger, "end", name)
 
 
@@ -47,8 +47,8 @@ def work(ledger: str, name: str, seconds: float) -> None:
 def until(ledger: str, name: str, gate: str) -> int:
     """Run until the file `gate` exists."""
     record(ledger, "begin", name)
-    while not os.path.exists(gate):
-        time.sleep(0.002)
+    while not Path(gate).exists():
+        time.sleep(0.002)  # the gate is a file, which another process makes
     record(ledger, "end", name)
     return os.getpid()
 
@@ -57,7 +57,7 @@ def until(ledger: str, name: str, gate: str) -> int:
 def die(ledger: str, name: str) -> None:
     """Kill the process, once the file that the ledger names exists no more."""
     record(ledger, "begin", name)
-    if not os.path.exists(f"{ledger}.harmless"):
+    if not Path(f"{ledger}.harmless").exists():
         os.kill(os.getpid(), 9)
 
 
@@ -114,7 +114,7 @@ async def ignore_cancel(ledger: str) -> None:
     record(ledger, "begin", "ignore_cancel")
     while True:
         try:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # a body that takes its time
         except BaseException:  # noqa: S112 - that is the point
             continue
 

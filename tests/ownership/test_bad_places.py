@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apsw
 import pytest
-from conftest import Spawn
+from children import Spawn
 
 import litewf
 from litewf.store import place

@@ -1,7 +1,6 @@
 """An engine is a guest in its program: it comes and goes without a trace, and ends when it is asked to."""
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +27,7 @@ def threads() -> set[str]:
 
 
 def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def settled(measure: Callable[[], object], expected: object) -> bool:
@@ -37,7 +36,7 @@ def settled(measure: Callable[[], object], expected: object) -> bool:
     while measure() != expected:
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.005)
+        time.sleep(0.005)  # threads end without a signal
     return True
 
 
@@ -207,7 +206,7 @@ def test_shutdown_returns_in_time_with_an_async_body_that_swallows_its_cancellat
         while not never.is_set():
             try:
                 running.set()
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.01)  # a body that takes its time
             except swallow:
                 if never.is_set():
                     raise

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from conftest import Spawn
+from children import Spawn
 
 SATURATED = """
 import asyncio

@@ -6,9 +6,8 @@ import time
 from pathlib import Path
 
 import apsw
-import program
 import pytest
-from conftest import Spawn
+from children import Spawn
 from test_several_processes import ENGINE, wait_for
 
 import litewf
@@ -136,5 +135,5 @@ def test_an_engine_whose_lock_file_is_deleted_stops_within_seconds_and_says_why(
         with pytest.raises(litewf.EngineClosedError, match="lock file"):
             while time.monotonic() < deadline:
                 engine.list_workflows()
-                time.sleep(0.02)
+                time.sleep(0.02)  # until the engine looks at its lock
     assert not [file for file in path.parent.iterdir() if "-lock-" in file.name or file.name.endswith("-wal-")]

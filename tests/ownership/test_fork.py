@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 import program
 import pytest
-from conftest import Spawn
+from children import Spawn
 
 import litewf
 
@@ -142,7 +142,7 @@ def test_many_forks_in_the_midst_of_work_never_hang_and_never_harm_the_parent(
     for thread in threads:
         thread.start()
     answers = {in_child(lambda: engine.start_workflow(flow, 1)) for _ in range(25)}
-    answers |= {in_child(lambda: engine.list_workflows()) for _ in range(25)}
+    answers |= {in_child(engine.list_workflows) for _ in range(25)}
     stop.set()
     for thread in threads:
         thread.join(20)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import program
 import pytest
-from conftest import Spawn
+from children import Spawn
 
 import litewf
 

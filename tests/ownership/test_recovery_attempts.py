@@ -5,8 +5,7 @@ from pathlib import Path
 
 import program
 import pytest
-from children import Child
-from conftest import Spawn
+from children import Child, Spawn
 
 import litewf
 

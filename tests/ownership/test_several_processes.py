@@ -7,7 +7,7 @@ from pathlib import Path
 
 import program
 import pytest
-from conftest import Spawn
+from children import Spawn
 
 import litewf
 
@@ -58,7 +58,7 @@ def wait_for(ledger: Path, what: str, name: str, *, count: int = 1, seconds: flo
         found = [line for line in program.read(ledger) if (line.what, line.name) == (what, name)]
         if len(found) >= count:
             return found[count - 1]
-        time.sleep(0.002)
+        time.sleep(0.002)  # the ledger is a file that other processes write
     raise AssertionError(f"{what} {name} never came: {program.read(ledger)}")
 
 
@@ -145,7 +145,7 @@ def test_lease_expiry__a_process_that_is_stopped_for_long_is_never_taken_over(
     asleep.signal(signal.SIGSTOP)
     for _ in range(8):  # eight looks at its lock file at least
         assert awake.ask("nothing") == "awake"
-        time.sleep(0.25)
+        time.sleep(0.25)  # between two looks of the other process
     asleep.signal(signal.SIGCONT)
     gate.touch()
     assert awake.ask("result w").split()[0] == str(asleep.pid)
@@ -208,7 +208,7 @@ def test_an_end_in_one_process_wakes_a_parked_workflow_in_another(spawn: Spawn, 
     with litewf.Engine(path, registry=program.registry, linger=0) as engine:
         parked = engine.start_workflow(program.waiter, "w")
         while not parked.get_status().waiting_on:
-            time.sleep(0.002)
+            time.sleep(0.002)  # until a row says so
         gate.touch()
         assert parked.get_result(timeout=20) == runs.pid
 
@@ -223,7 +223,7 @@ def test_a_cancel_in_one_process_stops_the_execution_in_another(spawn: Spawn, le
         cancelled_ns = time.monotonic_ns()
         assert runs.ask("nothing") == "awake"
         while (status := engine.retrieve_workflow("w").get_status()).executor_id is not None:
-            time.sleep(0.005)
+            time.sleep(0.005)  # until another process lets go
         assert status.status == "CANCELLED"
     last = program.read(ledger)[-1]
     assert (last.at_ns - cancelled_ns) / 1e9 < 0.5
@@ -243,7 +243,7 @@ def test_a_cancel_is_noticed_by_a_process_whose_writer_is_never_idle(spawn: Spaw
         began = time.monotonic()
         while any(status.executor_id for status in engine.list_workflows(status="CANCELLED")):
             assert time.monotonic() - began < 5
-            time.sleep(0.01)
+            time.sleep(0.01)  # until another process lets go
 
 
 def test_lock_files_that_no_engine_owns_are_swept_at_launch(path: Path, spawn: Spawn) -> None:
@@ -259,7 +259,7 @@ def test_lock_files_that_no_engine_owns_are_swept_at_launch(path: Path, spawn: S
         deadline = time.monotonic() + 10
         while any(orphan.exists() for orphan in orphans):
             assert time.monotonic() < deadline
-            time.sleep(0.01)
+            time.sleep(0.01)  # until the sweep has come by
     assert stranger.exists()
     assert living.ask("nothing") == "awake"
     living.end()
@@ -321,7 +321,7 @@ def test_what_nobody_living_can_run_is_held_as_soon_as_the_last_who_could_has_go
             handle.get_result(timeout=20)
     with litewf.Engine(path, registry=program.registry, application_version="2", recover="compatible", linger=0) as engine:
         while not engine.retrieve_workflow("w").get_status().waiting_on:
-            time.sleep(0.005)
+            time.sleep(0.005)  # until a row says so
 
 
 def test_a_workflow_that_is_defined_after_the_launch_is_left_to_its_engine_too(path: Path, registry: litewf.Registry) -> None:
@@ -338,5 +338,5 @@ def test_a_workflow_that_is_defined_after_the_launch_is_left_to_its_engine_too(p
         deadline = time.monotonic() + 20
         while other.query("SELECT 1 FROM executor WHERE names LIKE '%late%'") == []:
             assert time.monotonic() < deadline
-            time.sleep(0.02)
+            time.sleep(0.02)  # until the row says so
         assert [engine.run_workflow(late) for _ in range(10)] == ["late"] * 10

@@ -1,16 +1,15 @@
 """Stores opened without an engine, and a disk that can fail."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from disk import Disk, faulty_disk
+from notes import OpenStore
 
 from litewf.store.mailboxes import deliver
 from litewf.store.store import Store
 from litewf.world import World
-
-OpenStore = Callable[..., Store]
 
 
 @pytest.fixture

@@ -59,15 +59,15 @@ class FaultyFile(apsw.VFSFile):
     def excepthook(self, *_error: object) -> None:
         """Print nothing: the error is on purpose."""
 
-    def xWrite(self, data: bytes, offset: int) -> None:
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802 - apsw's name
         self._disk.meet("write", self._kind)
         super().xWrite(data, offset)
 
-    def xSync(self, flags: int) -> None:
+    def xSync(self, flags: int) -> None:  # noqa: N802 - apsw's name
         self._disk.meet("sync", self._kind)
         super().xSync(flags)
 
-    def xRead(self, amount: int, offset: int) -> bytes:
+    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802 - apsw's name
         self._disk.meet("read", self._kind)
         return super().xRead(amount, offset)
 
@@ -82,7 +82,7 @@ class FaultyVFS(apsw.VFS):
     def excepthook(self, *_error: object) -> None:
         """Print nothing: the error is on purpose."""
 
-    def xOpen(self, name: object, flags: list[int]) -> FaultyFile:
+    def xOpen(self, name: object, flags: list[int]) -> FaultyFile:  # noqa: N802 - apsw's name
         text = name.filename() if isinstance(name, apsw.URIFilename) else name
         kind = next((kind for kind in KINDS if str(text).endswith(kind)), "db")
         self._disk.meet("open", kind)

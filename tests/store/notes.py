@@ -5,6 +5,8 @@ from collections.abc import Callable
 from litewf.store.operations import Turn, Tx
 from litewf.store.store import Store
 
+OpenStore = Callable[..., Store]  # what the fixture `open_store` gives
+
 
 def insert(text: str) -> Callable[[Tx], str]:
     """A change that adds one note; the same note twice violates a constraint."""

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import apsw
 import pytest
-from conftest import OpenStore
-from notes import insert, notes, write
+from notes import OpenStore, insert, notes, write
 
 import litewf
 from litewf.store.store import Store
@@ -171,9 +170,9 @@ def test_a_failing_open_leaves_no_descriptor_behind(path: Path, monkeypatch: pyt
     def refuse(*_: object) -> None:
         raise apsw.CantOpenError("no")
 
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     monkeypatch.setattr("litewf.store.write_connection.migrate", refuse)
     for _ in range(3):
         with pytest.raises(litewf.StoreError):
             Store(path, "full", litewf.world.World(), lambda _: None)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import apsw
 import pytest
-from conftest import OpenStore
 from disk import SYNC_FAILED, WRITE_FAILED, Disk
-from notes import notes, write
+from notes import OpenStore, notes, write
 
 import litewf
 from litewf.store.store import Store

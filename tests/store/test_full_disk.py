@@ -8,9 +8,8 @@ from pathlib import Path
 
 import apsw
 import pytest
-from conftest import OpenStore
 from disk import FULL, Disk
-from notes import notes, write
+from notes import OpenStore, notes, write
 
 import litewf
 from litewf.store.store import Store

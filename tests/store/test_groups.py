@@ -6,8 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import OpenStore
-from notes import insert, note, notes, write
+from notes import OpenStore, insert, note, notes, write
 
 import litewf
 from litewf.store.operations import Tx

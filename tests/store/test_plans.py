@@ -134,8 +134,7 @@ QUESTIONS = {
     "what is held": ("SELECT 1 FROM workflow WHERE phase = 'held' LIMIT 1", "workflow_held"),
     "what is due": ("SELECT key FROM workflow WHERE phase = 'parked' AND due_us <= 5 ORDER BY due_us", "workflow_due"),
     "which deadline has passed": (
-        "SELECT key FROM workflow WHERE completed_us IS NULL AND deadline_us IS NOT NULL AND deadline_us <= 5"
-        " ORDER BY deadline_us",
+        "SELECT key FROM workflow WHERE completed_us IS NULL AND deadline_us <= 5 ORDER BY deadline_us",
         "workflow_deadline",
     ),
     "what an engine holds": ("SELECT key FROM workflow WHERE owner = 5", "workflow_owner"),

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 import litewf
-from tests.stage import Stage
+from tests.stage import NOON, Stage
 
 
 class Ballast:
@@ -159,17 +159,25 @@ def test_without_parking_a_workflow_stays_in_memory(stage: Stage, kinds, name):
         assert len(kinds["held"]) == 1  # it ran once
 
 
-def test_a_wait_lingers_for_a_while_before_it_parks(stage: Stage, kinds):
+def test_a_wait_lingers_for_a_while_before_it_parks(stage: Stage, registry):
+    runs = []
+
+    @registry.workflow
+    def sleeper():
+        runs.append(1)
+        litewf.sleep(1_000_000)
+
     with stage.engine(linger=5) as engine:
-        handle = engine.start_workflow(kinds["sleep"].with_options(workflow_id="w"))
-        stage.until(lambda: engine.list_steps("w"))
+        handle = engine.start_workflow(sleeper)
+        stage.until(lambda: engine.list_steps(handle.workflow_id))
         stage.clock.move(4.9)
         assert engine.query("SELECT phase FROM workflow") == [("running",)]
-        stage.clock.move(5.0)  # the wait began at 0 or at 4.9
-        stage.parked(handle)
-        stage.clock.move(0.1)
-        assert handle.get_result() == "Ballast"
-        assert len(kinds["held"]) == 2
+        while not handle.get_status().waiting_on:  # it may have begun to wait only now
+            stage.clock.move(1)
+        assert stage.clock.now >= NOON + timedelta(seconds=5)
+        stage.clock.move(1_000_000)
+        handle.get_result()
+    assert runs == [1, 1]
 
 
 def test_a_wait_that_ends_within_its_linger_is_not_replayed(stage: Stage, kinds):
