@@ -82,7 +82,8 @@ class StepInfo:
 class WorkflowFilter:
     """Which workflows to list; every field that is given must match, a sequence matches any of its members.
 
-    `start_time` and `end_time` are about `created_at`; `attributes` matches top-level keys.
+    `start_time` and `end_time` are about `created_at`; `attributes` matches top-level keys; `executor_id` is where a
+    workflow is in memory now.
     """
 
     workflow_ids: Sequence[str] | None = None

@@ -73,8 +73,10 @@ def fork(
 
     def change(tx: Tx) -> str:
         source = found(tx, source_id)
-        if managing.find(tx.connection, new_id) is not None:
-            raise WorkflowConflictError(f"workflow id {new_id!r} exists already; fork to another id")
+        if (there := managing.find(tx.connection, new_id)) is not None:
+            if managing.forked_from(tx.connection, there.key) != source_id:
+                raise WorkflowConflictError(f"workflow id {new_id!r} exists already; fork to another id")
+            return new_id  # this very fork, asked for again
         new = NewWorkflow(
             new_id, source.name, None, None, False, None, version or runtime.version, runtime.now_us(), "",
             forked_from=source_id,

@@ -128,6 +128,7 @@ def drive_async(  # noqa: C901, PLR0912 - the hot path: a frame in between would
                         answer = yield from request.definition.fn(*request.args, **request.kwargs).__await__()
                     finally:
                         FRAME.reset(token)
+                        del token  # what a suspended step holds, the garbage collector visits
                 else:
                     answer = yield from _ASYNC[type(request)](runtime, request, mailbox)
             except BaseException as error:  # noqa: BLE001 - the flow decides

@@ -51,7 +51,7 @@ def durable(
         output, error = yield from settled_turn(execution, turn, committed)
     except LitewfError as refusal:  # after its first write, so all was undone
         output, error = None, serializer.encode_error(refusal)[0]
-        execution.buffered.append(row(execution, number, name, started_us, None, error))
+        execution.buffer(row(execution, number, name, started_us, None, error))
     return opened(execution, number, name, output, error)
 
 
@@ -66,8 +66,8 @@ def recorded_read(execution: Execution, number: str, name: str, query: Callable[
         answer = yield from write(execution, Read(query))
     except LitewfError as refusal:
         error, refusal_copy = serializer.encode_error(refusal)
-        execution.buffered.append(row(execution, number, name, started_us, None, error))
+        execution.buffer(row(execution, number, name, started_us, None, error))
         raise refusal_copy from None
     text, copy = serializer.encode(answer)
-    execution.buffered.append(row(execution, number, name, started_us, text))
+    execution.buffer(row(execution, number, name, started_us, text))
     return copy

@@ -80,7 +80,7 @@ class Execution:
         self.records = NO_RECORDS
         self.last_recorded = NOTHING  # number of the last recorded call of each branch, by its prefix
         self.replaying = False
-        self.buffered: list[SettledRow] = []  # to be recorded by the next commit
+        self.buffered: tuple[SettledRow, ...] = ()  # to be recorded by the next commit
         self.unconfirmed: Sequence[SettledRow] = ()  # taken by a commit that is not known to have happened
         self.over: Unwind | None = None
         self.busy = 0  # durable calls in flight that are not waits
@@ -216,13 +216,17 @@ class Execution:
         """Remember which way a patch goes."""
         self.decisions = {**self.decisions, name: decision}
 
+    def buffer(self, row: SettledRow) -> None:
+        """Let the next commit record this."""
+        self.buffered = (*self.buffered, row)
+
     def take_buffered(self) -> list[SettledRow]:
         """The records that the next commit must carry, also those that another branch's commit may be writing now.
 
         `confirm` them once they are written; to settle a step twice changes nothing.
         """
         rows = [*self.unconfirmed, *self.buffered]
-        self.unconfirmed, self.buffered = rows, []
+        self.unconfirmed, self.buffered = rows, ()
         return rows
 
     def confirm(self, rows: Sequence[SettledRow]) -> None:

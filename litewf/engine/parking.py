@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def parking(execution: Execution, now_us: int) -> Park:
     """Park an execution with everything that it waits for now."""
     waits = [awaited for wait in execution.waits for awaited in wait.awaited]
-    return Park(execution.key, execution.fence, now_us, tuple(execution.buffered), waits)
+    return Park(execution.key, execution.fence, now_us, (*execution.unconfirmed, *execution.buffered), waits)
 
 
 def parked(execution: Execution, answer: object) -> None:

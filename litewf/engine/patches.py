@@ -20,7 +20,7 @@ def patch(branch: Branch, name: str) -> bool:
         decided = branch.beyond_records
         number = f"{branch.prefix}{branch.count + 1}:{name}"
         settled = row(execution, number, NAME, execution.now_us(), "true" if decided else "false")
-        execution.buffered.append(settled)
+        execution.buffer(settled)
         execution.decide(name, decided)
     return decided
 

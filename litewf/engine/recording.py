@@ -149,7 +149,7 @@ def value(execution: Execution, number: str, name: str, make: Callable[[], objec
     if record is not None and record.output is not None:
         return serializer.decode(record.output)
     text, copy = serializer.encode(make())
-    execution.buffered.append(row(execution, number, name, execution.now_us(), text))
+    execution.buffer(row(execution, number, name, execution.now_us(), text))
     return copy
 
 

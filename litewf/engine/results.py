@@ -162,9 +162,9 @@ def result(execution: Execution, number: str, workflow_id: str, limit: Limit) ->
     found = found_in_time(execution, kept, workflow_key(workflow_id), ended(workflow_id))
     outcome = yield from known(execution, kept, found)
     if outcome is None:
-        execution.buffered.append(row(execution, number, name, kept.started_us, TIMED_OUT))
+        execution.buffer(row(execution, number, name, kept.started_us, TIMED_OUT))
         return limit.reached(f"workflow {workflow_id!r} did not end")
-    execution.buffered.append(row(execution, number, name, kept.started_us, outcome.output, outcome.error))
+    execution.buffer(row(execution, number, name, kept.started_us, outcome.output, outcome.error))
     return opened(execution, number, name, outcome.output, outcome.error)
 
 
@@ -174,7 +174,7 @@ def known(execution: Execution, kept: Promise, wait: Flow[R]) -> Flow[R]:
         return (yield from wait)
     except WorkflowNotFoundError as refusal:
         error, copy = execution.runtime.serializer.encode_error(refusal)
-        execution.buffered.append(row(execution, kept.step, kept.name, kept.started_us, None, error))
+        execution.buffer(row(execution, kept.step, kept.name, kept.started_us, None, error))
         raise copy from None
 
 
@@ -239,10 +239,10 @@ def first(execution: Execution, number: str, candidates: Sequence[Candidate], li
         execution.check()
     chosen = yield from known(execution, kept, _choose(execution, kept, candidates))
     text = TIMED_OUT if chosen is None else str(chosen)
-    execution.buffered.append(row(execution, number, name, kept.started_us, text))
+    execution.buffer(row(execution, number, name, kept.started_us, text))
     for at, one in enumerate(candidates):
         if one.kept is not None and at != chosen:
-            execution.buffered.append(row(execution, one.kept.step, one.kept.name, one.kept.started_us, None))
+            execution.buffer(row(execution, one.kept.step, one.kept.name, one.kept.started_us, None))
     return limit.reached("none of the waits was over") if chosen is None else Chosen(chosen)
 
 
@@ -259,7 +259,7 @@ def every(execution: Execution, number: str, ids: Sequence[str], limit: Limit) -
         kept = yield from keep(execution, number, name, limit, record)
         texts = yield from known(execution, kept, _all_outcomes(execution, kept, ids))
         output = TIMED_OUT if texts is None else serializer.encode(texts)[0]
-        execution.buffered.append(row(execution, number, name, kept.started_us, output))
+        execution.buffer(row(execution, number, name, kept.started_us, output))
         if texts is None:
             return limit.reached("not all of the workflows ended")
     for _, error in texts:

@@ -32,4 +32,4 @@ def sleep(execution: Execution, number: str, due: Callable[[int], int]) -> Flow[
         yield from promised(execution, [kept])
         execution.check()
     yield from until(execution, kept, kept.due_us)
-    execution.buffered.append(row(execution, number, name, kept.started_us, None))
+    execution.buffer(row(execution, number, name, kept.started_us, None))

@@ -62,6 +62,7 @@ def step(
         output = None
         error, failure = execution.runtime.serializer.encode_error(not_an_outcome(execution, frame, raised))
     checkpoint = settled_step(execution, frame, output, error, 1)
+    del frame  # what a suspended step holds, the garbage collector visits
     try:
         kept = yield checkpoint  # not through write(): a frame less
     except (StoreError, EngineClosedError) as refusal:

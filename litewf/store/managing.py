@@ -109,6 +109,11 @@ def delete(tx: Tx, key: int) -> None:
     tx.connection.execute("DELETE FROM workflow WHERE key = ?", (key,))
 
 
+def forked_from(connection: apsw.Connection, key: int) -> str | None:
+    row = connection.execute("SELECT forked_from FROM request WHERE workflow = ?", (key,)).fetchone()
+    return None if row is None else row[0]
+
+
 def attributes_of(connection: apsw.Connection, key: int) -> str | None:
     row = connection.execute("SELECT attributes FROM request WHERE workflow = ?", (key,)).fetchone()
     return None if row is None else row[0]

@@ -66,7 +66,6 @@ class Writer:
         self._unchecked = 0  # transactions since the size of the WAL was looked at
         self._dead: BaseException | None = None
         self._exclusive = 0  # threads that wait to use another connection
-        self._look_for_others = False  # somebody asked for foreign commits while the connection was in use
         self._others_committed = False
         self._news = False  # the same, for `take_news`
         try:
@@ -170,8 +169,6 @@ class Writer:
                 self._compare_versions()
             finally:
                 self._disown()
-        else:
-            self._look_for_others = True
         changed, self._others_committed = self._others_committed, False
         return changed
 
@@ -181,7 +178,6 @@ class Writer:
         return news
 
     def _compare_versions(self) -> None:
-        self._look_for_others = False
         if self._file.others_committed():
             self._others_committed = self._news = True
 

@@ -142,6 +142,14 @@ def test_a_fork_does_not_share_the_children_of_its_source(stage: Stage, registry
         assert engine.retrieve_workflow("f~2").get_status().status == "CANCELLED"
 
 
+def test_the_same_fork_asked_for_again_is_the_same_fork(engine, three):
+    """A6: repeating a call with the same id has no further effect and gives the same answer."""
+    engine.start_workflow(three.with_options(workflow_id="s")).get_result()
+    forks = [engine.fork_workflow("s", 2, workflow_id="f") for _ in range(2)]
+    assert [fork.get_result() for fork in forks] == [[10, 20, 30]] * 2
+    assert three.runs == [1, 2, 3, 2, 3]
+
+
 def test_a_fork_to_an_id_that_exists_is_a_conflict(engine, three):
     engine.run_workflow(three.with_options(workflow_id="s"))
     for taken in ("s", "f"):

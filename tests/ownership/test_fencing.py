@@ -57,6 +57,43 @@ def test_stale_claim__an_outcome_that_comes_too_late_is_dropped(path: Path, regi
     assert runs == [1, 2]
 
 
+def test_stale_claim__an_outcome_that_comes_while_the_new_owner_still_runs_the_body_is_dropped(
+    path: Path, registry: litewf.Registry
+) -> None:
+    runs: list[int] = []
+    begun = [threading.Event(), threading.Event()]
+    go_on = [threading.Event(), threading.Event()]
+    first_is_over = threading.Event()
+
+    @registry.step
+    def which() -> int:
+        mine = len(runs)
+        runs.append(mine)
+        begun[mine].set()
+        assert go_on[mine].wait(20)
+        return mine
+
+    @registry.workflow
+    def flow() -> int:
+        try:
+            return which()
+        finally:
+            first_is_over.set()
+
+    with litewf.Engine(path, registry=registry) as engine:
+        handle = engine.start_workflow(flow)
+        assert begun[0].wait(20)
+        with litewf.Engine(path, registry=registry) as peer:
+            take_away(path, handle.workflow_id)
+            assert begun[1].wait(20)
+            go_on[0].set()
+            assert first_is_over.wait(20)
+            assert engine.list_steps(handle.workflow_id) == []
+            go_on[1].set()
+            assert peer.retrieve_workflow(handle.workflow_id).get_result(timeout=20) == 1
+    assert runs == [0, 1]
+
+
 def test_stale_claim__nothing_else_of_the_old_execution_happens(path: Path, registry: litewf.Registry) -> None:
     """Not its next step, its children, its waits, its end."""
     first_runs, go_on, over = threading.Event(), threading.Event(), threading.Event()

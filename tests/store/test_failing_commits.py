@@ -160,6 +160,47 @@ def test_whichever_operation_of_the_wal_fails_once_everything_ends_well_and_no_b
     assert at > 5
 
 
+@pytest.mark.parametrize("linger", [0, None])
+def test_whichever_commit_came_true_although_it_raised_nothing_is_stranded_and_no_body_runs_twice(
+    tmp_path: Path, linger: int | None
+) -> None:
+    """An error after the fact: the file has what its writer believes lost."""
+    for at in range(1, MOST_FAULTS):
+        registry, bodies = litewf.Registry(), Bodies()
+        flow = program(registry, bodies)
+        with litewf.Engine(tmp_path / f"{at}.db", registry=registry, linger=linger) as engine:
+            hook = RaisesAfterCommit(at)
+            hook.put_on(engine)
+            handle = start_until_known(engine, flow)
+            assert handle.get_result(timeout=20) == "4 after 1"
+            assert sorted(bodies) == EXPECTED
+        if not hook.raised:
+            break
+    assert not hook.raised
+    assert at > 5
+
+
+class RaisesAfterCommit:
+    """SQLite calls it when the commit is durable; what it raises looks like a failure of the commit."""
+
+    def __init__(self, at: int) -> None:
+        self._at = at
+        self._seen = 0
+        self.raised = False
+
+    def put_on(self, engine: litewf.Engine) -> None:
+        writer = engine._live.store.writer
+        with writer.exclusive():
+            writer._file.live.set_wal_hook(self)
+
+    def __call__(self, _connection: apsw.Connection, _name: str, _frames: int) -> int:
+        self._seen += 1
+        if self._seen == self._at:
+            self.raised = True
+            raise apsw.IOError("after the fact")
+        return apsw.SQLITE_OK
+
+
 def start_until_known(engine: litewf.Engine, flow: object) -> litewf.WorkflowHandle[str]:
     """Repeating the call with the same id is safe."""
     while True:

@@ -288,11 +288,11 @@ def test_an_async_engine_holds_no_task_of_a_parked_workflow(path, registry):
             count = 0
             while count < 20:
                 [(count,)] = await engine.query_async("SELECT count(*) FROM workflow WHERE phase = 'parked'")
-            for _ in range(20):
-                await asyncio.sleep(0)
-            return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            _, left = await asyncio.wait(tasks, timeout=10) if tasks else (set(), set())
+            return left
 
-    assert asyncio.run(main()) == []
+    assert asyncio.run(main()) == set()
 
 
 def test_two_hundred_sleepers_wake_in_another_engine(stage: Stage, registry):

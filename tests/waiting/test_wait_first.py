@@ -80,7 +80,7 @@ def test_wait_first_times_out_with_an_error_or_a_default(stage: Stage, registry,
         for _ in range(2):
             asleep(stage, engine, handle, 1)
             stage.clock.move(10)
-            stage.until(lambda: handle.get_status().waiting_on == () or handle.get_status().waiting_on[0].until > stage.clock.now)
+            stage.until(lambda: all(wait.until > stage.clock.now for wait in handle.get_status().waiting_on))
         result, moment = handle.get_result()
     assert result == "nobody"
     assert (moment - NOON).total_seconds() == 20
