@@ -178,6 +178,7 @@ class Execution:
 
     def dissolve(self) -> None:
         """Let go of what refers back to this, so that its memory is free without a garbage collection."""
+        self.main.owner = None
         del self.main
         self.task = None
         if self.over is not None:

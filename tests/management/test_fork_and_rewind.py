@@ -151,10 +151,9 @@ def test_the_same_fork_asked_for_again_is_the_same_fork(engine, three):
 
 
 def test_a_fork_to_an_id_that_exists_is_a_conflict(engine, three):
-    engine.run_workflow(three.with_options(workflow_id="s"))
-    for taken in ("s", "f"):
-        if taken == "f":
-            engine.fork_workflow("s", workflow_id="f").get_result()
+    for taken in ("s", "other"):
+        engine.run_workflow(three.with_options(workflow_id=taken))
+    for taken in ("s", "other"):
         with pytest.raises(litewf.WorkflowConflictError, match=f"'{taken}'"):
             engine.fork_workflow("s", workflow_id=taken)
     assert len(engine.list_workflows()) == 2
