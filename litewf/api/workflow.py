@@ -268,6 +268,6 @@ def request_of(workflow: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) ->
 
 def as_request(item: Any) -> StartRequest:
     """One item of `start_workflows`: a workflow and its arguments."""
-    if isinstance(item, str) or not isinstance(item, Sequence) or not item or not isinstance(item[0], BaseWorkflow):
+    if not isinstance(item, tuple | list) or not item or not isinstance(item[0], BaseWorkflow):
         raise UsageError("start_workflows takes tuples of a workflow and its arguments: [(checkout, order), ...]")
     return item[0].request(item[1:], {})

@@ -39,7 +39,7 @@ class Store:
         check_sqlite()
         self.path: Path = place.resolve(path)
         first = not any(store.path == self.path for store in _open_stores)
-        _check_not_inherited(self.path)
+        _check_not_forked()
         place.check(self.path, create=True, header=first, newest=len(migrations()))
         self.writer = Writer(self.path, durability, world, on_commit)
         self._readers = Readers(self.path)
@@ -121,7 +121,6 @@ class Store:
 
     def abandon(self) -> None:
         """In a forked child: touch nothing of the parent's."""
-        _inherited.add(self._identity)
         self.writer.abandon()
         self.transactions.abandon()
         self._readers.abandon()
@@ -141,15 +140,14 @@ def _abandon_all() -> None:
 
 
 _abandoned: list[Store] = []
-_inherited: set[place.Identity] = set()  # files that were open when this process was forked
 
 
-def _check_not_inherited(path: Path) -> None:
-    """SQLite in a forked child believes in locks that only the parent has, and would corrupt the file."""
-    if _inherited and path.exists() and place.Identity.of(path) in _inherited:
+def _check_not_forked() -> None:
+    """SQLite in a forked child believes in locks that only the parent has, and may wait for threads that are gone."""
+    if _abandoned:
         raise StoreUnsupportedError(
-            f"{path} was open when this process was forked, so SQLite cannot lock it here; start the process with the"
-            ' spawn method (multiprocessing.get_context("spawn")), or fork before the engine is launched'
+            "this process was forked while an engine was running, so SQLite cannot be used in it; start it with the"
+            ' spawn method (multiprocessing.get_context("spawn")), or fork before the first launch'
         )
 
 
