@@ -195,7 +195,7 @@ class Writer:
     def _own(self) -> bool:
         with self._mutex:
             self._raise_if_dead()
-            if self._owned or self._queue:
+            if self._owned or self._queue or self._file.long:  # a checkpoint comes before more of the same
                 return False
             self._owned = True
             return True

@@ -81,7 +81,8 @@ def endless(ledger: str, name: str) -> None:
 
 @registry.workflow
 def waiter(workflow_id: str) -> int:
-    return litewf.retrieve_workflow(workflow_id).get_result()
+    result: int = litewf.retrieve_workflow(workflow_id).get_result()
+    return result
 
 
 @registry.workflow(max_recovery_attempts=2)

@@ -1,6 +1,8 @@
 """The interpreter never hangs at its end, whatever an engine was doing, and nothing is lost."""
 
+import itertools
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import program
@@ -53,8 +55,14 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("doing", DOINGS)
-@pytest.mark.parametrize("end", ENDS)
+def pairs() -> Iterator[object]:
+    """All of them; each way to end with one thing to do, and each thing to do with one way to end, for every change."""
+    for doing, end in itertools.product(DOINGS, ENDS):
+        often = doing == "a step that is blocked" or end == "the end of the program"
+        yield pytest.param(doing, end, marks=() if often else pytest.mark.nightly)
+
+
+@pytest.mark.parametrize(("doing", "end"), list(pairs()))
 def test_the_interpreter_ends_at_once(spawn: Spawn, path: Path, doing: str, end: str) -> None:
     child = spawn(LEFT_OPEN.replace("LINGER", "0.2") + DOINGS[doing] + ENDS[end])
     began = time.monotonic()

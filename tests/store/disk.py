@@ -51,13 +51,14 @@ class Disk:
 class FaultyFile(apsw.VFSFile):
     """A real file of a disk."""
 
-    def __init__(self, disk: Disk, kind: str, name: object, flags: list[int]) -> None:
+    def __init__(self, disk: Disk, kind: str, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
         super().__init__("unix", name, flags)
         self._disk = disk
         self._kind = kind
 
-    def excepthook(self, *_error: object) -> None:
+    def excepthook(self, *_error: object) -> bool:
         """Print nothing: the error is on purpose."""
+        return True
 
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802 - apsw's name
         self._disk.meet("write", self._kind)
@@ -79,10 +80,11 @@ class FaultyVFS(apsw.VFS):
         self._disk = disk
         super().__init__("faulty", "unix", makedefault=True)
 
-    def excepthook(self, *_error: object) -> None:
+    def excepthook(self, *_error: object) -> bool:
         """Print nothing: the error is on purpose."""
+        return True
 
-    def xOpen(self, name: object, flags: list[int]) -> FaultyFile:  # noqa: N802 - apsw's name
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> FaultyFile:  # noqa: N802 - apsw's name
         text = name.filename() if isinstance(name, apsw.URIFilename) else name
         kind = next((kind for kind in KINDS if str(text).endswith(kind)), "db")
         self._disk.meet("open", kind)

@@ -1,6 +1,7 @@
 """The smallest thing to write: a note."""
 
 from collections.abc import Callable
+from typing import Any
 
 from litewf.store.operations import Turn, Tx
 from litewf.store.store import Store
@@ -27,4 +28,5 @@ def write(store: Store, text: str) -> None:
 
 
 def notes(store: Store) -> set[str]:
-    return {text for (text,) in store.read(lambda connection: connection.execute("SELECT text FROM note").fetchall())}
+    rows: list[Any] = store.read(lambda connection: connection.execute("SELECT text FROM note").fetchall())
+    return {text for (text,) in rows}

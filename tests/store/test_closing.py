@@ -8,6 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -19,6 +20,7 @@ from litewf.store.store import Store
 KEEPS_ITS_TURN = """
 import sys
 from pathlib import Path
+from typing import Any
 from litewf.store.turnstile import Turnstile
 Turnstile(Path(sys.argv[1])).enter()
 print("entered", flush=True)
@@ -92,7 +94,7 @@ def test_a_reader_that_is_still_reading_keeps_its_connection_until_it_is_done(op
     write(store, "kept")
     reading, go_on = threading.Event(), threading.Event()
 
-    def slow(connection: apsw.Connection) -> list[tuple[str]]:
+    def slow(connection: apsw.Connection) -> list[Any]:
         reading.set()
         assert go_on.wait(20)
         return connection.execute("SELECT text FROM note").fetchall()

@@ -57,18 +57,24 @@ def test_a_full_disk_does_not_make_the_file_be_opened_again(store: Store, disk: 
     assert ("open", "db") not in disk.trace
 
 
+def failure(code: int) -> apsw.Error:
+    error = apsw.exception_for(code)
+    assert isinstance(error, apsw.Error)
+    return error
+
+
 def test_a_quota_that_shows_as_an_io_error_is_a_full_disk_too(
     store: Store, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import errno
 
     class OverQuota(apsw.Connection):
-        system_errno = errno.EDQUOT  # type: ignore[assignment]  # read-only in the real one
+        system_errno = errno.EDQUOT
 
     from litewf.store.database import translate, unknown_outcome
 
     connection = OverQuota(":memory:")
-    error = apsw.exception_for(apsw.SQLITE_IOERR_WRITE)
+    error = failure(apsw.SQLITE_IOERR_WRITE)
     assert isinstance(translate(error, Path("x"), "write", connection), litewf.StoreFullError)
     assert not unknown_outcome(error, connection)
     connection.close()
@@ -80,10 +86,10 @@ def test_a_sync_without_room_has_an_unknown_outcome() -> None:
     from litewf.store.database import unknown_outcome
 
     class NoRoom(apsw.Connection):
-        system_errno = errno.ENOSPC  # type: ignore[assignment]  # read-only in the real one
+        system_errno = errno.ENOSPC
 
     connection = NoRoom(":memory:")
-    assert unknown_outcome(apsw.exception_for(apsw.SQLITE_IOERR_FSYNC), connection)
+    assert unknown_outcome(failure(apsw.SQLITE_IOERR_FSYNC), connection)
     connection.close()
 
 
@@ -122,9 +128,9 @@ def test_no_outcome_of_a_step_is_lost_or_doubled_while_the_disk_is_full(
     disk.rule = None
     original = disk.meet
 
-    def meet(operation: str, where: str) -> None:
+    def meet(operation: str, kind: str) -> None:
         try:
-            original(operation, where)
+            original(operation, kind)
         except apsw.FullError:
             refused.set()
             raise

@@ -3,7 +3,9 @@
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import apsw
@@ -11,7 +13,7 @@ import pytest
 from notes import OpenStore, insert, note, notes, write
 
 import litewf
-from litewf.store.operations import Tx
+from litewf.store.operations import Operation, Turn, Tx
 from litewf.store.store import Store
 from litewf.store.transactions import Connection
 from litewf.world import World
@@ -69,7 +71,7 @@ class Bell:
             self.rung.set()
 
 
-def gather(store: Store, gate: Gate, operations: list) -> int:
+def gather(store: Store, gate: Gate, operations: Sequence[Operation]) -> int:
     """Let operations gather behind a commit that is under way; how many commits they took."""
     bell = Bell(len(operations) + 1)
     gate.shut()
@@ -113,7 +115,7 @@ def test_an_operation_that_raises_half_way_leaves_nothing_and_harms_nobody(gated
         insert("broken")(tx)
         raise ZeroDivisionError
 
-    operations = [note("before"), type(note(""))(half), type(note(""))(broken), note("after")]
+    operations: list[Operation] = [note("before"), Turn(half), Turn(broken), note("after")]
     gather(gated, gate, operations)
     errors = [type(operation.error) for operation in operations]
     assert errors == [type(None), litewf.WorkflowStateError, ZeroDivisionError, type(None)]
@@ -124,7 +126,7 @@ def test_an_operation_that_refuses_before_it_writes_does_not_cost_the_group_its_
     def refuse(_tx: Tx) -> None:
         raise litewf.WorkflowStateError("no")
 
-    operations = [note("a"), type(note(""))(refuse), note("b")]
+    operations: list[Operation] = [note("a"), Turn(refuse), note("b")]
     assert gather(gated, gate, operations) == 1
     assert notes(gated) == {"first", "a", "b"}
 
@@ -187,7 +189,7 @@ def test_a_transaction_of_its_own_gets_its_turn_while_others_keep_writing(store:
 
     def transact() -> None:
         for at in range(20):
-            store.transactions.run(lambda connection, at=at: _insert(connection, f"mine {at}"))
+            store.transactions.run(partial(_insert, text=f"mine {at}"))
         done.set()
 
     with ThreadPoolExecutor(5) as pool:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -39,7 +40,7 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in directory.iterdir() if not file.name.endswith("-shm")}
 
 
-def schema(path: Path) -> tuple[object, list[tuple[str, str]]]:
+def schema(path: Path) -> tuple[object, list[Any]]:
     connection = apsw.Connection(str(path))
     try:
         tables = connection.execute("SELECT name, coalesce(sql, '') FROM sqlite_schema ORDER BY name").fetchall()

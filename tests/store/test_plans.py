@@ -6,6 +6,7 @@ The statements are those that real engines prepared while they did what engines 
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -23,7 +24,7 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     seen: set[str] = set()
 
     def listen(connection: apsw.Connection) -> None:
-        def hear(event: dict) -> None:
+        def hear(event: dict[str, Any]) -> None:
             if not event["sql"].startswith("--"):
                 seen.add(event["sql"])
 

@@ -1,6 +1,7 @@
 """How connections are set up, and which SQLite is trusted."""
 
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -44,7 +45,7 @@ def test_a_setting_that_sqlite_refuses_is_an_error_that_names_it(path: Path, mon
     original = apsw.Connection.pragma
 
     class Stubborn(apsw.Connection):
-        def pragma(self, name: str, *value: object, **options: object) -> object:
+        def pragma(self, name: str, *value: Any, **options: Any) -> Any:
             answer = original(self, name, *value, **options)
             return "delete" if name == "journal_mode" else answer
 
