@@ -101,9 +101,7 @@ class Runtime:
         names = self.registry.workflows.keys()  # a view: what is defined after the launch counts too
         lock_name = self.store.take_lock(boot_token())
         now_us = self.now_us()
-        mine = Registration(
-            settings.executor_id, lock_name, os.getpid(), self.version, settings.only_version, now_us
-        )
+        mine = Registration(settings.executor_id, lock_name, os.getpid(), self.version, settings.only_version, now_us)
         executor = writer.turn(lambda tx: executors.register(tx, mine, names))
         self._announced = len(names)
         able = Capability(executor, names, self.version, settings.only_version)

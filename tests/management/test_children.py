@@ -328,7 +328,11 @@ def test_the_user_and_the_roles_are_inherited_and_the_attributes_are_not(engine,
     )
     assert engine.run_workflow(started) == (("ann", ("admin", "clerk")), ("bob", ()))
     mine, inherited = engine.retrieve_workflow("p").get_status(), engine.retrieve_workflow("p~1").get_status()
-    assert (mine.authenticated_user, mine.authenticated_roles, mine.attributes) == ("ann", ("admin", "clerk"), {"shop": "eu"})
+    assert (mine.authenticated_user, mine.authenticated_roles, mine.attributes) == (
+        "ann",
+        ("admin", "clerk"),
+        {"shop": "eu"},
+    )
     assert (inherited.authenticated_user, inherited.authenticated_roles) == ("ann", ("admin", "clerk"))
     assert inherited.attributes == {}
 

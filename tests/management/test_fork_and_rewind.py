@@ -168,7 +168,9 @@ def test_a_fork_to_a_bad_id_is_refused(engine, three, bad):
 
 
 @pytest.mark.parametrize("call", ["fork_workflow", "rewind_workflow"])
-@pytest.mark.parametrize(("start", "error"), [(0, ValueError), (-1, ValueError), ("2", TypeError), (True, TypeError), (1.0, TypeError)])
+@pytest.mark.parametrize(
+    ("start", "error"), [(0, ValueError), (-1, ValueError), ("2", TypeError), (True, TypeError), (1.0, TypeError)]
+)
 def test_a_start_step_that_is_no_number_of_a_step_is_refused(engine, three, call, start, error):
     engine.run_workflow(three.with_options(workflow_id="s"))
     with pytest.raises(error, match="start_step"):

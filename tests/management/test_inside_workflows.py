@@ -124,7 +124,12 @@ def test_the_async_forms_do_the_same(path, registry):
         again = await litewf.retrieve_workflow_async(one.workflow_id)
         listed = await litewf.list_workflows_async(name="sleeper")
         results = await asyncio.gather(again.get_result_async(), two.get_result_async(), three.get_result_async())
-        return results, await litewf.run_workflow_async(child, 4), listed[0].status, (await nap.get_status_async()).status
+        return (
+            results,
+            await litewf.run_workflow_async(child, 4),
+            listed[0].status,
+            (await nap.get_status_async()).status,
+        )
 
     async def main():
         async with litewf.Engine(path, registry=registry, linger=0) as engine:

@@ -79,7 +79,9 @@ def test_prune_works_in_small_batches_so_that_writers_are_never_kept_waiting(sta
         assert stage.commits - before >= 4
 
 
-@pytest.mark.parametrize(("age", "error"), [(-1, ValueError), (float("nan"), ValueError), ("7 days", TypeError), (None, TypeError)])
+@pytest.mark.parametrize(
+    ("age", "error"), [(-1, ValueError), (float("nan"), ValueError), ("7 days", TypeError), (None, TypeError)]
+)
 def test_an_age_that_is_no_duration_is_refused(engine, age, error):
     with pytest.raises(error, match="older_than"):
         engine.prune(older_than=age)
@@ -146,7 +148,11 @@ def test_a_backup_while_writing_is_consistent(stage: Stage, tmp_path, quick):
     for copy in copies:
         stage.path = copy
         with stage.engine() as engine:
-            stage.until(lambda engine=engine: engine.query("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM workflow WHERE completed_us IS NULL)"))
+            stage.until(
+                lambda engine=engine: engine.query(
+                    "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM workflow WHERE completed_us IS NULL)"
+                )
+            )
             count = len(engine.list_workflows())
             assert count > 0
             assert count % 20 == 0

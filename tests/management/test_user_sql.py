@@ -17,7 +17,9 @@ def stock(engine):
 # --- @transaction -------------------------------------------------------------------------------------------------
 
 
-def test_the_effect_and_the_record_happen_once_however_often_the_workflow_is_replayed(stage: Stage, shop, registry, take):
+def test_the_effect_and_the_record_happen_once_however_often_the_workflow_is_replayed(
+    stage: Stage, shop, registry, take
+):
     """B11."""
 
     @registry.workflow

@@ -87,7 +87,9 @@ def test_a_bad_file_is_refused_and_left_as_it_is(path: Path, spoil: Callable[[Pa
     assert snapshot(path.parent) == before
 
 
-@pytest.mark.parametrize("bad", ["", ":memory:", "file:x.db", "no/such/directory/x.db", "x/", "a\0b", 7, b"bytes", None])
+@pytest.mark.parametrize(
+    "bad", ["", ":memory:", "file:x.db", "no/such/directory/x.db", "x/", "a\0b", 7, b"bytes", None]
+)
 def test_a_path_that_names_no_file_is_refused(bad: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(litewf.StoreUnsupportedError):
@@ -141,6 +143,6 @@ def test_a_symbolic_link_leads_to_the_same_store(path: Path, registry: litewf.Re
     with litewf.Engine(path, registry=registry) as engine, litewf.Engine(link, registry=registry) as by_link:
         handle = engine.start_workflow(hello)
         assert by_link.retrieve_workflow(handle.workflow_id).get_result(timeout=20) == "hello"
-    assert {file.name for file in path.parent.iterdir()} == {f"{path.name}{suffix}" for suffix in ("", "-next", "-turn")} | {
-        "link.db"
-    }
+    assert {file.name for file in path.parent.iterdir()} == {
+        f"{path.name}{suffix}" for suffix in ("", "-next", "-turn")
+    } | {"link.db"}

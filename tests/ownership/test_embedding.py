@@ -37,7 +37,9 @@ def test_engines_that_start_and_stop_200_times_leave_nothing_behind(path: Path, 
         once()
     assert settled(threads, set())
     assert descriptors() == before
-    assert {file.name for file in path.parent.iterdir()} == {f"{path.name}{suffix}" for suffix in ("", "-next", "-turn")}
+    assert {file.name for file in path.parent.iterdir()} == {
+        f"{path.name}{suffix}" for suffix in ("", "-next", "-turn")
+    }
 
 
 def test_engines_of_asyncio_programs_leave_nothing_behind(path: Path, registry: litewf.Registry) -> None:

@@ -124,7 +124,9 @@ def test_signals_that_come_all_the_time_are_survived(spawn: Spawn) -> None:
     assert (status, output) == (0, "120\n"), errors
 
 
-@pytest.mark.parametrize("name", ["with ? and #.db", "100%.db", "ünïcode ✓.db", "-dash.db", "a" * 200, "quote'\".db", "new\nline.db"])
+@pytest.mark.parametrize(
+    "name", ["with ? and #.db", "100%.db", "ünïcode ✓.db", "-dash.db", "a" * 200, "quote'\".db", "new\nline.db"]
+)
 def test_odd_names_of_files_are_just_names(tmp_path: Path, registry: litewf.Registry, name: str) -> None:
     @registry.workflow
     def hello() -> str:

@@ -60,9 +60,7 @@ def test_none_of_four_saturated_processes_starves(spawn: Spawn) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("workflows", [1, 20, 200])
-def test_nobody_gets_less_than_0_8_of_a_fair_share(
-    spawn: Spawn, workflows: int
-) -> None:
+def test_nobody_gets_less_than_0_8_of_a_fair_share(spawn: Spawn, workflows: int) -> None:
     got = shares(spawn, 4, 15.0, workflows)
     print("shares", got)
     assert min(got) > 0.8, got

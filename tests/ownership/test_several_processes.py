@@ -85,7 +85,9 @@ def test_no_step_ever_runs_in_two_processes(spawn: Spawn, ledger: Path, processe
     assert_once_each(ledger)
 
 
-def test_a_running_step_is_not_run_again_when_a_second_process_launches(spawn: Spawn, ledger: Path, tmp_path: Path) -> None:
+def test_a_running_step_is_not_run_again_when_a_second_process_launches(
+    spawn: Spawn, ledger: Path, tmp_path: Path
+) -> None:
     """One step at once in two processes: what another engine does on SQLite."""
     gate = tmp_path / "gate"
     first = spawn(ENGINE)
@@ -118,7 +120,9 @@ def test_work_of_a_killed_process_goes_on_in_a_living_one_at_once(spawn: Spawn, 
     assert living.ask("result w").split()[0] == str(living.pid)
 
 
-def test_work_of_a_killed_process_goes_on_at_the_next_launch(spawn: Spawn, ledger: Path, tmp_path: Path, path: Path) -> None:
+def test_work_of_a_killed_process_goes_on_at_the_next_launch(
+    spawn: Spawn, ledger: Path, tmp_path: Path, path: Path
+) -> None:
     gate = tmp_path / "gate"
     doomed = spawn(ENGINE)
     doomed.hear()
@@ -178,9 +182,7 @@ def test_an_id_that_is_started_in_many_processes_at_once_runs_once(spawn: Spawn,
     assert_once_each(ledger)
 
 
-def test_an_end_in_one_process_wakes_those_who_wait_in_another(
-    spawn: Spawn, ledger: Path, tmp_path: Path
-) -> None:
+def test_an_end_in_one_process_wakes_those_who_wait_in_another(spawn: Spawn, ledger: Path, tmp_path: Path) -> None:
     runs, waits = spawn(ENGINE), spawn(ENGINE)
     runs.hear()
     waits.hear()
@@ -199,7 +201,9 @@ def test_an_end_in_one_process_wakes_those_who_wait_in_another(
     assert delays[-1] < 1000
 
 
-def test_an_end_in_one_process_wakes_a_parked_workflow_in_another(spawn: Spawn, ledger: Path, tmp_path: Path, path: Path) -> None:
+def test_an_end_in_one_process_wakes_a_parked_workflow_in_another(
+    spawn: Spawn, ledger: Path, tmp_path: Path, path: Path
+) -> None:
     gate = tmp_path / "gate"
     runs = spawn(ENGINE)
     runs.hear()
@@ -298,7 +302,9 @@ def test_an_engine_leaves_to_others_what_it_cannot_run_itself(
 ) -> None:
     """Held for a moment by a program without the code, it would fail those who wait for its result."""
     children = [
-        spawn(ONE_WORKFLOW.replace("NAME", repr(name)).replace("VERSION", repr(version)).replace("RECOVER", repr(recover)))
+        spawn(
+            ONE_WORKFLOW.replace("NAME", repr(name)).replace("VERSION", repr(version)).replace("RECOVER", repr(recover))
+        )
         for name, version, recover in programs
     ]
     for child in children:
@@ -319,12 +325,16 @@ def test_what_nobody_living_can_run_is_held_as_soon_as_the_last_who_could_has_go
         engine.resume_workflow("w")  # ready for anyone
         with pytest.raises(litewf.WorkflowHeldError, match="no workflow named 'asleep'"):
             handle.get_result(timeout=20)
-    with litewf.Engine(path, registry=program.registry, application_version="2", recover="compatible", linger=0) as engine:
+    with litewf.Engine(
+        path, registry=program.registry, application_version="2", recover="compatible", linger=0
+    ) as engine:
         while not engine.retrieve_workflow("w").get_status().waiting_on:
             time.sleep(0.005)  # until a row says so
 
 
-def test_a_workflow_that_is_defined_after_the_launch_is_left_to_its_engine_too(path: Path, registry: litewf.Registry) -> None:
+def test_a_workflow_that_is_defined_after_the_launch_is_left_to_its_engine_too(
+    path: Path, registry: litewf.Registry
+) -> None:
     with (
         litewf.Engine(path, registry=litewf.Registry()) as other,
         litewf.Engine(path, registry=registry, linger=0) as engine,

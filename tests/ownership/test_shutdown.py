@@ -202,7 +202,9 @@ def test_shutting_down_from_many_threads_at_once_ends_it_once(path: Path, regist
     with ThreadPoolExecutor(8) as pool:
         for done in [pool.submit(engine.shutdown, timeout=5) for _ in range(8)]:
             done.result(20)
-    assert {file.name for file in path.parent.iterdir()} == {f"{path.name}{suffix}" for suffix in ("", "-next", "-turn")}
+    assert {file.name for file in path.parent.iterdir()} == {
+        f"{path.name}{suffix}" for suffix in ("", "-next", "-turn")
+    }
 
 
 def test_shutting_down_inside_a_step_ends_the_engine_in_time(path: Path, registry: litewf.Registry) -> None:

@@ -17,14 +17,18 @@ HEAVY = {
 
 
 def loaded_by(code):
-    script = f"import sys, json; before = set(sys.modules)\n{code}\nprint(json.dumps(sorted(set(sys.modules) - before)))"
+    script = (
+        f"import sys, json; before = set(sys.modules)\n{code}\nprint(json.dumps(sorted(set(sys.modules) - before)))"
+    )
     done = subprocess.run([sys.executable, "-S", "-E", "-c", script], capture_output=True, text=True, check=True,
                           cwd=litewf.__path__[0] + "/..", env={"PYTHONPATH": ":".join(sys.path)})  # fmt: skip
     return set(json.loads(done.stdout))
 
 
 def test_all_is_sorted_and_complete():
-    constants_classes_functions = sorted(litewf.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+    constants_classes_functions = sorted(
+        litewf.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name)
+    )
     assert litewf.__all__ == constants_classes_functions
     public = {
         name

@@ -90,7 +90,14 @@ def test_what_needs_no_twin_exists():
 
 def test_the_module_functions_are_the_engines_methods_of_the_same_name():
     """Inside a workflow one may write either."""
-    shared = ["start_workflow", "start_workflows", "run_workflow", "retrieve_workflow", "cancel_workflow", "list_workflows"]
+    shared = [
+        "start_workflow",
+        "start_workflows",
+        "run_workflow",
+        "retrieve_workflow",
+        "cancel_workflow",
+        "list_workflows",
+    ]
     for name in shared:
         for form in (name, f"{name}_async"):
             inside = inspect.signature(getattr(litewf, form)).parameters

@@ -44,7 +44,10 @@ def use(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("operation", "kind"),
-    [pytest.param(*pair, id=" ".join(pair), marks=() if pair == ("read", "db") else pytest.mark.nightly) for pair in OPERATIONS],
+    [
+        pytest.param(*pair, id=" ".join(pair), marks=() if pair == ("read", "db") else pytest.mark.nightly)
+        for pair in OPERATIONS
+    ],
 )
 @pytest.mark.parametrize("code", CODES)
 def test_whatever_fails_the_caller_gets_an_error_of_litewf(

@@ -285,7 +285,9 @@ def fill(engine: litewf.Engine, size: int) -> None:
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "small"
     place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1500k", "none", str(place)], capture_output=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1500k", "none", str(place)], capture_output=True, check=False
+    )
     if mounted.returncode:
         pytest.skip("only a privileged user may mount a small disk")
     yield place

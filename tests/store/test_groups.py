@@ -122,7 +122,9 @@ def test_an_operation_that_raises_half_way_leaves_nothing_and_harms_nobody(gated
     assert notes(gated) == {"first", "before", "after"}
 
 
-def test_an_operation_that_refuses_before_it_writes_does_not_cost_the_group_its_commit(gated: Store, gate: Gate) -> None:
+def test_an_operation_that_refuses_before_it_writes_does_not_cost_the_group_its_commit(
+    gated: Store, gate: Gate
+) -> None:
     def refuse(_tx: Tx) -> None:
         raise litewf.WorkflowStateError("no")
 
@@ -170,9 +172,7 @@ def test_steps_of_many_threads_share_commits(path: Path, registry: litewf.Regist
 
     with litewf.Engine(path, registry=registry, world=gate, max_threads=50) as engine:
         before = gate.commits
-        handles = [
-            engine.start_workflow(flow) for _ in range(100)
-        ]
+        handles = [engine.start_workflow(flow) for _ in range(100)]
         assert [handle.get_result() for handle in handles] == [5] * 100
         assert gate.commits - before < 600  # seven each, one by one
 

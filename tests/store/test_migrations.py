@@ -175,7 +175,9 @@ def test_a_file_of_another_program_is_refused_untouched(path: Path, in_wal: bool
     before = contents(path.parent)
     with pytest.raises(litewf.StoreUnsupportedError, match=r"another program"):
         launch(path)
-    assert {name: text for name, text in contents(path.parent).items() if "-turn" not in name and "-next" not in name} == before
+    assert {
+        name: text for name, text in contents(path.parent).items() if "-turn" not in name and "-next" not in name
+    } == before
     connection.close()
 
 

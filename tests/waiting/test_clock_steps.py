@@ -36,7 +36,11 @@ def busy(registry):
 
 def sleeping(stage, engine, handle, number):
     """Wait until the workflow is in its sleep number `number`, from 0."""
-    stage.until(lambda: [wait.step_id for wait in handle.get_status().waiting_on if wait.what == "a time"] == [str(3 + 5 * number)])
+    stage.until(
+        lambda: (
+            [wait.step_id for wait in handle.get_status().waiting_on if wait.what == "a time"] == [str(3 + 5 * number)]
+        )
+    )
 
 
 def times_of(engine, workflow_id):
@@ -53,7 +57,9 @@ def times_of(engine, workflow_id):
 
 @pytest.mark.parametrize("step_s", [-0.001, -3600, -86400 * 3650])
 @pytest.mark.parametrize("linger", [0, None])
-def test_after_a_step_back_nothing_is_early_nothing_is_repeated_and_no_time_decreases(stage: Stage, busy, step_s, linger):
+def test_after_a_step_back_nothing_is_early_nothing_is_repeated_and_no_time_decreases(
+    stage: Stage, busy, step_s, linger
+):
     """H3, H4, H5."""
     with stage.engine(linger=linger) as engine:
         handle = engine.start_workflow(busy.with_options(workflow_id="b"))

@@ -32,8 +32,10 @@ def fails(registry):
 def asleep(stage, engine, handle, count):
     """Wait until a workflow and `count` children of it have parked."""
     stage.until(
-        lambda: engine.query("SELECT count(*) FROM workflow WHERE phase = 'parked'") == [(count + 1,)]
-        and handle.get_status().waiting_on
+        lambda: (
+            engine.query("SELECT count(*) FROM workflow WHERE phase = 'parked'") == [(count + 1,)]
+            and handle.get_status().waiting_on
+        )
     )
 
 
@@ -53,7 +55,9 @@ def test_the_first_is_recorded_and_replays_the_same(stage: Stage, registry, slee
     with stage.engine() as engine:
         handle = engine.start_workflow(race.with_options(workflow_id="r"))
         asleep(stage, engine, handle, 3)
-        assert {wait.what for wait in handle.get_status().waiting_on} == {f"the end of workflow r~{n}" for n in (1, 2, 3)}
+        assert {wait.what for wait in handle.get_status().waiting_on} == {
+            f"the end of workflow r~{n}" for n in (1, 2, 3)
+        }
         stage.clock.move(10)
         stage.until(lambda: any(wait.what == "a time" for wait in handle.get_status().waiting_on))
         if restart:
@@ -214,7 +218,10 @@ def test_wait_all_takes_one_number_and_returns_results_in_order(stage: Stage, re
 def test_wait_all_raises_the_first_error_in_the_list(stage: Stage, registry, sleeper, fails):
     @registry.workflow
     async def gather():
-        handles = [await litewf.start_workflow_async(one, seconds) for one, seconds in ((sleeper, 30), (fails, 20), (fails, 10))]
+        handles = [
+            await litewf.start_workflow_async(one, seconds)
+            for one, seconds in ((sleeper, 30), (fails, 20), (fails, 10))
+        ]
         try:
             await litewf.wait_all_async(handles)
         except ValueError as error:
@@ -252,7 +259,9 @@ def test_no_children_at_all_are_all_there(stage: Stage, registry):
 
 
 @pytest.mark.parametrize("missing", ["wait_first", "wait_all", "get_result"])
-def test_a_wait_for_a_workflow_that_does_not_exist_is_an_error_that_replays_the_same(stage: Stage, registry, sleeper, missing):
+def test_a_wait_for_a_workflow_that_does_not_exist_is_an_error_that_replays_the_same(
+    stage: Stage, registry, sleeper, missing
+):
     seen = []
 
     @registry.workflow
@@ -288,7 +297,12 @@ def test_waits_that_mean_nothing_are_refused(stage: Stage, registry, sleeper):
     @registry.workflow
     async def wrong():
         handle = await litewf.start_workflow_async(sleeper, 0)
-        for waits, error in (([], ValueError), ([handle, handle], ValueError), ([7], TypeError), ([asyncio.sleep], TypeError)):
+        for waits, error in (
+            ([], ValueError),
+            ([handle, handle], ValueError),
+            ([7], TypeError),
+            ([asyncio.sleep], TypeError),
+        ):
             try:
                 await litewf.wait_first_async(waits)
             except error as raised:

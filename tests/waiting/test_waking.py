@@ -51,7 +51,14 @@ def test_sleep_until_ends_at_its_moment(stage: Stage, registry, linger):
 
 @pytest.mark.parametrize(
     ("wrong", "error"),
-    [(-1, ValueError), (float("nan"), ValueError), (float("inf"), ValueError), ("5", TypeError), (True, TypeError), (None, TypeError)],
+    [
+        (-1, ValueError),
+        (float("nan"), ValueError),
+        (float("inf"), ValueError),
+        ("5", TypeError),
+        (True, TypeError),
+        (None, TypeError),
+    ],
 )
 def test_a_sleep_that_is_no_duration_is_refused_before_it_takes_a_number(stage: Stage, registry, wrong, error):
     @registry.workflow
@@ -298,8 +305,9 @@ def test_replayed_retries_keep_their_times_and_attempts(stage: Stage, registry):
         with stage.engine() as engine:
             due = stage.clock.now + timedelta(seconds=2 * seconds)
             stage.until(
-                lambda engine=engine, due=due: [wait.until for wait in engine.retrieve_workflow("w").get_status().waiting_on]
-                == [due]
+                lambda engine=engine, due=due: (
+                    [wait.until for wait in engine.retrieve_workflow("w").get_status().waiting_on] == [due]
+                )
             )
     stage.clock.move(40)
     with stage.engine() as engine:
