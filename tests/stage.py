@@ -75,6 +75,10 @@ class Stage:
                     raise AssertionError(f"nothing was committed for {PATIENCE_S:g} s, and {check} is still not true")
                 seen = self._commits
 
+    def asleep(self, handle: litewf.WorkflowHandle[Any]) -> None:
+        """Wait until the workflow is parked until a time that is still to come."""
+        self.until(lambda: any(wait.until and wait.until > self.clock.now for wait in handle.get_status().waiting_on))
+
     def parked(self, handle: litewf.WorkflowHandle[Any]) -> None:
         """Wait until a workflow has left memory."""
         self.until(lambda: handle.get_status().waiting_on)

@@ -100,7 +100,7 @@ def test_the_yardstick_writes_rows_like_those_of_litewf(tmp_path: Path) -> None:
         shapes.append(
             connection.execute(
                 "SELECT workflow, step, name, output, error, attempts, child, due_us, completed_us >= started_us"
-                " FROM step ORDER BY workflow, step"
+                " FROM step WHERE workflow <= 2 ORDER BY workflow, step"  # ours runs several times on its file
             ).fetchall()
         )
         connection.close()
