@@ -101,10 +101,11 @@ class Turnstile:
 
         Until the child does so, a parent that dies inside leaves the gate shut.
         """
-        for fd in (self._next, self._turn):
+        next_, self._next = self._next, -1  # forgotten before they are closed: a number closed twice is another's
+        turn, self._turn = self._turn, -1
+        for fd in (next_, turn):
             if fd >= 0:
                 os.close(fd)
-        self._next = self._turn = -1
 
     def _unlock_both(self) -> None:
         for fd in (self._turn, self._next):
