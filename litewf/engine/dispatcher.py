@@ -176,10 +176,11 @@ class Dispatcher:
     def _claim_ready(self) -> None:
         runtime = self._runtime
         while self._ready and not self._stopping:
+            self._ready = False  # before the room is looked at: an execution that ends in between sets it again
             room = runtime.room(BATCH)
             if room.limit <= 0:
+                self._ready = True
                 return
-            self._ready = False
             now_us = runtime.now_us()
             claimed = runtime.store.writer.turn(lambda tx: claims.claim(tx, runtime.able, room, now_us))  # noqa: B023 - run before the next round
             if not self._launching:
