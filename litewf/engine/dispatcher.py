@@ -201,8 +201,8 @@ class Dispatcher:
             self._peers_at = now + PEERS_S
             self._runtime.giving_back.run_once()
             self._runtime.announce()
-            if self._peers.look():
-                self._ready = True
+            if self._peers.look() or self._runtime.store.read(claims.has_ready):
+                self._ready = True  # nothing that is ready is left lying, whatever wake-up was missed
 
     def _check_self(self) -> None:
         """Stop when the file or the lock is not this engine's any more."""
