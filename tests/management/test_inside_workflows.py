@@ -35,6 +35,7 @@ def sleeper(registry):
 OPERATIONS = {
     "start_workflow": lambda engine, child: engine.start_workflow(child, 1).workflow_id,
     "start_workflows": lambda engine, child: [one.workflow_id for one in engine.start_workflows([(child, 1)])],
+    "run_workflow": lambda engine, child: engine.run_workflow(child, 1),
     "retrieve_workflow": lambda engine, child: engine.retrieve_workflow("target").workflow_id,
     "get_result": lambda engine, child: engine.retrieve_workflow("done").get_result(),
     "get_status": lambda engine, child: engine.retrieve_workflow("target").get_status().status,
@@ -52,6 +53,7 @@ OPERATIONS = {
 OUTCOMES = {
     "start_workflow": "w~1",
     "start_workflows": ["w~1.1"],
+    "run_workflow": 1,
     "retrieve_workflow": "target",
     "get_result": 7,
     "get_status": "PENDING",
