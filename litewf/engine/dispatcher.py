@@ -52,8 +52,12 @@ class Dispatcher:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self, timeout_s: float) -> None:
+    def claim_no_more(self) -> None:
+        """Begin to stop: what runs may end, nothing new begins."""
         self._stopping = True
+
+    def stop(self, timeout_s: float) -> None:
+        self.claim_no_more()
         self.poke()
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
@@ -75,9 +79,16 @@ class Dispatcher:
 
     def expect_due(self, due_us: int) -> None:
         """Something is due then; cheaper than reading it back."""
-        if self._next_due_us is None or due_us < self._next_due_us:
-            self._next_due_us = due_us
+        if self._bring_forward(due_us):
             self.poke()
+
+    def _bring_forward(self, due_us: int) -> bool:
+        """Compare and set as one: the thread and those who commit both do it, and the earlier time must win."""
+        with self._changed:
+            earlier = self._next_due_us is None or due_us < self._next_due_us
+            if earlier:
+                self._next_due_us = due_us
+            return earlier
 
     # --- the thread -------------------------------------------------------------------------------------------
 
@@ -146,14 +157,15 @@ class Dispatcher:
         if self._next_due_us == 0:
             self._next_due_us = None  # a commit in between sets it again
             found = runtime.store.read(claims.next_due_us)
-            if found is not None and (self._next_due_us is None or found < self._next_due_us):
-                self._next_due_us = found
+            if found is not None:
+                self._bring_forward(found)
         now_us = runtime.now_us()
         if self._next_due_us is None or self._next_due_us > now_us:
             return
         woken = runtime.store.writer.turn(lambda tx: claims.wake_due(tx, now_us, BATCH))
         self._end_overdue(now_us)
-        self._ready = self._ready or woken > 0
+        if woken:
+            self._ready = True
         self._next_due_us = 0
 
     def _end_overdue(self, now_us: int) -> None:
@@ -186,7 +198,8 @@ class Dispatcher:
             if not self._launching:
                 _warn_of(claimed.held)
             runtime.take_over(claimed.workflows)
-            self._ready = self._ready or claimed.more
+            if claimed.more:
+                self._ready = True
         if self._launching and not self._stopping:
             self._launching = False
             _warn_at_launch(runtime.store.read(claims.held_summary))
@@ -201,8 +214,8 @@ class Dispatcher:
             self._peers_at = now + PEERS_S
             self._runtime.giving_back.run_once()
             self._runtime.announce()
-            if self._peers.look() or self._runtime.store.read(claims.has_ready):
-                self._ready = True  # nothing that is ready is left lying, whatever wake-up was missed
+            if self._peers.look():
+                self._ready = True
 
     def _check_self(self) -> None:
         """Stop when the file or the lock is not this engine's any more."""

@@ -165,10 +165,6 @@ def next_due_us(connection: apsw.Connection) -> int | None:
     return None if row is None else row[0]
 
 
-def has_ready(connection: apsw.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM workflow WHERE phase = 'ready' LIMIT 1").fetchone() is not None
-
-
 def held_elsewhere(connection: apsw.Connection, able: Capability) -> bool:
     """Whether something is held that this engine has not tried."""
     row = connection.execute(
