@@ -44,9 +44,11 @@ class Ending:
 
     def _shutdown(self, until: float) -> None:
         runtime = self._runtime
+        runtime.dispatcher.claim_no_more()
+        runtime.stop_all("closing")  # before anybody is told of the end: after that, no body begins
         runtime.closed = True
         runtime.dispatcher.stop(_left(until, 0.1))
-        runtime.stop_all("closing")
+        runtime.stop_all("closing")  # what was started in between, and the callers who wait outside
         runtime.wait_until_empty(until)
         if runtime.closed_because is None:
             self._close_store(_left(until, LEAST_S))
