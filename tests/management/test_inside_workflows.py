@@ -93,7 +93,7 @@ def test_an_operation_inside_a_workflow_is_recorded_and_replays_the_same(stage: 
         engine.run_workflow(child.with_options(workflow_id="done"), 7)
         engine.start_workflow(failing.with_options(workflow_id="failed")).as_future().exception(10)
         handle = engine.start_workflow(workflow.with_options(workflow_id="w"))
-        stage.parked(handle)
+        stage.asleep(handle)  # not merely parked: it may wait for a child before
         engine.start_workflow(sleeper.with_options(workflow_id="another"))  # an answer now would be another one
         stage.clock.move(10)
         handle.get_result()
