@@ -7,6 +7,7 @@ The files beside the folders are the vocabulary that all of them share; an impor
 
 from __future__ import annotations
 
+from litewf.api.cloud_events import wait_event, wait_event_async
 from litewf.api.context import (
     attempt,
     authenticated_roles,
@@ -33,9 +34,12 @@ from litewf.api.context import (
     workflow_id,
 )
 from litewf.api.engine import Engine
+from litewf.api.events import set_event, set_event_async
 from litewf.api.handle import WorkflowHandle
 from litewf.api.inside import inside as _inside
+from litewf.api.messages import recv, recv_async
 from litewf.api.step import AsyncStep, Step, run_step, run_step_async
+from litewf.api.streams import close_stream, close_stream_async, write_stream, write_stream_async
 from litewf.api.transaction import Transaction
 from litewf.api.workflow import AsyncWorkflow, Workflow
 from litewf.engine.steps import NOT_DONE
@@ -62,6 +66,7 @@ from litewf.errors import (
     StoreMovedError,
     StoreUnsupportedError,
     StoreVersionError,
+    StreamClosedError,
     UnknownTypeError,
     UsageError,
     WaitTimeoutError,
@@ -72,7 +77,16 @@ from litewf.errors import (
     WorkflowStateError,
     WorkflowTimeoutError,
 )
-from litewf.records import StepInfo, Waiting, WorkflowFilter, WorkflowInput, WorkflowStatus
+from litewf.records import (
+    Message,
+    ReceivedEvent,
+    StepInfo,
+    StreamItem,
+    Waiting,
+    WorkflowFilter,
+    WorkflowInput,
+    WorkflowStatus,
+)
 from litewf.registry import Registry, default_registry
 from litewf.serialization import JsonSerializer, Opaque, Serializer
 from litewf.store.transactions import Connection
@@ -94,6 +108,20 @@ cancel_workflow = _inside.cancel_workflow
 cancel_workflow_async = _inside.cancel_workflow_async
 list_workflows = _inside.list_workflows
 list_workflows_async = _inside.list_workflows_async
+send = _inside.send
+send_async = _inside.send_async
+send_bulk = _inside.send_bulk
+send_bulk_async = _inside.send_bulk_async
+get_event = _inside.get_event
+get_event_async = _inside.get_event_async
+get_all_events = _inside.get_all_events
+get_all_events_async = _inside.get_all_events_async
+publish_event = _inside.publish_event
+publish_event_async = _inside.publish_event_async
+read_stream = _inside.read_stream
+read_stream_async = _inside.read_stream_async
+read_stream_items = _inside.read_stream_items
+read_stream_items_async = _inside.read_stream_items_async
 
 __all__ = [
     "NOT_DONE",
@@ -108,11 +136,13 @@ __all__ = [
     "JsonSerializer",
     "LitewfError",
     "MaxRecoveryAttemptsExceededError",
+    "Message",
     "NonDeterminismError",
     "NotInWorkflowError",
     "Opaque",
     "OutcomeUnknownError",
     "PayloadError",
+    "ReceivedEvent",
     "RegistrationError",
     "Registry",
     "RemoteError",
@@ -130,6 +160,8 @@ __all__ = [
     "StoreMovedError",
     "StoreUnsupportedError",
     "StoreVersionError",
+    "StreamClosedError",
+    "StreamItem",
     "Transaction",
     "UnknownTypeError",
     "UsageError",
@@ -152,9 +184,15 @@ __all__ = [
     "cancel_workflow",
     "cancel_workflow_async",
     "cancelled",
+    "close_stream",
+    "close_stream_async",
     "continue_as_new",
     "default_registry",
     "deprecate_patch",
+    "get_all_events",
+    "get_all_events_async",
+    "get_event",
+    "get_event_async",
     "idempotency_key",
     "is_replaying",
     "list_workflows",
@@ -162,13 +200,27 @@ __all__ = [
     "logger",
     "now",
     "patch",
+    "publish_event",
+    "publish_event_async",
     "random",
+    "read_stream",
+    "read_stream_async",
+    "read_stream_items",
+    "read_stream_items_async",
+    "recv",
+    "recv_async",
     "retrieve_workflow",
     "retrieve_workflow_async",
     "run_step",
     "run_step_async",
     "run_workflow",
     "run_workflow_async",
+    "send",
+    "send_async",
+    "send_bulk",
+    "send_bulk_async",
+    "set_event",
+    "set_event_async",
     "sleep",
     "sleep_async",
     "sleep_until",
@@ -183,8 +235,12 @@ __all__ = [
     "uuid",
     "wait_all",
     "wait_all_async",
+    "wait_event",
+    "wait_event_async",
     "wait_first",
     "wait_first_async",
     "workflow",
     "workflow_id",
+    "write_stream",
+    "write_stream_async",
 ]

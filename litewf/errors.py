@@ -17,6 +17,7 @@
     ├── SerializationError                 a value cannot be stored and come back equal (TypeError)
     │   └── UnknownTypeError               a stored value names a class that this program lacks
     ├── PayloadError                       a value that arrived does not fit the type asked for (ValueError)
+    ├── StreamClosedError                  a write to a stream that was closed
     ├── RegistrationError                  a definition that cannot be registered (ValueError)
     ├── NotInWorkflowError                 a durable call outside a workflow (RuntimeError)
     ├── BlockingCallError                  a blocking call where an event loop runs (RuntimeError)
@@ -60,6 +61,7 @@ __all__ = [
     "StoreMovedError",
     "StoreUnsupportedError",
     "StoreVersionError",
+    "StreamClosedError",
     "UnknownTypeError",
     "UsageError",
     "WaitTimeoutError",
@@ -142,6 +144,10 @@ class UnknownTypeError(SerializationError):
 
 class PayloadError(LitewfError, ValueError):
     """A value that arrived does not fit the type that was asked for."""
+
+
+class StreamClosedError(LitewfError):
+    """A write to a stream that was closed."""
 
 
 class RegistrationError(LitewfError, ValueError):

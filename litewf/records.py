@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, NamedTuple
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 Status = Literal["DELAYED", "ENQUEUED", "PENDING", "SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 STATUSES: tuple[Status, ...] = (
@@ -25,6 +27,44 @@ class WorkflowInput(NamedTuple):
 
     args: Sequence[object]
     kwargs: Mapping[str, object]
+
+
+class Message(NamedTuple):
+    """One message for send_bulk."""
+
+    workflow_id: str
+    message: object
+    topic: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamItem(Generic[T]):
+    """One value of a stream.
+
+    `attempt` is that of the step that wrote it, 1 for the workflow itself. `recorded` tells whether that attempt is the
+    one on record, as far as it was known when the value was read: a step that is attempted again writes again.
+    """
+
+    offset: int
+    value: T
+    attempt: int
+    recorded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedEvent(Generic[T]):
+    """A CloudEvent that a workflow waited for; `extensions` are the attributes beyond the standard ones."""
+
+    type: str
+    source: str
+    id: str
+    time: datetime | None
+    subject: str | None
+    datacontenttype: str | None
+    dataschema: str | None
+    extensions: Mapping[str, object]
+    data: T
 
 
 class Waiting(NamedTuple):

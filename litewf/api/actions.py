@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
 
 from litewf.engine import calls
 from litewf.engine.durable import durable, recorded_read
-from litewf.engine.execution import FRAME, Branch, Execution, TransactionFrame
+from litewf.engine.execution import FRAME, Branch, Execution, StepFrame, TransactionFrame
 from litewf.engine.requests import Flow, Read
-from litewf.errors import UsageError
+from litewf.errors import NotInWorkflowError, UsageError
 from litewf.store.operations import Turn, Tx
 from litewf.store.transactions import in_transaction
 
@@ -87,6 +87,30 @@ class HasRuntime(Protocol):
     def _running(self) -> Runtime: ...
 
 
+class Operations:
+    """A part of what may be asked of a file; the subclass says on which running engine."""
+
+    def _running(self) -> Runtime:
+        raise TypeError(f"{type(self).__name__} has no file")
+
+
+def emission(
+    what: str,
+    value: object,
+    encoded: Callable[[str], tuple[Callable[[Execution, str], Flow[R]], Callable[[StepFrame], Flow[R]]]],
+) -> tuple[Runtime, Action[R]]:
+    """Something that a workflow shows or writes: recorded there, done at once inside its steps.
+
+    `encoded` gives both ways for the text of the value.
+    """
+    frame = FRAME.get()
+    if frame is None:
+        raise NotInWorkflowError(f"{what}() was called outside a workflow and its steps")
+    runtime = frame.execution.runtime
+    inside, in_step = encoded(runtime.serializer.encode(value)[0])
+    return runtime, Action(what, lambda _: in_step(cast("StepFrame", frame)), inside, keep)
+
+
 def _frame(runtime: Runtime, action: Action[Any]) -> Branch | None:
     frame = FRAME.get()
     if type(frame) is TransactionFrame or in_transaction():
@@ -101,6 +125,13 @@ def _frame(runtime: Runtime, action: Action[Any]) -> Branch | None:
     if action.inside is None:
         raise UsageError(f"{action.what}() was called inside {frame.execution.label}; call it from outside a workflow")
     return frame
+
+
+def refuse_here(runtime: Runtime, action: Action[Any], *, blocking: bool) -> None:
+    """Refuse an action that cannot be done where it is asked for."""
+    if _frame(runtime, action) is None and blocking:
+        calls.refuse_on_loop(action.what)
+    runtime.raise_if_closed()
 
 
 def perform(runtime: Runtime, action: Action[R]) -> R:

@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
 
 from litewf.api.actions import Action, awaiting, blocking, change, perform, perform_async, query
+from litewf.api.cloud_events import CloudEvents
+from litewf.api.events import Events
 from litewf.api.handle import WorkflowHandle
+from litewf.api.messages import Messages
+from litewf.api.streams import Streams
 from litewf.api.workflow import BaseWorkflow, as_request, request_of
 from litewf.durations import Duration, duration_us
 from litewf.engine import commands, maintenance, starting, views
@@ -55,11 +59,8 @@ class FilterOptions(TypedDict, total=False):
     load_output: bool
 
 
-class WorkflowOperations:
+class WorkflowOperations(Messages, Events, Streams, CloudEvents):
     """The operations; the subclass says on which running engine."""
-
-    def _running(self) -> Runtime:
-        raise TypeError(f"{type(self).__name__} has no file")
 
     # --- starting ---------------------------------------------------------------------------------------------
 

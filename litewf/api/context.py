@@ -119,26 +119,27 @@ def _some(waits: Sequence[T], what: str) -> Sequence[T]:
 def _handle_candidate(wait: object) -> Candidate:
     if not isinstance(wait, WorkflowHandle):
         raise TypeError(f"wait_first takes handles in a sync workflow, not {type(wait).__name__}")
-    return Candidate(wait.workflow_id)
+    return Candidate(results.end_of(wait.workflow_id))
 
 
 def _candidate(execution: Execution, wait: object) -> Candidate:
     if isinstance(wait, WorkflowHandle):
-        return Candidate(wait.workflow_id)
+        return Candidate(results.end_of(wait.workflow_id))
     if not isinstance(wait, DurableCall) or wait.candidate is None:
         raise TypeError(
             f"wait_first_async takes handles and waits such as sleep_async() that were not awaited, not"
             f" {type(wait).__name__}; start a child workflow for anything else"
         )
     spec: results.Spec = wait.candidate
+    target = None if spec.target is None else spec.target(execution, wait.number)
     record = execution.records.get(wait.number)
     if record is not None:
-        return Candidate(spec.workflow_id, recording.as_promise(record))
+        return Candidate(target, recording.as_promise(record))
     now_us = execution.runtime.now_us()
     due_us = spec.due(now_us)
     if due_us is None:
-        return Candidate(spec.workflow_id)
-    return Candidate(spec.workflow_id, Promise(wait.number, spec.name, execution.now_us(), due_us))
+        return Candidate(target)
+    return Candidate(target, Promise(wait.number, spec.name, execution.now_us(), due_us))
 
 
 # --- values -------------------------------------------------------------------------------------------------------

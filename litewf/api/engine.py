@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -26,7 +27,8 @@ class Engine(WorkflowOperations):
     `application_version` defaults to a hash of the workflows' code. `recover="compatible"` runs every unfinished
     workflow whose name is registered, `"matching"` (the default if a version is given) only those of its own version.
     `durability="normal"` is faster and may forget the last commits after a power cut, never after a crash.
-    `linger` is for how long a wait stays in memory; 0 parks at every wait, None never.
+    `linger` is for how long a wait stays in memory; 0 parks at every wait, None never. `event_retention` is for how
+    long CloudEvents are kept for waits to come, and remembered as duplicates.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Engine(WorkflowOperations):
         durability: Literal["full", "normal"] = "full",
         max_threads: int = 200,
         linger: Duration | None = 0.2,
+        event_retention: Duration = timedelta(days=7),
         recover: Literal["compatible", "matching"] | None = None,
         serializer: Serializer | None = None,
         clock: Clock | None = None,
@@ -51,6 +54,7 @@ class Engine(WorkflowOperations):
         self._durability: Literal["full", "normal"] = durability
         self._max_threads = max_threads
         self._linger_us = optional_duration_us(linger, "linger")
+        self._event_retention_us = duration_us(event_retention, "event_retention")
         self._recover = recover or ("compatible" if application_version is None else "matching")
         self._serializer = serializer
         self._world = world or World(clock)
@@ -120,6 +124,7 @@ class Engine(WorkflowOperations):
             durability=self._durability,
             max_threads=self._max_threads,
             linger_us=self._linger_us,
+            event_retention_us=self._event_retention_us,
         )
 
     def shutdown(self, timeout: Duration = 10) -> None:

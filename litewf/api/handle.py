@@ -73,7 +73,7 @@ class WorkflowHandle(Generic[R_co]):
             lambda runtime: results.result_outside(runtime, workflow_id, limit),
             lambda execution, number: results.result(execution, number, workflow_id, limit),
             keep,
-            results.Spec("litewf.get_result", limit.due, workflow_id),
+            results.Spec("litewf.get_result", limit.due, lambda _execution, _number: results.end_of(workflow_id)),
         )
 
     def _get_status(self) -> Action[WorkflowStatus]:

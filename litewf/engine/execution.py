@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NO_RECORDS: Mapping[str, StepRow] = {}
 NOTHING: Mapping[str, int] = {}
 NO_DECISIONS: Mapping[str, bool] = {}
+NO_STREAMS: frozenset[str] = frozenset()
 
 
 class Execution:
@@ -235,6 +236,11 @@ class Execution:
         if rows:
             self.unconfirmed = [row for row in self.unconfirmed if row not in rows]
 
+    def key_of(self, number: str) -> str:
+        """A text for one call of this generation, the same on every replay and recovery."""
+        generation = f"@{self.generation}" if self.generation > 1 else ""
+        return f"{self.id}{generation}:{number}"
+
     @property
     def label(self) -> str:
         return f"workflow {self.id!r} ({self.definition.name})"
@@ -286,7 +292,7 @@ class Branch:
 class StepFrame:
     """The body of a step: the request to run it, and while it runs, what it may know of itself."""
 
-    __slots__ = ("args", "attempt", "definition", "execution", "kwargs", "number", "started_us")
+    __slots__ = ("args", "attempt", "definition", "execution", "kwargs", "number", "started_us", "streams")
 
     def __init__(
         self,
@@ -304,6 +310,7 @@ class StepFrame:
         self.args = args
         self.kwargs = kwargs
         self.started_us = execution.now_us()
+        self.streams: frozenset[str] = NO_STREAMS  # that the body has written to
 
     @property
     def name(self) -> str:
@@ -312,9 +319,7 @@ class StepFrame:
     @property
     def idempotency_key(self) -> str:
         """The same for every attempt and every recovery of this step; another one in another generation."""
-        execution = self.execution
-        generation = f"@{execution.generation}" if execution.generation > 1 else ""
-        return f"{execution.id}{generation}:{self.number}"
+        return self.execution.key_of(self.number)
 
 
 class TransactionFrame(StepFrame):

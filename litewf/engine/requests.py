@@ -10,9 +10,9 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from litewf.engine.alarms import Alarm
-from litewf.store.endings import Awaited
 from litewf.store.operations import Mailbox, Operation
 from litewf.store.readers import Reader
+from litewf.store.waits import Awaited
 
 if TYPE_CHECKING:
     from litewf.engine.execution import Execution, StepFrame

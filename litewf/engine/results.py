@@ -18,9 +18,9 @@ from litewf.errors import (
 from litewf.records import TERMINAL
 from litewf.serialization.kinds import is_unicode
 from litewf.store.checkpoints import Promise, StepRow
-from litewf.store.endings import Awaited, workflow_key
 from litewf.store.readers import Reader
 from litewf.store.reading import Outcome, outcome_of
+from litewf.store.waits import Awaited, workflow_key
 
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
@@ -159,7 +159,7 @@ def result(execution: Execution, number: str, workflow_id: str, limit: Limit) ->
             return limit.reached(f"workflow {workflow_id!r} did not end")
         return output
     kept = yield from keep(execution, number, name, limit, record)
-    found = found_in_time(execution, kept, workflow_key(workflow_id), ended(workflow_id))
+    found = found_in_time(execution, kept, [workflow_key(workflow_id)], ended(workflow_id))
     outcome = yield from known(execution, kept, found)
     if outcome is None:
         execution.buffer(row(execution, number, name, kept.started_us, TIMED_OUT))
@@ -178,6 +178,20 @@ def known(execution: Execution, kept: Promise, wait: Flow[R]) -> Flow[R]:
         raise copy from None
 
 
+def arrived(
+    execution: Execution, number: str, name: str, limit: Limit, record: StepRow | None, target: Target
+) -> Flow[tuple[int, Any]]:
+    """What is there, or comes in time, or None; and since when it was waited for. Costs a commit only if it waits."""
+    started_us = execution.now_us() if record is None else record.started_us
+    here = Promise(number, name, started_us)
+    found = yield from known(execution, here, write(execution, Read(target.look)))
+    if found is None and limit.timeout_us != 0:
+        kept = yield from keep(execution, number, name, limit, record)
+        waiting = found_in_time(execution, kept, target.keys, target.look, target.detail)
+        found = yield from known(execution, kept, waiting)
+    return started_us, found
+
+
 def keep(execution: Execution, number: str, name: str, limit: Limit, record: StepRow | None) -> Flow[Promise]:
     """Fix the deadline of a wait: the recorded one, or a new one, written before the wait begins."""
     if record is not None:
@@ -190,11 +204,13 @@ def keep(execution: Execution, number: str, name: str, limit: Limit, record: Ste
     return kept
 
 
-def found_in_time(execution: Execution, kept: Promise, key: str, look: Callable[[Reader], Any]) -> Flow[Any]:
+def found_in_time(
+    execution: Execution, kept: Promise, keys: Sequence[str], look: Callable[[Reader], Any], detail: str | None = None
+) -> Flow[Any]:
     """What `look` finds before the deadline of the wait, or None."""
-    awaited = (Awaited(kept.step, kept.name, key, kept.due_us),)
+    awaited = [Awaited(kept.step, kept.name, key, kept.due_us, detail) for key in keys]
     while True:
-        found = yield from write(execution, Wait((key,), kept.due_us, look, execution, awaited))
+        found = yield from write(execution, Wait(keys, kept.due_us, look, execution, awaited))
         if found is not None:
             return found
         execution.check()
@@ -207,19 +223,33 @@ class Chosen(int):
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """What a wait is for: the keys that wake it, and how to find out."""
+
+    keys: Sequence[str]
+    look: Callable[[Reader], object]
+    detail: str | None = None
+
+
+def end_of(workflow_id: str) -> Target:
+    """The end of a workflow."""
+    return Target((workflow_key(workflow_id),), ended(workflow_id))
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
-    """A durable wait that was not awaited yet, for wait_first."""
+    """A durable wait that was not awaited yet, for wait_first; `target` is None where only the moment counts."""
 
     name: str
     due: Due
-    workflow_id: str | None = None
+    target: Callable[[Execution, str], Target] | None = None  # of the execution, by the number of the call
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One of several waits: a workflow that may end, or a moment that may come."""
+    """One of several waits: something that may come, or a moment."""
 
-    workflow_id: str | None = None  # None: only the moment counts
+    target: Target | None = None
     kept: Promise | None = None  # of a durable call that was not awaited yet: its own deadline
 
 
@@ -272,7 +302,7 @@ def _all_outcomes(execution: Execution, kept: Promise, ids: Sequence[str]) -> Fl
     """Output and error of each, as text; waits for one after the other, since all must end."""
     texts: list[list[str | None]] = []
     for workflow_id in ids:
-        outcome = yield from found_in_time(execution, kept, workflow_key(workflow_id), ended(workflow_id))
+        outcome = yield from found_in_time(execution, kept, [workflow_key(workflow_id)], ended(workflow_id))
         if outcome is None:
             return None
         texts.append([outcome.output, outcome.error])
@@ -280,15 +310,13 @@ def _all_outcomes(execution: Execution, kept: Promise, ids: Sequence[str]) -> Fl
 
 
 def _choose(execution: Execution, kept: Promise, candidates: Sequence[Candidate]) -> Flow[int | None]:
-    keys = [None if one.workflow_id is None else workflow_key(one.workflow_id) for one in candidates]
-    waits = [one.kept or kept for one in candidates]
-    awaited = [Awaited(wait.step, wait.name, key, wait.due_us) for wait, key in zip(waits, keys, strict=True)]
+    awaited = [wait for one in candidates for wait in _awaited(one, one.kept or kept)]
     if kept.due_us is not None:
         awaited.append(Awaited(kept.step, kept.name, None, kept.due_us))
     soonest = min((wait.due_us for wait in awaited if wait.due_us is not None), default=None)
-    ends = [key for key in keys if key is not None]
+    keys = [wait.waits for wait in awaited if wait.waits is not None]
     while True:
-        found = yield from write(execution, Wait(ends, soonest, _any_ended(candidates), execution, awaited))
+        found = yield from write(execution, Wait(keys, soonest, _any_over(candidates), execution, awaited))
         if found is not None:
             return int(found) - 1
         execution.check()
@@ -300,10 +328,16 @@ def _choose(execution: Execution, kept: Promise, candidates: Sequence[Candidate]
             return None
 
 
-def _any_ended(candidates: Sequence[Candidate]) -> Callable[[Reader], int | None]:
+def _awaited(candidate: Candidate, kept: Promise) -> list[Awaited]:
+    keys: Sequence[str | None] = (None,) if candidate.target is None else candidate.target.keys
+    detail = None if candidate.target is None else candidate.target.detail
+    return [Awaited(kept.step, kept.name, key, kept.due_us, detail) for key in keys]
+
+
+def _any_over(candidates: Sequence[Candidate]) -> Callable[[Reader], int | None]:
     def look(connection: Reader) -> int | None:
         for at, one in enumerate(candidates, 1):
-            if one.workflow_id is not None and ended(one.workflow_id)(connection) is not None:
+            if one.target is not None and one.target.look(connection) is not None:
                 return at
         return None
 

@@ -29,7 +29,7 @@ from litewf.engine.waiting import Waiting
 from litewf.errors import EngineClosedError, LitewfError
 from litewf.registry import Registry
 from litewf.serialization import Serializer
-from litewf.store import claims, endings, executors, reading
+from litewf.store import arrivals, claims, executors, reading
 from litewf.store.claims import Capability, Claimed, Room
 from litewf.store.database import Durability
 from litewf.store.executors import Registration
@@ -37,6 +37,7 @@ from litewf.store.mailboxes import deliver
 from litewf.store.operations import Operation
 from litewf.store.starts import Started
 from litewf.store.store import Store
+from litewf.store.waits import workflow_key
 from litewf.world import World, boot_token
 
 R = TypeVar("R")
@@ -58,6 +59,7 @@ class Settings:
     durability: Durability
     max_threads: int
     linger_us: int | None  # None: never park
+    event_retention_us: int
 
 
 class Runtime:
@@ -93,6 +95,7 @@ class Runtime:
         except BaseException as death:
             self.store.crash(death)
             raise
+        self._seen = self.store.read(arrivals.newest)
         self.dispatcher = Dispatcher(self)
 
     def _register(self) -> Capability:
@@ -268,10 +271,15 @@ class Runtime:
     def notice_others(self) -> None:
         """Answer all waits and all running executions with one query each: another process has committed."""
         self._stop_cancelled()
-        ids = [key.partition(":")[2] for key in self.notifier.awaited()]
+        awaited = self.notifier.awaited()
+        ids = [key.partition(":")[2] for key in awaited if key.startswith("workflow:")]
         if ids:
             ended = self.store.read(lambda connection: reading.ended_among(connection, ids))
-            self.notifier.touch([endings.workflow_key(workflow_id) for workflow_id in ended])
+            self.notifier.touch([workflow_key(workflow_id) for workflow_id in ended])
+        seen, self._seen = self._seen, self.store.read(arrivals.newest)
+        if len(ids) < len(awaited):
+            until = self._seen
+            self.notifier.touch(self.store.read(lambda connection: arrivals.keys_since(connection, seen, until)))
         if self.store.read(lambda connection: claims.held_elsewhere(connection, self.able)):
             self.store.writer.turn(lambda tx: claims.retry_held(tx, self.able))
             self.dispatcher.look_for_ready()

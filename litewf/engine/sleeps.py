@@ -8,7 +8,7 @@ from litewf.engine.execution import Execution
 from litewf.engine.recording import as_promise, promised, recorded, replay, row, write
 from litewf.engine.requests import Flow, Wait
 from litewf.store.checkpoints import Promise
-from litewf.store.endings import Awaited
+from litewf.store.waits import Awaited
 
 
 def until(execution: Execution, kept: Promise, due_us: int) -> Flow[None]:

@@ -23,7 +23,10 @@ from litewf.errors import (
     StoreError,
     UsageError,
 )
-from litewf.store.checkpoints import Checkpoint, Promise, StepRow
+from litewf.store import streams
+from litewf.store.checkpoints import Checkpoint, Promise, SettledRow, StepRow, settle
+from litewf.store.operations import Turn, Tx
+from litewf.store.waits import announce, stream_key
 
 INTENT = '"intent"'  # the output of an unsettled step whose body may have begun
 
@@ -62,6 +65,9 @@ def step(
         output = None
         error, failure = execution.runtime.serializer.encode_error(not_an_outcome(execution, frame, raised))
     checkpoint = settled_step(execution, frame, output, error, 1)
+    if frame.streams:
+        yield from settle_streamed(execution, frame, checkpoint.rows)
+        return _outcome(result, failure)
     del frame  # what a suspended step holds, the garbage collector visits
     try:
         kept = yield checkpoint  # not through write(): a frame less
@@ -71,6 +77,10 @@ def step(
         execution.end("lost")
     if execution.unconfirmed:
         execution.confirm(checkpoint.rows)
+    return _outcome(result, failure)
+
+
+def _outcome(result: Any, failure: BaseException | None) -> Any:
     if failure is not None:
         raise failure
     return result
@@ -92,9 +102,28 @@ def settle_step(
 ) -> Flow[None]:
     """Record the outcome of a step."""
     checkpoint = settled_step(execution, frame, output, error, attempts)
+    if frame.streams:
+        yield from settle_streamed(execution, frame, checkpoint.rows)
+        return
     if not (yield from write(execution, checkpoint)):
         execution.end("lost")
     execution.confirm(checkpoint.rows)
+
+
+def settle_streamed(execution: Execution, frame: StepFrame, rows: Sequence[SettledRow]) -> Flow[None]:
+    """Record the outcome of a step that has written to streams: what this attempt wrote is on record from now on."""
+
+    def change(tx: Tx) -> bool:
+        if not settle(tx, rows):
+            return False
+        streams.decide(tx, execution.key, execution.fence, frame.number, frame.attempt)
+        for name in frame.streams:
+            announce(tx, stream_key(execution.id, name))
+        return True
+
+    if not (yield from write(execution, Turn(change))):
+        execution.end("lost")
+    execution.confirm(rows)
 
 
 def not_an_outcome(execution: Execution, frame: StepFrame, raised: BaseException) -> BaseException:

@@ -16,9 +16,9 @@ from litewf.errors import SerializationError
 from litewf.records import Status, StepInfo, Waiting, WorkflowFilter, WorkflowInput, WorkflowStatus
 from litewf.serialization import Opaque, Serializer
 from litewf.store import checkpoints, managing, reading
-from litewf.store.endings import Awaited
 from litewf.store.readers import Reader
 from litewf.store.reading import StatusRow
+from litewf.store.waits import Awaited, describe, target_of, workflow_key
 from litewf.world import moment
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _status(serializer: Serializer, row: StatusRow, waits: Sequence[Awaited]) ->
         name=row.name,
         status=cast("Status", row.status),
         held=row.held,
-        waiting_on=tuple(_waiting(wait) for wait in waits),
+        waiting_on=_waiting_on(waits),
         input=_input(serializer, row.input),
         output=_value(serializer, row.output),
         error=None if row.error is None else serializer.decode_error_lenient(row.error),
@@ -116,13 +116,13 @@ def _status(serializer: Serializer, row: StatusRow, waits: Sequence[Awaited]) ->
     )
 
 
-def _waiting(wait: Awaited) -> Waiting:
-    if wait.waits is None:
-        what = "a time" if wait.name.startswith("litewf.") else f"the next attempt of {wait.name}"
-    else:
-        kind, _, target = wait.waits.partition(":")
-        what = f"the end of workflow {target}" if kind == "workflow" else wait.waits
-    return Waiting(wait.step, what, moment(wait.due_us))
+def _waiting_on(waits: Sequence[Awaited]) -> tuple[Waiting, ...]:
+    """What ends the waits; a wait for an event or a stream also ends with their workflow, which goes without saying."""
+    main = [wait for wait in waits if not (wait.waits or "").startswith("workflow:")]
+    also = {(wait.step, workflow_key(target_of(wait))) for wait in main}
+    return tuple(
+        Waiting(wait.step, describe(wait), moment(wait.due_us)) for wait in waits if (wait.step, wait.waits) not in also
+    )
 
 
 def _input(serializer: Serializer, text: str | None) -> WorkflowInput | None:

@@ -16,7 +16,7 @@ from litewf.engine.execution import Execution
 from litewf.engine.idleness import is_runnable
 from litewf.engine.mail import WAITERS, Errand
 from litewf.engine.requests import Wait
-from litewf.store import endings
+from litewf.store.waits import workflow_key
 
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
@@ -78,7 +78,7 @@ class Waiting:
     def watch(self, workflow_id: str, action: Callable[[], object]) -> None:
         """Run `action` in a pool thread once a workflow has ended or is held, or the engine closes."""
         self._runtime.raise_if_closed()
-        wait = Wait((endings.workflow_key(workflow_id),), None)
+        wait = Wait((workflow_key(workflow_id),), None)
         look = results.ended_or_held(workflow_id)
         self._runtime.store.read(look)  # an unknown id is refused here
         done = threading.Lock()

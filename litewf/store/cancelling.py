@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from litewf.store.endings import wake_waiters, workflow_key
 from litewf.store.operations import Tx
+from litewf.store.waits import wake, workflow_key
 
 
 class Cancelled(NamedTuple):
@@ -43,7 +43,7 @@ def cancel(tx: Tx, key: int, error: str, now_us: int) -> list[Cancelled]:
         tx.touch(workflow_key(one.id))
         if one.owner is not None:
             tx.touch(f"stop:{one.key}")
-    if wake_waiters(tx.connection, [one.id for one in cancelled]):
+    if wake(tx.connection, [workflow_key(one.id) for one in cancelled]):
         tx.touch("ready")
     return cancelled
 

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from litewf.store.endings import workflow_key
 from litewf.store.executors import is_registered
 from litewf.store.operations import Tx
+from litewf.store.waits import workflow_key
 from litewf.store.wide import integers, texts
 
 

@@ -5,14 +5,19 @@ Each checks the fence: an execution that lost the workflow changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple, Self
 
 import apsw
 
+from litewf.errors import LitewfError
+from litewf.store import communication
 from litewf.store.checkpoints import SettledRow, settle_all
 from litewf.store.operations import Operation, Tx
-from litewf.store.wide import Value, Wide, texts
+from litewf.store.waits import WAIT, Awaited, wake, workflow_key
+from litewf.store.wide import Value, Wide
+
+Look = Callable[[apsw.Connection], object]  # finds what a wait is for, or None
 
 
 class Ending(NamedTuple):
@@ -78,7 +83,7 @@ class Finish(Operation):
             for operation in operations:
                 operation.result = _ended_so(connection, operation.ending)
         OUTCOME.run(connection, outcomes)
-        if wake_waiters(connection, [operation.ending.id for operation in operations if operation.result]):
+        if wake(connection, [workflow_key(operation.ending.id) for operation in operations if operation.result]):
             operations[0].touched = (*operations[0].touched, "ready")
 
 
@@ -91,56 +96,12 @@ def _ended_so(connection: apsw.Connection, ending: Ending) -> bool:
     return found is not None
 
 
-def workflow_key(workflow_id: str) -> str:
-    """What those wait for who wait for a workflow's end: the notifier's key and the value in wait.waits."""
-    return f"workflow:{workflow_id}"
-
-
-def wake_waiters(connection: apsw.Connection, ids: Sequence[str]) -> bool:
-    """Make the parked workflows ready that wait for one of these; whether there were any: then touch "ready"."""
-    woken = 0
-    if connection.execute("SELECT 1 FROM wait WHERE waits >= 'workflow:' AND waits < 'workflow;'").fetchone():
-        waits = tuple(workflow_key(workflow_id) for workflow_id in ids)
-        for start in range(0, len(waits), 500):
-            woken += _wake(connection, waits[start : start + 500])
-    return woken > 0
-
-
-def _wake(connection: apsw.Connection, waits: tuple[str, ...]) -> int:
-    connection.execute(
-        "UPDATE workflow SET phase = 'ready', due_us = NULL WHERE phase = 'parked' AND key IN"
-        " (SELECT workflow FROM wait WHERE waits IN (SELECT value FROM carray(?)))",
-        (texts(waits),),
-    )
-    return connection.changes()
-
-
-class Awaited(NamedTuple):
-    """One thing that a parked workflow waits for."""
-
-    step: str
-    name: str
-    waits: str | None = None
-    due_us: int | None = None
-
-
 PARK = Wide(
     4,
     """
     WITH v (key, fence, due_us, now_us) AS (VALUES {rows})
     UPDATE workflow SET phase = 'parked', owner = NULL, due_us = v.due_us, updated_us = v.now_us FROM v
     WHERE workflow.key = v.key AND workflow.fence = v.fence AND workflow.phase = 'running'
-    """,
-)
-
-WAIT = Wide(
-    6,
-    """
-    WITH v (workflow, fence, step, name, waits, due_us) AS (VALUES {rows})
-    INSERT INTO wait (workflow, step, name, waits, due_us)
-    SELECT v.workflow, v.step, v.name, v.waits, v.due_us FROM v
-    WHERE EXISTS (SELECT 1 FROM workflow
-                  WHERE workflow.key = v.workflow AND workflow.fence = v.fence AND workflow.phase = 'parked')
     """,
 )
 
@@ -152,23 +113,31 @@ class Park(Operation):
     transaction, so no wake-up is lost in between.
     """
 
-    __slots__ = ("fence", "key", "now_us", "rows", "waits")
+    __slots__ = ("fence", "key", "looks", "now_us", "rows", "waits")
     rank: ClassVar[int] = 25
 
-    def __init__(self, key: int, fence: int, now_us: int, rows: Sequence[SettledRow], waits: Sequence[Awaited]) -> None:
+    def __init__(
+        self,
+        key: int,
+        fence: int,
+        now_us: int,
+        rows: Sequence[SettledRow],
+        waits: Sequence[Awaited],
+        looks: Sequence[Look] = (),
+    ) -> None:
         super().__init__()
         self.key = key
         self.fence = fence
         self.now_us = now_us
         self.rows = rows
         self.waits = waits
+        self.looks = looks
 
     @classmethod
     def apply(cls, connection: apsw.Connection, operations: Sequence[Self]) -> None:
-        over = _ended_among(connection, {wait.waits for park in operations for wait in park.waits if wait.waits})
         leaving = []
         for park in operations:
-            park.result = not any(wait.waits in over for wait in park.waits)
+            park.result = not any(_finds(look, connection) for look in park.looks)
             if park.result:
                 leaving.append(park)
         if leaving:
@@ -176,17 +145,12 @@ class Park(Operation):
             _leave(connection, leaving)
 
 
-def _ended_among(connection: apsw.Connection, waits: Collection[str]) -> set[str]:
-    """Which of these waits are over: the workflow has ended, or is gone."""
-    if not waits:
-        return set()
-    ids = [wait.partition(":")[2] for wait in waits]
-    rows = connection.execute(
-        "SELECT awaited.value FROM carray(?) AS awaited LEFT JOIN workflow ON workflow.id = awaited.value"
-        " WHERE workflow.key IS NULL OR workflow.completed_us IS NOT NULL",
-        (texts(ids),),
-    )
-    return {workflow_key(str(row[0])) for row in rows}
+def _finds(look: Look, connection: apsw.Connection) -> bool:
+    """Whether a wait is over; a refusal is for the waiting execution to hear, when it looks by itself."""
+    try:
+        return look(connection) is not None
+    except LitewfError:
+        return True
 
 
 def _leave(connection: apsw.Connection, parks: Sequence[Park]) -> None:
@@ -261,5 +225,6 @@ def continue_as_new(tx: Tx, key: int, fence: int, input: str, now_us: int) -> bo
     if tx.connection.changes() != 1:
         return False
     tx.connection.execute("DELETE FROM step WHERE workflow = ?", (key,))
+    communication.seal(tx, key)
     tx.connection.execute("UPDATE request SET input = ? WHERE workflow = ?", (input, key))
     return True

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import apsw
 
 from litewf.errors import MaxRecoveryAttemptsExceededError
-from litewf.store.endings import wake_waiters, workflow_key
 from litewf.store.operations import Tx
+from litewf.store.waits import wake, workflow_key
 
 ErrorEncoder = Callable[[BaseException], str]
 
@@ -142,6 +142,6 @@ def _give_up(tx: Tx, key: int, workflow_id: str, error: str, now_us: int) -> Non
         (now_us, now_us, key),
     )
     tx.connection.execute("INSERT OR REPLACE INTO outcome (workflow, error) VALUES (?, ?)", (key, error))
-    if wake_waiters(tx.connection, [workflow_id]):
+    if wake(tx.connection, [workflow_key(workflow_id)]):
         tx.touch("ready")
     tx.touch(workflow_key(workflow_id))

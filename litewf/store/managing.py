@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import apsw
 
+from litewf.store import communication
 from litewf.store.operations import Tx
 from litewf.store.starts import NewWorkflow, start
 from litewf.store.wide import integers, texts
@@ -52,6 +53,7 @@ def fork(tx: Tx, source: Found, start_step: int, new: NewWorkflow) -> int:
         f" WHERE workflow = ? AND completed_us IS NOT NULL AND {NUMBER} < ? ORDER BY key",
         (forked.key, source.key, start_step),
     )
+    communication.copy(tx, source.key, forked.key, start_step)
     tx.touch("ready")
     return forked.key
 
@@ -93,6 +95,7 @@ def rewind(tx: Tx, key: int, start_step: int, now_us: int) -> None:
         f"DELETE FROM step WHERE workflow = ? AND (completed_us IS NULL OR {NUMBER} >= ?)",
         (key, start_step),
     )
+    communication.cut(tx, key, start_step)
     tx.connection.execute("DELETE FROM outcome WHERE workflow = ?", (key,))
     tx.connection.execute(
         "UPDATE workflow SET status = 'PENDING', phase = iif(owner IS NULL, 'ready', 'stopping'), completed_us = NULL,"

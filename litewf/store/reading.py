@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import apsw
 
-from litewf.store.endings import Awaited
+from litewf.store.waits import Awaited
 from litewf.store.wide import integers, texts
 
 
@@ -109,7 +109,7 @@ def status_of(connection: apsw.Connection, workflow_id: str) -> StatusRow | None
 def waits_of(connection: apsw.Connection, workflows: Sequence[int]) -> dict[int, list[Awaited]]:
     """What parked workflows wait for."""
     rows = connection.execute(
-        "SELECT workflow, step, name, waits, due_us FROM wait WHERE workflow IN (SELECT value FROM carray(?))"
+        "SELECT workflow, step, name, waits, due_us, detail FROM wait WHERE workflow IN (SELECT value FROM carray(?))"
         " ORDER BY key",
         (integers(workflows),),
     )

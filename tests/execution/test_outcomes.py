@@ -58,7 +58,7 @@ VALUES: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
 def test_arguments_and_results_come_back_equal_and_of_the_same_type(
     launch: Launch, registry: litewf.Registry, flavor: Flavor, value: Any
 ) -> None:

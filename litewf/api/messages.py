@@ -1,0 +1,90 @@
+"""Messages: `send` from anywhere, `recv` in a workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+from litewf.api.actions import Action, Operations, awaiting, blocking, change
+from litewf.durations import Duration, optional_duration_us
+from litewf.engine import calls, messages, receiving
+from litewf.engine.execution import Execution
+from litewf.engine.requests import Flow
+from litewf.engine.results import MISSING, Limit, Spec
+from litewf.records import Message
+from litewf.registry import check_name
+from litewf.serialization.conversion import T, TypeForm, converter
+
+
+class Messages(Operations):
+    """Sending messages to workflows."""
+
+    def _send(
+        self, workflow_id: str, message: Any, topic: str | None = None, *, idempotency_key: str | None = None
+    ) -> Action[None]:
+        """Send a message to a workflow; it is durable on return, and received once.
+
+        From a workflow it is sent exactly once. From elsewhere an `idempotency_key` makes it safe to send again: the
+        receiver gets the first message with that key. A finished workflow keeps what it is sent.
+        """
+        outgoing = [_checked(Message(workflow_id, message, topic, idempotency_key))]
+        return change("send", lambda runtime: messages.send(runtime, outgoing))
+
+    def _send_bulk(self, messages_: Sequence[Message]) -> Action[None]:
+        """Send several messages in one commit, all or none."""
+        outgoing = [_checked(message) for message in messages_]
+        return change("send_bulk", lambda runtime: messages.send(runtime, outgoing))
+
+    send = blocking(_send)
+    send_async = awaiting(_send)
+    send_bulk = blocking(_send_bulk)
+    send_bulk_async = awaiting(_send_bulk)
+
+
+def _checked(message: Message) -> Message:
+    if not isinstance(message, Message):
+        raise TypeError(f"send_bulk takes a list of litewf.Message, not of {type(message).__name__}")
+    messages.check_topic(message.topic)
+    if message.idempotency_key is not None:
+        check_name(message.idempotency_key, "an idempotency key")
+    return message
+
+
+def recv(
+    topic: str | None = None,
+    *,
+    timeout: Duration | None = None,
+    default: Any = MISSING,
+    as_type: TypeForm[T] | None = None,
+) -> T:
+    """The next message on a topic, in the order of sending; without a topic, the next that was sent without one.
+
+    It is consumed in the commit that records it. Raises WaitTimeoutError, unless a default is given, and PayloadError
+    if the message does not fit `as_type`.
+    """
+    receive, limit = _receiving(topic, timeout, default, as_type)
+    found: T = calls.blocking("recv", receive, limit)
+    return found
+
+
+def recv_async(
+    topic: str | None = None,
+    *,
+    timeout: Duration | None = None,
+    default: Any = MISSING,
+    as_type: TypeForm[T] | None = None,
+) -> Awaitable[T]:
+    """The next message on a topic; see recv."""
+    receive, limit = _receiving(topic, timeout, default, as_type)
+    spec = Spec("litewf.recv", limit.due, lambda execution, _: messages.target(execution, topic))
+    return calls.awaitable("recv_async", receive, limit, candidate=spec)
+
+
+def _receiving(topic: str | None, timeout: Duration | None, default: Any, as_type: Any) -> tuple[Any, Limit]:
+    messages.check_topic(topic)
+    convert = converter(as_type)
+
+    def receive(execution: Execution, number: str, limit: Limit) -> Flow[Any]:
+        return receiving.receive(execution, number, messages.inbox(execution, topic), limit, convert)
+
+    return receive, Limit(optional_duration_us(timeout, "timeout"), default)

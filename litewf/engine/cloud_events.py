@@ -1,0 +1,139 @@
+"""CloudEvents: published once, kept, and taken by the workflows that wait for their like, now or later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from litewf.engine.execution import Execution
+from litewf.engine.receiving import Convert, Inbox
+from litewf.engine.results import Target
+from litewf.matching import Conditions, conditions_met, meets, most_telling
+from litewf.records import ReceivedEvent
+from litewf.serialization.plain import plain
+from litewf.store import cloud_events
+from litewf.store.cloud_events import CloudEventRow, NewCloudEvent, Selection, cloud_key
+from litewf.store.operations import Tx
+from litewf.store.readers import Reader
+
+if TYPE_CHECKING:
+    from litewf.engine.runtime import Runtime
+
+Delivery = Literal["all", "one"]
+
+
+# --- publishing ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CloudEvent:
+    """An event on its way; without an id it gets one of its own."""
+
+    type: str
+    source: str
+    data: object
+    subject: str | None = None
+    id: str | None = None
+    time: datetime | None = None
+    datacontenttype: str | None = "application/json"
+    dataschema: str | None = None
+    extensions: Mapping[str, object] | None = None
+
+
+def publish(runtime: Runtime, event: CloudEvent, id: str) -> Callable[[Tx], bool]:
+    """Keep an event and wake whom it concerns, in one commit; False if its source has sent this id before."""
+    data = runtime.serializer.encode(event.data)[0]
+    attributes = {
+        "time": None if event.time is None else event.time.isoformat(),
+        "datacontenttype": event.datacontenttype,
+        "dataschema": event.dataschema,
+        "extensions": dict(event.extensions or {}),
+    }
+    keys = [cloud_key(event.type, *condition) for condition in conditions_met(event.source, event.subject, data)]
+    new = NewCloudEvent(event.source, id, event.type, event.subject, json.dumps(attributes), data, keys)
+    keep_us = runtime.settings.event_retention_us
+    return lambda tx: cloud_events.accept(tx, new, runtime.now_us(), keep_us)
+
+
+# --- waiting ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which events a workflow waits for."""
+
+    type: str
+    source: str | None
+    subject: str | None
+    where: Conditions
+    since_us: int | None
+    delivery: Delivery
+
+
+def inbox(execution: Execution, number: str, wanted: Wanted) -> Inbox:
+    """Where wait_event receives from."""
+    serializer, selection = execution.runtime.serializer, _selection(execution, wanted)
+    return Inbox(
+        name="litewf.wait_event",
+        missing=f"no CloudEvent of type {wanted.type!r} came for {execution.label}",
+        target=target(execution, number, wanted),
+        read=lambda row: _received(row, serializer.decode(row.data)),
+        take=lambda tx, key, step: cloud_events.take(tx, selection, key, step),
+    )
+
+
+def target(execution: Execution, number: str, wanted: Wanted) -> Target:
+    """The oldest event that the wait may take; each look begins where the last one ended."""
+    selection = _selection(execution, wanted)
+    record = execution.records.get(number)
+    seen = int(record.output) if record is not None and record.completed_us is None and record.output else 0
+
+    def look(reader: Reader) -> CloudEventRow | None:
+        nonlocal seen
+        newest = cloud_events.newest(reader)
+        found = cloud_events.oldest_match(reader, selection, seen)
+        if found is None:
+            seen = max(seen, newest)
+        return found
+
+    condition = most_telling(wanted.where, wanted.source, wanted.subject)
+    return Target((cloud_key(wanted.type, *condition),), look)
+
+
+def _selection(execution: Execution, wanted: Wanted) -> Selection:
+    def matches(row: CloudEventRow) -> bool:
+        return not wanted.where or meets(plain(row.data), wanted.where)
+
+    return Selection(
+        execution.key, wanted.type, wanted.source, wanted.subject, wanted.delivery == "one", wanted.since_us, matches
+    )
+
+
+def _received(row: CloudEventRow, data: object) -> ReceivedEvent[Any]:
+    attributes = json.loads(row.attributes)
+    time = attributes["time"]
+    return ReceivedEvent(
+        type=row.type,
+        source=row.source,
+        id=row.id,
+        time=None if time is None else datetime.fromisoformat(time),
+        subject=row.subject,
+        datacontenttype=attributes["datacontenttype"],
+        dataschema=attributes["dataschema"],
+        extensions=attributes["extensions"],
+        data=data,
+    )
+
+
+def with_data(convert: Convert) -> Convert:
+    """Convert the data of an event, and leave the rest."""
+
+    def converted(event: ReceivedEvent[Any]) -> ReceivedEvent[Any]:
+        from dataclasses import replace  # noqa: PLC0415
+
+        return replace(event, data=convert(event.data))
+
+    return converted

@@ -1,0 +1,89 @@
+"""Waiting for what others send, and taking it: the one flow behind recv and wait_event.
+
+What is found is taken in the commit that records it. A value that does not fit the type asked for counts as taken, and
+the refusal is the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from litewf.engine.execution import Execution
+from litewf.engine.recording import opened, recorded, replay, row, settled_turn
+from litewf.engine.requests import Flow
+from litewf.engine.results import TIMED_OUT, Limit, Target, arrived
+from litewf.errors import PayloadError, UnknownTypeError
+from litewf.store.checkpoints import settle
+from litewf.store.endings import owned
+from litewf.store.operations import Tx
+
+Convert = Callable[[Any], Any]  # what was sent → what the caller asked for; raises PayloadError
+
+
+class Found(Protocol):
+    """Something that may be taken."""
+
+    @property
+    def key(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """Where a call receives from."""
+
+    name: str  # of the call, as it is recorded
+    missing: str  # what to say when nothing came
+    target: Target
+    read: Callable[[Any], Any]  # the value of what was found
+    take: Callable[[Tx, int, str], bool]  # key, step
+
+
+def receive(execution: Execution, number: str, inbox: Inbox, limit: Limit, convert: Convert) -> Flow[Any]:
+    """The oldest thing that is there or comes in time."""
+    record = recorded(execution, number, inbox.name)
+    if record is not None and record.completed_us is not None:
+        value = yield from replay(execution, record)
+        return limit.reached(inbox.missing) if record.output is TIMED_OUT else value
+    while True:
+        started_us, found = yield from arrived(execution, number, inbox.name, limit, record, inbox.target)
+        if found is None:
+            execution.buffer(row(execution, number, inbox.name, started_us, TIMED_OUT))
+            return limit.reached(inbox.missing)
+        output, error = _converted(execution, number, inbox, found, convert)
+        if (yield from _take(execution, number, inbox, found.key, (started_us, output, error))):
+            return opened(execution, number, inbox.name, output, error)
+        # somebody else was faster: go on waiting, until the same deadline
+
+
+def _converted(
+    execution: Execution, number: str, inbox: Inbox, found: Found, convert: Convert
+) -> tuple[str | None, str | None]:
+    """The record: output or error, as text."""
+    serializer = execution.runtime.serializer
+    try:
+        value = inbox.read(found)
+    except UnknownTypeError as unknown:
+        execution.end("held", f"step {number} ({inbox.name}) cannot be decoded: {unknown}")
+    try:
+        return serializer.encode(convert(value))[0], None
+    except PayloadError as refusal:
+        return None, serializer.encode_error(refusal)[0]
+
+
+def _take(
+    execution: Execution, number: str, inbox: Inbox, key: int, outcome: tuple[int, str | None, str | None]
+) -> Generator[Any, Any, bool]:
+    started_us, output, error = outcome
+
+    def change(tx: Tx) -> Any:  # None: the workflow is lost
+        if not owned(tx, execution.key, execution.fence):
+            return None
+        if not inbox.take(tx, key, number):
+            return False
+        settle(tx, [row(execution, number, inbox.name, started_us, output, error)])
+        return True
+
+    taken: bool = yield from settled_turn(execution, change)
+    return taken

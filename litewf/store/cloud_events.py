@@ -1,0 +1,141 @@
+"""CloudEvents from anywhere: accepted once by (source, id), kept for a while, taken by the waits that match."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import apsw
+
+from litewf.store.operations import Tx
+from litewf.store.waits import PART, wake
+from litewf.store.wide import texts
+
+Matcher = Callable[["CloudEventRow"], bool]  # filters on the data, which SQL does not read
+SWEEP = 50  # old events deleted with each new one
+
+
+class NewCloudEvent(NamedTuple):
+    """An event on its way; `keys` are those of the waits that it may end."""
+
+    source: str
+    id: str
+    type: str
+    subject: str | None
+    attributes: str
+    data: str
+    keys: Sequence[str]
+
+
+class CloudEventRow(NamedTuple):
+    """An accepted event."""
+
+    key: int
+    source: str
+    id: str
+    type: str
+    subject: str | None
+    attributes: str
+    data: str
+
+
+class Selection(NamedTuple):
+    """Which events a wait may take; `since_us` None means since the start of its workflow."""
+
+    workflow: int
+    type: str
+    source: str | None
+    subject: str | None
+    sole: bool  # delivery = "one": nobody else with such a wait may have taken it
+    since_us: int | None
+    matches: Matcher
+
+
+def cloud_key(type: str, *conditions: str) -> str:
+    """Events of a type, or only those that meet a condition."""
+    return PART.join((f"cloud:{type}", *conditions))
+
+
+def accept(tx: Tx, new: NewCloudEvent, now_us: int, keep_us: int) -> bool:
+    """Keep an event and wake whom it may concern; False if its source has sent this id before."""
+    connection = tx.connection
+    connection.execute(
+        "DELETE FROM cloud_event WHERE key IN (SELECT key FROM cloud_event WHERE accepted_us < ? LIMIT ?)",
+        (now_us - keep_us, SWEEP),
+    )
+    connection.execute(
+        "INSERT INTO cloud_event (source, id, type, subject, attributes, data, accepted_us)"
+        " VALUES (?, ?, ?, ?, ?, ?, max(?, coalesce((SELECT max(accepted_us) FROM cloud_event), 0)))"
+        " ON CONFLICT (source, id) DO NOTHING",
+        (new.source, new.id, new.type, new.subject, new.attributes, new.data, now_us),
+    )
+    if not connection.changes():
+        return False
+    tx.touched += new.keys
+    _point_out(connection, new.keys, connection.last_insert_rowid(), now_us)
+    if wake(connection, new.keys):
+        tx.touch("ready")
+    return True
+
+
+POINT_OUT = """
+    INSERT INTO step (workflow, step, name, output, attempts, started_us)
+    SELECT wait.workflow, wait.step, wait.name, ?, 0, ? FROM wait JOIN workflow ON workflow.key = wait.workflow
+    WHERE wait.waits IN (SELECT value FROM carray(?)) AND workflow.phase = 'parked'
+    ON CONFLICT (workflow, step) DO UPDATE SET output = excluded.output WHERE completed_us IS NULL
+"""
+
+
+def _point_out(connection: apsw.Connection, keys: Sequence[str], event: int, now_us: int) -> None:
+    """Tell the parked waits that wake now where to look: they have seen everything before this event."""
+    connection.execute(POINT_OUT, (str(event - 1), now_us, texts(tuple(keys))))
+
+
+CANDIDATES = """
+    SELECT key, source, id, type, subject, attributes, data FROM cloud_event
+    WHERE type = ?1 AND key > ?2
+      AND key >= (SELECT key FROM cloud_event
+                  WHERE accepted_us >= coalesce(?3, (SELECT created_us FROM workflow WHERE workflow.key = ?4))
+                  ORDER BY accepted_us, key LIMIT 1)
+      AND (?5 IS NULL OR source = ?5) AND (?6 IS NULL OR subject = ?6) AND NOT (?7 AND winner IS NOT NULL)
+      AND NOT EXISTS (SELECT 1 FROM taking WHERE taking.workflow = ?4 AND taking.event = cloud_event.key)
+    ORDER BY key
+"""
+
+
+def newest(connection: apsw.Connection) -> int:
+    """The key of the last event that was accepted."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'cloud_event'").fetchone()
+    return 0 if row is None else row[0]
+
+
+def oldest_match(connection: apsw.Connection, selection: Selection, seen: int) -> CloudEventRow | None:
+    """The first event after `seen` that the selection may take."""
+    rows: Iterator[CloudEventRow] = map(
+        CloudEventRow._make,
+        connection.execute(
+            CANDIDATES,
+            (
+                selection.type, seen, selection.since_us, selection.workflow, selection.source, selection.subject,
+                selection.sole,
+            ),
+        ),
+    )  # fmt: skip
+    return next((row for row in rows if selection.matches(row)), None)
+
+
+def take(tx: Tx, selection: Selection, event: int, step: str) -> bool:
+    """Take an event for a step; False if it is gone, or somebody else was faster."""
+    connection = tx.connection
+    if selection.sole:
+        connection.execute(
+            "UPDATE cloud_event SET winner = ? WHERE key = ? AND winner IS NULL", (selection.workflow, event)
+        )
+        if not connection.changes():
+            return False
+    connection.execute(
+        "INSERT INTO taking (workflow, event, step) SELECT ?, key, ? FROM cloud_event WHERE key = ?"
+        " ON CONFLICT (workflow, event) DO NOTHING",
+        (selection.workflow, step, event),
+    )
+    return connection.changes() == 1

@@ -1,0 +1,150 @@
+"""Streams: values that workflows append under a name, at offsets without a gap; a hot path of its own.
+
+A value written by the workflow itself commits with its record. One written inside a step commits at once and is
+undecided until the step is settled: another attempt may write it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal, NamedTuple, Self
+
+import apsw
+
+from litewf.store.checkpoints import SETTLE, SettledRow
+from litewf.store.operations import Operation, Tx
+from litewf.store.waits import stream_key, wake
+from litewf.store.wide import Value, Wide
+
+
+class Item(NamedTuple):
+    """What is appended, in the order of the statement's parameters; a value of None closes the stream."""
+
+    workflow: int
+    fence: int
+    name: str
+    value: str | None
+    step: str
+    attempt: int
+    recorded: int | None
+    written_us: int
+
+
+# A stream whose last row has no value is closed.
+APPEND = Wide(
+    8,
+    """
+    WITH v (workflow, fence, name, value, step, attempt, recorded, written_us) AS (VALUES {rows})
+    INSERT INTO stream (workflow, name, offset, value, step, attempt, fence, recorded, written_us)
+    SELECT v.workflow, v.name,
+           coalesce((SELECT max(offset) + 1 FROM stream AS s WHERE s.workflow = v.workflow AND s.name = v.name), 0),
+           v.value, v.step, v.attempt, v.fence, v.recorded, v.written_us
+    FROM v
+    WHERE EXISTS (SELECT 1 FROM workflow WHERE workflow.key = v.workflow AND workflow.fence = v.fence
+                      AND workflow.phase = 'running')
+      AND (SELECT s.value IS NULL FROM stream AS s WHERE s.workflow = v.workflow AND s.name = v.name
+           ORDER BY s.offset DESC LIMIT 1) IS NOT 1
+    """,
+)
+
+Appended = Literal["appended", "closed", "lost"]
+
+
+class Append(Operation):
+    """Appends to a stream; `result` says whether it was appended, the stream was closed, or the workflow was lost.
+
+    `rows` were buffered before, `own` is the record of the call itself; they are written only if it appended.
+    """
+
+    __slots__ = ("item", "own", "rows", "workflow_id")
+    rank: ClassVar[int] = 15
+
+    def __init__(
+        self, workflow_id: str, item: Item, own: Sequence[SettledRow] = (), rows: Sequence[SettledRow] = ()
+    ) -> None:
+        super().__init__()
+        self.workflow_id = workflow_id
+        self.item = item
+        self.own = own
+        self.rows = rows
+
+    @classmethod
+    def apply(cls, connection: apsw.Connection, operations: Sequence[Self]) -> None:
+        left = list(operations)
+        while left:  # one statement gives each stream one offset, so a stream takes part in it once
+            first = {(one.item.workflow, one.item.name): one for one in reversed(left)}
+            _append(connection, list(first.values()))
+            left = [one for one in left if first[one.item.workflow, one.item.name] is not one]
+        appended = [one for one in operations if one.result == "appended"]
+        for one in appended:
+            one.touched = (stream_key(one.workflow_id, one.item.name),)
+        rows = [row for one in appended for row in (*one.rows, *one.own)]
+        if rows:
+            SETTLE.run(connection, [value for row in rows for value in row])
+        if wake(connection, [one.touched[0] for one in appended]):
+            appended[0].touched = (*appended[0].touched, "ready")
+
+
+def _append(connection: apsw.Connection, operations: Sequence[Append]) -> None:
+    values: list[Value] = []
+    for one in operations:
+        values += one.item
+    if APPEND.run(connection, values) == len(operations):
+        for one in operations:
+            one.result = "appended"
+    else:
+        for one in operations:
+            one.result = _appended(connection, one.item)
+
+
+def _appended(connection: apsw.Connection, item: Item) -> Appended:
+    """What became of an item in a group of which some were refused."""
+    row = connection.execute(
+        "SELECT phase IS 'running' AND fence = ?, s.value, s.step, s.attempt, s.fence, s.written_us"
+        " FROM workflow JOIN stream AS s ON s.workflow = workflow.key AND s.name = ? WHERE workflow.key = ?"
+        " ORDER BY s.offset DESC LIMIT 1",
+        (item.fence, item.name, item.workflow),
+    ).fetchone()
+    if row is None or not row[0]:
+        return "lost"
+    mine = (item.value, item.step, item.attempt, item.fence, item.written_us)
+    return "appended" if row[1:] == mine else "closed"
+
+
+def decide(tx: Tx, workflow: int, fence: int, step: str, attempt: int) -> None:
+    """A step is settled: what this attempt of this execution wrote is on record, what others wrote is not."""
+    tx.connection.execute(
+        "UPDATE stream SET recorded = (fence = ? AND attempt = ?) WHERE workflow = ? AND step = ? AND recorded IS NULL",
+        (fence, attempt, workflow, step),
+    )
+
+
+class StreamRow(NamedTuple):
+    """One value of a stream; `recorded` is None while its step may still be attempted again."""
+
+    offset: int
+    value: str | None
+    attempt: int
+    recorded: int | None
+
+
+class Page(NamedTuple):
+    """Some values of a stream, and whether nothing more can follow them."""
+
+    rows: list[StreamRow]
+    ended: bool
+
+
+def page(connection: apsw.Connection, workflow: int, name: str, offset: int, limit: int) -> Page:
+    """What is in a stream from an offset on. The writer is looked at first: what it wrote before its end is there."""
+    found = connection.execute("SELECT completed_us IS NOT NULL FROM workflow WHERE key = ?", (workflow,)).fetchone()
+    finished = found is None or bool(found[0])
+    rows = connection.execute(
+        "SELECT offset, value, attempt, iif(recorded IS NULL AND (? OR EXISTS (SELECT 1 FROM step AS of"
+        " WHERE of.workflow = stream.workflow AND of.step = stream.step AND completed_us IS NOT NULL)), 0, recorded)"
+        " FROM stream WHERE workflow = ? AND name = ? AND offset >= ? ORDER BY offset LIMIT ?",
+        (finished, workflow, name, offset, limit + 1),
+    )
+    read = [StreamRow(*row) for row in rows]
+    values = [row for row in read[:limit] if row.value is not None]
+    return Page(values, ended=len(values) < len(read[:limit]) or (finished and len(read) <= limit))
