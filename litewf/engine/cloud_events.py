@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -132,8 +132,6 @@ def with_data(convert: Convert) -> Convert:
     """Convert the data of an event, and leave the rest."""
 
     def converted(event: ReceivedEvent[Any]) -> ReceivedEvent[Any]:
-        from dataclasses import replace  # noqa: PLC0415
-
         return replace(event, data=convert(event.data))
 
     return converted

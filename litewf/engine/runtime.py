@@ -95,7 +95,6 @@ class Runtime:
         except BaseException as death:
             self.store.crash(death)
             raise
-        self._seen = self.store.read(arrivals.newest)
         self.dispatcher = Dispatcher(self)
 
     def _register(self) -> Capability:
@@ -109,6 +108,7 @@ class Runtime:
         self._announced = len(names)
         able = Capability(executor, names, self.version, settings.only_version)
         writer.turn(lambda tx: claims.retry_held(tx, able))
+        self._seen = writer.turn(lambda tx: arrivals.newest(tx.connection))  # of what other processes have brought
         return able
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
