@@ -7,6 +7,7 @@ The files beside the folders are the vocabulary that all of them share; an impor
 
 from __future__ import annotations
 
+from litewf.api.client import Client
 from litewf.api.cloud_events import wait_event, wait_event_async
 from litewf.api.context import (
     attempt,
@@ -128,6 +129,7 @@ __all__ = [
     "AsyncStep",
     "AsyncWorkflow",
     "BlockingCallError",
+    "Client",
     "Clock",
     "Connection",
     "DuplicateWorkflowError",

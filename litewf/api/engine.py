@@ -7,7 +7,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
-from litewf.api.client import WorkflowOperations
+from litewf.api.workflows import WorkflowOperations
 from litewf.durations import Duration, duration_us, optional_duration_us
 from litewf.engine.calls import refuse_on_loop
 from litewf.errors import EngineClosedError, UsageError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from litewf.api.client import WorkflowOperations
+from litewf.api.workflows import WorkflowOperations
 from litewf.engine.execution import FRAME, Branch, StepFrame
 from litewf.errors import NotInWorkflowError, UsageError
 

@@ -78,7 +78,7 @@ def fork(
                 raise WorkflowConflictError(f"workflow id {new_id!r} exists already; fork to another id")
             return new_id  # this very fork, asked for again
         new = NewWorkflow(
-            new_id, source.name, None, None, False, None, version or runtime.version, runtime.now_us(), "",
+            new_id, source.name, None, None, False, None, version or runtime.starts_as, runtime.now_us(), "",
             forked_from=source_id,
         )  # fmt: skip
         managing.fork(tx, source, start_step, new)

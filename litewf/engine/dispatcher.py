@@ -34,6 +34,7 @@ class Dispatcher:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._serves = runtime.settings.serves
         self._peers = Peers(runtime)
         self._changed = threading.Condition()
         self._ready = True  # something may be ready
@@ -130,15 +131,17 @@ class Dispatcher:
         runtime = self._runtime
         runtime.alarms.fire(runtime.now_us())
         self._notice_others()
-        self._wake_due()
-        self._claim_ready()
+        if self._serves:
+            self._wake_due()
+            self._claim_ready()
         self._look_after()
         return self.next_due_us()
 
     def next_due_us(self) -> int | None:
         """When there is something to do that no commit announces; 0: the file has to be asked."""
-        times = [time_us for time_us in (self._next_due_us, self._runtime.alarms.next_us()) if time_us is not None]
-        return min(times, default=None)
+        alarm_us = self._runtime.alarms.next_us()
+        times = (self._next_due_us, alarm_us) if self._serves else (alarm_us,)  # what a client sees due is for others
+        return min((time_us for time_us in times if time_us is not None), default=None)
 
     # --- duties -----------------------------------------------------------------------------------------------
 
@@ -210,7 +213,7 @@ class Dispatcher:
         if now >= self._self_at:
             self._self_at = now + SELF_S
             self._check_self()
-        if now >= self._peers_at and not self._stopping:
+        if now >= self._peers_at and self._serves and not self._stopping:
             self._peers_at = now + PEERS_S
             self._runtime.giving_back.run_once()
             self._runtime.announce()

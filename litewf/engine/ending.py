@@ -62,7 +62,8 @@ class Ending:
         runtime = self._runtime
         store, executor, now_us = runtime.store, runtime.able.executor, runtime.now_us()
         try:
-            store.writer.turn(lambda tx: executors.unregister(tx, executor, now_us), patience_s=timeout_s)
+            if runtime.settings.serves:
+                store.writer.turn(lambda tx: executors.unregister(tx, executor, now_us), patience_s=timeout_s)
         except LitewfError as error:
             store.die_with_lock()
             LOG.warning("litewf could not give its workflows back: %s; the next engine recovers them", error)

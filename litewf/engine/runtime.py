@@ -43,6 +43,7 @@ from litewf.world import World, boot_token
 R = TypeVar("R")
 LOG = logging.getLogger("litewf")
 MOST_ACTIVE = 5_000  # executions in memory
+NO_EXECUTOR = 0  # the key of an engine that runs nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Settings:
     max_threads: int
     linger_us: int | None  # None: never park
     event_retention_us: int
+    serves: bool = True  # False: a client, which runs no workflow
 
 
 class Runtime:
@@ -72,6 +74,7 @@ class Runtime:
         self.world = settings.world
         self.now_us = settings.world.now_us
         self.version = settings.application_version
+        self.starts_as = self.version if settings.serves else None  # a client's workflows are for any version
         self.closed = False
         self.closed_because: LitewfError | None = None
         self.notifier = Notifier()
@@ -85,7 +88,9 @@ class Runtime:
         self._none_active = threading.Condition()
         self.warned_long: set[int] = set()  # workflows whose long history was mentioned
         self._end = Ending(self)
-        self.store = Store(settings.path, settings.durability, settings.world, self._after_commit)
+        self.store = Store(
+            settings.path, settings.durability, settings.world, self._after_commit, create=settings.serves
+        )
         self.store.on_fork = self._end.after_fork
         try:
             self.able = self._register()
@@ -98,17 +103,22 @@ class Runtime:
         self.dispatcher = Dispatcher(self)
 
     def _register(self) -> Capability:
+        self.store.writer.start()
+        able = self._as_engine() if self.settings.serves else Capability(NO_EXECUTOR, (), self.version, False)
+        self._announced = len(able.names)
+        self._seen = self.store.writer.turn(lambda tx: arrivals.newest(tx.connection))  # of what others have brought
+        return able
+
+    def _as_engine(self) -> Capability:
+        """Become one of the engines of this file, with a lock that says so."""
         writer, settings = self.store.writer, self.settings
-        writer.start()
         names = self.registry.workflows.keys()  # a view: what is defined after the launch counts too
         lock_name = self.store.take_lock(boot_token())
         now_us = self.now_us()
         mine = Registration(settings.executor_id, lock_name, os.getpid(), self.version, settings.only_version, now_us)
         executor = writer.turn(lambda tx: executors.register(tx, mine, names))
-        self._announced = len(names)
         able = Capability(executor, names, self.version, settings.only_version)
         writer.turn(lambda tx: claims.retry_held(tx, able))
-        self._seen = writer.turn(lambda tx: arrivals.newest(tx.connection))  # of what other processes have brought
         return able
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:

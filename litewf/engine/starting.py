@@ -95,7 +95,7 @@ def prepare(
         None if parent is None else parent.key,
         options.detached,
         min(deadlines, default=None),
-        options.application_version or runtime.version,
+        options.application_version or runtime.starts_as,
         now_us,
         text,
         timeout_us,

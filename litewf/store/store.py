@@ -35,12 +35,14 @@ class Store:
         durability: Durability,
         world: World,
         on_commit: Callable[[Sequence[Operation]], None],
+        *,
+        create: bool = True,
     ) -> None:
         check_sqlite()
         self.path: Path = place.resolve(path)
         first = not any(store.path == self.path for store in _open_stores)
         _check_not_forked()
-        place.check(self.path, create=True, header=first, newest=len(migrations()))
+        place.check(self.path, create=create, header=first, newest=len(migrations()))
         self.writer = Writer(self.path, durability, world, on_commit)
         self._readers = Readers(self.path)
         self.transactions = Transactions(self.path, durability, self.writer, world)
