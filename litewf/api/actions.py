@@ -73,12 +73,17 @@ def query(
     """An action that reads: a workflow's answer is recorded."""
 
     def outside(runtime: Runtime) -> Flow[Any]:
-        return (yield Read(ask(runtime)))
+        return reading(ask(runtime))
 
     def inside(execution: Execution, number: str) -> Flow[Any]:
         return (yield from recorded_read(execution, number, f"litewf.{what}", ask(execution.runtime)))
 
     return Action(what, outside, inside, finish)
+
+
+def reading(question: Callable[[Reader], object]) -> Flow[Any]:
+    """Ask the file, without a record."""
+    return (yield Read(question))
 
 
 class HasRuntime(Protocol):

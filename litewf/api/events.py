@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
-from litewf.api.actions import Action, Operations, awaiting, blocking, emission, keep, perform, perform_async, query
+from litewf.api.actions import Action, Operations, awaiting, blocking, emission, keep, perform, perform_async, reading
 from litewf.durations import Duration, optional_duration_us
 from litewf.engine import events
-from litewf.engine.durable import durable
+from litewf.engine.durable import durable, recorded_read
 from litewf.engine.results import MISSING, Limit, Spec, given_id
 from litewf.registry import check_name
 from litewf.serialization.conversion import T, TypeForm, converter
@@ -49,7 +49,17 @@ class Events(Operations):
     def _get_all_events(self, workflow_id: str) -> Action[dict[str, Any]]:
         """Every event that a workflow has set, with its latest value."""
         given_id(workflow_id)
-        return query("get_all_events", lambda runtime: events.all_latest(runtime, workflow_id))
+        return Action(
+            "get_all_events",
+            lambda runtime: reading(events.all_latest(runtime.serializer.decode_lenient, workflow_id)),
+            lambda execution, number: recorded_read(
+                execution,
+                number,
+                "litewf.get_all_events",
+                events.all_latest(execution.runtime.serializer.decode, workflow_id),
+            ),
+            keep,
+        )
 
     get_all_events = blocking(_get_all_events)
     get_all_events_async = awaiting(_get_all_events)

@@ -12,7 +12,6 @@ from litewf.engine.execution import Execution
 from litewf.engine.requests import Flow
 from litewf.engine.results import MISSING, Limit, Spec
 from litewf.records import Message
-from litewf.registry import check_name
 from litewf.serialization.conversion import T, TypeForm, converter
 
 
@@ -27,27 +26,18 @@ class Messages(Operations):
         From a workflow it is sent exactly once. From elsewhere an `idempotency_key` makes it safe to send again: the
         receiver gets the first message with that key. A finished workflow keeps what it is sent.
         """
-        outgoing = [_checked(Message(workflow_id, message, topic, idempotency_key))]
-        return change("send", lambda runtime: messages.send(runtime, outgoing))
+        ready = [messages.prepared(self._running(), Message(workflow_id, message, topic, idempotency_key))]
+        return change("send", lambda runtime: messages.send(runtime, ready))
 
     def _send_bulk(self, messages_: Sequence[Message]) -> Action[None]:
         """Send several messages in one commit, all or none."""
-        outgoing = [_checked(message) for message in messages_]
-        return change("send_bulk", lambda runtime: messages.send(runtime, outgoing))
+        ready = [messages.prepared(self._running(), message) for message in messages_]
+        return change("send_bulk", lambda runtime: messages.send(runtime, ready))
 
     send = blocking(_send)
     send_async = awaiting(_send)
     send_bulk = blocking(_send_bulk)
     send_bulk_async = awaiting(_send_bulk)
-
-
-def _checked(message: Message) -> Message:
-    if not isinstance(message, Message):
-        raise TypeError(f"send_bulk takes a list of litewf.Message, not of {type(message).__name__}")
-    messages.check_topic(message.topic)
-    if message.idempotency_key is not None:
-        check_name(message.idempotency_key, "an idempotency key")
-    return message
 
 
 def recv(

@@ -8,7 +8,7 @@ from typing import Any
 from litewf.engine.execution import Execution
 from litewf.engine.recording import opened, recorded, replay, row, settled_turn, write
 from litewf.engine.requests import Flow, Read
-from litewf.errors import LitewfError
+from litewf.errors import LitewfError, UnknownTypeError
 from litewf.store.checkpoints import settle
 from litewf.store.endings import owned
 from litewf.store.operations import Tx
@@ -64,6 +64,8 @@ def recorded_read(execution: Execution, number: str, name: str, query: Callable[
     serializer = execution.runtime.serializer
     try:
         answer = yield from write(execution, Read(query))
+    except UnknownTypeError as unknown:
+        execution.end("held", f"the answer to step {number} ({name}) cannot be decoded: {unknown}")
     except LitewfError as refusal:
         error, refusal_copy = serializer.encode_error(refusal)
         execution.buffer(row(execution, number, name, started_us, None, error))

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from litewf.engine.execution import Execution, StepFrame
-from litewf.engine.receiving import Convert
+from litewf.engine.receiving import Convert, converted
 from litewf.engine.recording import opened, recorded, replay, row, settled_turn
 from litewf.engine.requests import Flow, Read, Wait
 from litewf.engine.results import TIMED_OUT, Limit, Target, arrived, not_found
-from litewf.errors import PayloadError
 from litewf.records import TERMINAL
 from litewf.store import events, managing
 from litewf.store.endings import owned
@@ -98,24 +97,18 @@ def get(execution: Execution, number: str, workflow_id: str, name: str, limit: L
     if seen is None or seen.value is None:
         execution.buffer(row(execution, number, call, started_us, TIMED_OUT))
         return limit.reached(missing)
-    serializer = execution.runtime.serializer
-    value = opened(execution, number, call, seen.value, None)
-    try:
-        output, error = serializer.encode(convert(value))[0], None
-    except PayloadError as refusal:
-        output, error = None, serializer.encode_error(refusal)[0]
+    output, error = converted(execution, convert, opened(execution, number, call, seen.value, None))
     execution.buffer(row(execution, number, call, started_us, output, error))
     return opened(execution, number, call, output, error)
 
 
-def all_latest(runtime: Runtime, workflow_id: str) -> Callable[[Reader], dict[str, Any]]:
+def all_latest(decode: Callable[[str], object], workflow_id: str) -> Callable[[Reader], dict[str, Any]]:
     """Every event of a workflow with its latest value."""
 
     def look(reader: Reader) -> dict[str, Any]:
         workflow = managing.find(reader, workflow_id)
         if workflow is None:
             raise not_found(workflow_id)
-        decode = runtime.serializer.decode_lenient
         return {name: decode(value) for name, value in events.all_latest(reader, workflow.key).items()}
 
     return look

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from litewf.engine.execution import Execution
 from litewf.errors import SerializationError
-from litewf.store import checkpoints, endings, reading
+from litewf.store import checkpoints, endings, reading, streams
 from litewf.store.claims import Claimed
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ def load(runtime: Runtime, workflows: Sequence[Claimed]) -> list[Execution]:
     keys = [workflow.key for workflow in workflows]
     inputs = runtime.store.read(lambda connection: reading.inputs_of(connection, keys))
     records = runtime.store.read(lambda connection: checkpoints.steps_of(connection, keys))
+    if stale := runtime.store.read(lambda connection: streams.stale(connection, keys)):
+        runtime.store.writer.turn(lambda tx: streams.disown(tx, stale))
     loaded = []
     for workflow in workflows:
         text, user, roles = inputs[workflow.key]

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
 
-def send(runtime: Runtime, outgoing: Sequence[Message]) -> Callable[[Tx], None]:
+def send(runtime: Runtime, ready: Sequence[NewMessage]) -> Callable[[Tx], None]:
     """Send messages, all or none; an id that does not exist refuses them all."""
-    ready = [_prepared(runtime, message) for message in outgoing]
 
     def change(tx: Tx) -> None:
         receivers = [found(tx, message.workflow_id).key for message in ready]
@@ -33,7 +32,10 @@ def send(runtime: Runtime, outgoing: Sequence[Message]) -> Callable[[Tx], None]:
     return change
 
 
-def _prepared(runtime: Runtime, message: Message) -> NewMessage:
+def prepared(runtime: Runtime, message: Message) -> NewMessage:
+    """A message as it will be written; what is wrong with it is refused here, before anything is recorded."""
+    if not isinstance(message, Message):
+        raise TypeError(f"send_bulk takes a list of litewf.Message, not of {type(message).__name__}")
     workflow_id, value, topic, idempotency_key = message
     given_id(workflow_id)
     check_topic(topic)

@@ -14,7 +14,7 @@ from litewf.engine.execution import Execution
 from litewf.engine.recording import opened, recorded, replay, row, settled_turn
 from litewf.engine.requests import Flow
 from litewf.engine.results import TIMED_OUT, Limit, Target, arrived
-from litewf.errors import PayloadError, UnknownTypeError
+from litewf.errors import PayloadError, SerializationError, UnknownTypeError
 from litewf.store.checkpoints import settle
 from litewf.store.endings import owned
 from litewf.store.operations import Tx
@@ -61,14 +61,19 @@ def _converted(
     execution: Execution, number: str, inbox: Inbox, found: Found, convert: Convert
 ) -> tuple[str | None, str | None]:
     """The record: output or error, as text."""
-    serializer = execution.runtime.serializer
     try:
         value = inbox.read(found)
     except UnknownTypeError as unknown:
         execution.end("held", f"step {number} ({inbox.name}) cannot be decoded: {unknown}")
+    return converted(execution, convert, value)
+
+
+def converted(execution: Execution, convert: Convert, value: Any) -> tuple[str | None, str | None]:
+    """The record of a value as the caller asked for it: output or error, as text."""
+    serializer = execution.runtime.serializer
     try:
         return serializer.encode(convert(value))[0], None
-    except PayloadError as refusal:
+    except (PayloadError, SerializationError) as refusal:
         return None, serializer.encode_error(refusal)[0]
 
 

@@ -20,7 +20,7 @@ from litewf.serialization.kinds import is_unicode
 from litewf.store.checkpoints import Promise, StepRow
 from litewf.store.readers import Reader
 from litewf.store.reading import Outcome, outcome_of
-from litewf.store.waits import Awaited, workflow_key
+from litewf.store.waits import ELSEWHERE, Awaited, workflow_key
 
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
@@ -208,7 +208,7 @@ def found_in_time(
     execution: Execution, kept: Promise, keys: Sequence[str], look: Callable[[Reader], Any], detail: str | None = None
 ) -> Flow[Any]:
     """What `look` finds before the deadline of the wait, or None."""
-    awaited = [Awaited(kept.step, kept.name, key, kept.due_us, detail) for key in keys]
+    awaited = [Awaited(kept.step, kept.name, key, kept.due_us, detail) for key in keys if key != ELSEWHERE]
     while True:
         found = yield from write(execution, Wait(keys, kept.due_us, look, execution, awaited))
         if found is not None:
@@ -314,7 +314,7 @@ def _choose(execution: Execution, kept: Promise, candidates: Sequence[Candidate]
     if kept.due_us is not None:
         awaited.append(Awaited(kept.step, kept.name, None, kept.due_us))
     soonest = min((wait.due_us for wait in awaited if wait.due_us is not None), default=None)
-    keys = [wait.waits for wait in awaited if wait.waits is not None]
+    keys = [key for one in candidates if one.target is not None for key in one.target.keys]
     while True:
         found = yield from write(execution, Wait(keys, soonest, _any_over(candidates), execution, awaited))
         if found is not None:
@@ -331,7 +331,7 @@ def _choose(execution: Execution, kept: Promise, candidates: Sequence[Candidate]
 def _awaited(candidate: Candidate, kept: Promise) -> list[Awaited]:
     keys: Sequence[str | None] = (None,) if candidate.target is None else candidate.target.keys
     detail = None if candidate.target is None else candidate.target.detail
-    return [Awaited(kept.step, kept.name, key, kept.due_us, detail) for key in keys]
+    return [Awaited(kept.step, kept.name, key, kept.due_us, detail) for key in keys if key != ELSEWHERE]
 
 
 def _any_over(candidates: Sequence[Candidate]) -> Callable[[Reader], int | None]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from litewf.definitions import StepDefinition
-from litewf.engine.execution import Execution, StepFrame
+from litewf.engine.execution import NO_STREAMS, Execution, StepFrame
 from litewf.engine.recording import flush, promised, recorded, replay, write, write_again
 from litewf.engine.requests import Flow
 from litewf.engine.signals import Unwind
@@ -116,8 +116,7 @@ def settle_streamed(execution: Execution, frame: StepFrame, rows: Sequence[Settl
     def change(tx: Tx) -> bool:
         if not settle(tx, rows):
             return False
-        streams.decide(tx, execution.key, execution.fence, frame.number, frame.attempt)
-        for name in frame.streams:
+        for name in streams.decide(tx, execution.key, execution.fence, frame.number, frame.attempt):
             announce(tx, stream_key(execution.id, name))
         return True
 
@@ -162,6 +161,8 @@ class Attempts:
         self.due_us = None if record is None else record.due_us
         self.uncertain = record is not None and record.output == INTENT
         self.exhausted = False
+        self.current: StepFrame | None = None  # the attempt that runs or ran last
+        self.streams = NO_STREAMS  # that any attempt has written to
         self.errors: list[BaseException] = []
         if record is not None and record.error is not None:
             texts = self.serializer.decode(record.error)
@@ -197,6 +198,7 @@ class Attempts:
         return frame
 
     def _attempt(self) -> Flow[Any]:
+        self.current = None
         if self.uncertain:
             result = yield from self._ask_what_happened()
             self.uncertain = False
@@ -207,13 +209,20 @@ class Attempts:
             if self.execution.over is not None:  # cancelled in between: the body has not begun, and that is certain
                 yield from promised(self.execution, [self._promise()])
         self.execution.check()
-        return (yield self._frame())
+        return (yield from self._run(self._frame()))
+
+    def _run(self, frame: StepFrame) -> Flow[Any]:
+        self.current = frame
+        try:
+            return (yield frame)
+        finally:
+            self.streams |= frame.streams
 
     def _ask_what_happened(self) -> Flow[Any]:
         probe = self.definition.on_uncertain
         if callable(probe):
             asking = replace(self.definition, fn=probe, is_async=self.execution.runtime.is_async(probe))
-            return (yield self._frame_of(asking))
+            return (yield from self._run(self._frame_of(asking)))
         if probe == "rerun":
             return NOT_DONE
         raise StepUncertainError(
@@ -228,8 +237,14 @@ class Attempts:
         except SerializationError as refused:  # the body has done its work: it must not run again for this
             self.done += 1
             yield from self._fail(refused)
-        yield from settle_step(self.execution, self._frame(), output, None, self.done + 1)
+        yield from settle_step(self.execution, self._settled(), output, None, self.done + 1)
         return copy
+
+    def _settled(self) -> StepFrame:
+        """The attempt that goes on record."""
+        frame = self.current or self._frame()
+        frame.streams = self.streams
+        return frame
 
     def _may_retry(self, failure: BaseException) -> bool:
         """Whether to try again; `exhausted` tells whether it is only for want of retries that not."""
@@ -274,5 +289,5 @@ class Attempts:
 
     def _fail(self, failure: BaseException) -> Flow[NoReturn]:
         error, copy = self.serializer.encode_error(failure)
-        yield from settle_step(self.execution, self._frame(), None, error, self.done)
+        yield from settle_step(self.execution, self._settled(), None, error, self.done)
         raise copy

@@ -1,7 +1,8 @@
 """`as_type=`: a value that arrived, as the type that the caller asks for, or a clear refusal.
 
 A value that is of the class already passes as it is. Anything else is left to the library whose type it is: msgspec for
-its Structs, pydantic for models, dataclasses, unions, TypedDicts and all other type forms.
+its Structs, pydantic for models, dataclasses, unions, TypedDicts and all other type forms. Of a class that no library
+knows, instances pass.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from litewf.errors import PayloadError, UsageError
 
@@ -56,26 +57,49 @@ def _converter(as_type: Any) -> Callable[[Any], Any]:
 
 def _library(as_type: Any) -> Callable[[Any], Any] | None:
     msgspec = sys.modules.get("msgspec")  # whoever has a Struct has loaded it
-    if msgspec is not None and isinstance(as_type, type) and issubclass(as_type, msgspec.Struct):
-        return lambda value: _checked(lambda: msgspec.convert(value, as_type), as_type, msgspec.ValidationError)
+    if msgspec is not None and _holds_struct(msgspec, as_type):
+        _understood(lambda: msgspec.json.Decoder(as_type), as_type)
+        return lambda value: _checked(lambda: msgspec.convert(value, as_type), as_type)
     try:
         import pydantic  # noqa: PLC0415 - an extra, loaded when a type needs it
     except ImportError:
         if isinstance(as_type, type):
             return None  # a value of that class needs no library
         raise _need_pydantic(as_type) from None
+    adapter = _understood(lambda: _adapter(pydantic, as_type), as_type)
+    return lambda value: _checked(lambda: adapter.validate_python(value), as_type)
+
+
+def _holds_struct(msgspec: Any, as_type: Any) -> bool:
+    if isinstance(as_type, type) and issubclass(as_type, msgspec.Struct):
+        return True
+    return any(_holds_struct(msgspec, part) for part in get_args(as_type))
+
+
+def _adapter(pydantic: Any, as_type: Any) -> Any:
     try:
         adapter = pydantic.TypeAdapter(as_type)
-    except pydantic.errors.PydanticUserError as error:
+    except pydantic.errors.PydanticSchemaGenerationError:
+        if not any(isinstance(part, type) for part in (as_type, *get_args(as_type))):
+            raise
+        # a class that pydantic knows nothing of: its instances pass, and nothing else
+        adapter = pydantic.TypeAdapter(as_type, config=pydantic.ConfigDict(arbitrary_types_allowed=True))
+    adapter.rebuild(raise_errors=True)  # names that stand in quotes must exist
+    return adapter
+
+
+def _understood(build: Callable[[], Any], as_type: Any) -> Any:
+    try:
+        return build()
+    except Exception as error:
         raise TypeError(f"as_type: {as_type!r} is no type that a value can be checked against: {error}") from error
-    return lambda value: _checked(lambda: adapter.validate_python(value), as_type, pydantic.ValidationError)
 
 
-def _checked(convert: Callable[[], Any], as_type: Any, refusal: type[Exception]) -> Any:
+def _checked(convert: Callable[[], Any], as_type: Any) -> Any:
     try:
         return convert()
-    except refusal as error:
-        name = getattr(as_type, "__qualname__", None) or repr(as_type)
+    except Exception as error:  # noqa: BLE001 - validators are the user's code; whatever they raise is a refusal
+        name = as_type.__qualname__ if isinstance(as_type, type) else repr(as_type)
         raise PayloadError(f"what arrived does not fit {name}: {error}") from None
 
 

@@ -66,7 +66,7 @@ def spell_record(walk: Walk, value: object) -> list[object]:
     fields = {name: others.pop(name, _MISSING) for name in _defaults(cls)}
     for name, held in fields.items():
         if held is _MISSING:
-            fields[name] = _read_field(value, name)
+            fields[name] = read_field(value, name)
     return [walk.attributes(part) for part in (fields, others) if part or part is fields]
 
 
@@ -149,7 +149,7 @@ def _computed_names(cls: type) -> frozenset[str]:
     )
 
 
-def _read_field(value: object, name: str) -> object:
+def read_field(value: object, name: str) -> object:
     try:
         return getattr(value, name)
     except AttributeError:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import EnumMeta, Flag
 from typing import TYPE_CHECKING, Any
 
-from litewf.serialization import models, records
+from litewf.serialization import models, records, structs
 from litewf.serialization.refusal import Refusal, type_name
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape("$dataclass", "a dataclass", records.is_dataclass, records.spell_record, records.rebuild_record),
     Shape("$attrs", "an attrs class", records.is_attrs, records.spell_record, records.rebuild_record),
     Shape("$pydantic", "a pydantic model", models.is_model, models.spell_model, models.rebuild_model),
+    Shape("$struct", "a msgspec Struct", structs.is_struct, structs.spell_struct, structs.rebuild_struct),
     Shape("$namedtuple", "a named tuple", _is_namedtuple, _spell_namedtuple, _rebuild_namedtuple),
     PLAIN,
 )

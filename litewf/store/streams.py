@@ -6,15 +6,15 @@ undecided until the step is settled: another attempt may write it again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar, Literal, NamedTuple, Self
 
 import apsw
 
 from litewf.store.checkpoints import SETTLE, SettledRow
 from litewf.store.operations import Operation, Tx
-from litewf.store.waits import stream_key, wake
-from litewf.store.wide import Value, Wide
+from litewf.store.waits import announce, stream_key, wake
+from litewf.store.wide import Value, Wide, integers
 
 
 class Item(NamedTuple):
@@ -111,12 +111,49 @@ def _appended(connection: apsw.Connection, item: Item) -> Appended:
     return "appended" if row[1:] == mine else "closed"
 
 
-def decide(tx: Tx, workflow: int, fence: int, step: str, attempt: int) -> None:
-    """A step is settled: what this attempt of this execution wrote is on record, what others wrote is not."""
-    tx.connection.execute(
-        "UPDATE stream SET recorded = (fence = ? AND attempt = ?) WHERE workflow = ? AND step = ? AND recorded IS NULL",
+def decide(tx: Tx, workflow: int, fence: int, step: str, attempt: int) -> Collection[str]:
+    """A step is settled: what this attempt of this execution wrote is on record, what others wrote is not.
+
+    Returns the streams in which that was open.
+    """
+    decided = tx.connection.execute(
+        "UPDATE stream SET recorded = (fence = ? AND attempt = ?) WHERE workflow = ? AND step = ? AND recorded IS NULL"
+        " RETURNING name",
         (fence, attempt, workflow, step),
     )
+    return {name for (name,) in decided}
+
+
+class Stale(NamedTuple):
+    """A stream with values that no execution will put on record."""
+
+    workflow: int
+    workflow_id: str
+    name: str
+
+
+def stale(connection: apsw.Connection, workflows: Sequence[int]) -> Collection[Stale]:
+    """What earlier executions of these workflows wrote in steps that they did not settle."""
+    rows = connection.execute(
+        "SELECT DISTINCT workflow.key, workflow.id, stream.name FROM stream"
+        " JOIN workflow ON workflow.key = stream.workflow"
+        " WHERE stream.recorded IS NULL AND stream.workflow IN (SELECT value FROM carray(?))"
+        " AND stream.fence < workflow.fence",
+        (integers(workflows),),
+    )
+    return [Stale(*row) for row in rows]
+
+
+def disown(tx: Tx, found: Collection[Stale]) -> None:
+    """Decide that these values are not on record: each execution decides about its own only."""
+    for workflow in {one.workflow for one in found}:
+        tx.connection.execute(
+            "UPDATE stream SET recorded = 0 WHERE workflow = ?1 AND recorded IS NULL"
+            " AND fence < (SELECT fence FROM workflow WHERE key = ?1)",
+            (workflow,),
+        )
+    for one in found:
+        announce(tx, stream_key(one.workflow_id, one.name))
 
 
 class StreamRow(NamedTuple):

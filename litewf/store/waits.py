@@ -14,6 +14,7 @@ import apsw
 from litewf.store.operations import Tx
 from litewf.store.wide import Wide, texts
 
+ELSEWHERE = "elsewhere"  # in memory only: any commit of another process, for answers that change without a new row
 PART = "\n"  # between the parts of a key: no id and no name holds it
 KEYS_AT_ONCE = 500
 

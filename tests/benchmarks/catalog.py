@@ -11,6 +11,7 @@ DBOS: Final = "dbos"
 DBOS_WAL: Final = "dbos (WAL)"
 COLUMNS: Final = (RAW, LITEWF, DBOS, DBOS_WAL)
 HERE: Final = "tests.benchmarks"
+TALKING: Final = f"{HERE}.transact_talking"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +36,24 @@ GOALS: Final[dict[str, tuple[Goal, ...]]] = {
     "asleep: memory": (Goal(100, at_most=True),),
     "asleep: threads": (Goal(250, at_most=True),),
     "asleep: CPU": (Goal(1.0, at_most=True),),
+    "message: p50": (Goal(2, at_most=True),),
+    "message_across: p50": (Goal(25, at_most=True),),
+    "event: p50": (Goal(2, at_most=True),),
+    "event_across: p50": (Goal(25, at_most=True),),
+    "stream": (Goal(0.5, of=RAW),),
+    "streams": (Goal(0.1, of=RAW),),
+    "parked: memory": (Goal(100, at_most=True),),
+    "parked: threads": (Goal(250, at_most=True),),
+    "parked: CPU": (Goal(1.0, at_most=True),),
+    "parked: one wakes": (Goal(5, at_most=True),),
     "history": (Goal(0.85, of=EMPTY),),
     "import": (Goal(60, at_most=True),),
     "import: foreign packages": (Goal(0, at_most=True),),
 }
 
 
-def _transact(function: str, **sizes: int) -> dict[str, Call]:
+def _transact(function: str, module: str = f"{HERE}.transact", **sizes: int) -> dict[str, Call]:
     """DBOS on a file as it makes it, and on one that was set to WAL before."""
-    module = f"{HERE}.transact"
     return {
         DBOS: Call(module, function, {**sizes, "wal": 0}),
         DBOS_WAL: Call(module, function, {**sizes, "wal": 1}),
@@ -57,6 +67,11 @@ PEERS: Final = {
     "sequence_sync": _transact("sequence_sync", steps=2_000),
     "recovery": _transact("recovery", workflows=1_000, steps=10),
     "asleep": {DBOS: Call(f"{HERE}.transact", "asleep", {"workflows": 1_000, "rest": 10, "wal": 0})},
+    "message": _transact("message", TALKING, messages=10),
+    "message_across": _transact("message_across", TALKING, messages=10),
+    "event": _transact("event", TALKING, events=10),
+    "event_across": _transact("event_across", TALKING, events=10),
+    "stream": _transact("stream", TALKING, values=300),
     "import": {DBOS: Call(f"{HERE}.transact", "importing", {"runs": 15})},
 }
 FOREIGN: Final = Row("import: foreign packages", "foreign", "packages")
@@ -64,7 +79,7 @@ FOREIGN: Final = Row("import: foreign packages", "foreign", "packages")
 
 def _with_peer(shared: Workload) -> Workload:
     rows = (*shared.rows, FOREIGN) if shared.name == "import" else shared.rows
-    return replace(shared, calls={**shared.calls, **PEERS[shared.name]}, rows=rows)
+    return replace(shared, calls={**shared.calls, **PEERS.get(shared.name, {})}, rows=rows)
 
 
 def _history() -> Workload:

@@ -72,13 +72,13 @@ async def sleeper() -> None:
 
 def async_steps(path: Path, workflows: int = 100, steps: int = 5, wal: int = 0) -> dict[str, float]:
     """Steps a second of async workflows started at once."""
-    with _configured(path, wal):
+    with configured(path, wal):
         return asyncio.run(_run_async(workflows, steps))
 
 
 def sync_steps(path: Path, workflows: int = 100, steps: int = 5, wal: int = 0) -> dict[str, float]:
     """Steps a second of sync workflows started at once, each in its thread."""
-    with _configured(path, wal):
+    with configured(path, wal):
         return _run_sync(workflows, steps)
 
 
@@ -95,7 +95,7 @@ def sequence_sync(path: Path, steps: int = 2_000, wal: int = 0) -> dict[str, flo
 def recovery(path: Path, workflows: int = 1_000, steps: int = 10, wal: int = 0) -> dict[str, float]:
     """Seconds from launch until every workflow of a killed process is done."""
     interrupted.leave_unfinished(__name__, "unfinished", path, {"workflows": workflows, "steps": steps, "wal": wal})
-    with _configured(path, wal):
+    with configured(path, wal):
         began = time.perf_counter()
         DBOS.launch()
         _wait_until_finished(path)
@@ -111,7 +111,7 @@ def unfinished(path: Path, workflows: int, steps: int, wal: int) -> dict[str, fl
         await asyncio.gather(*(DBOS.start_workflow_async(steps_and_one_more, steps) for _ in range(workflows)))
         await asyncio.Event().wait()
 
-    with _configured(path, wal):
+    with configured(path, wal):
         asyncio.run(start())
     return {}
 
@@ -132,7 +132,7 @@ def asleep(path: Path, workflows: int = 1_000, rest: int = 10, wal: int = 0) -> 
             await _send_to_sleep(BATCH)
         return await asyncio.to_thread(footprint.at_rest, before, workflows, rest)
 
-    with _configured(path, wal):
+    with configured(path, wal):
         return asyncio.run(measure())
 
 
@@ -147,7 +147,7 @@ def _wait_until_asleep(workflows: int) -> None:
 
 
 @contextmanager
-def _configured(path: Path, wal: int) -> Iterator[None]:
+def configured(path: Path, wal: int) -> Iterator[None]:
     with closing(sqlite3.connect(path)) as connection:
         if wal:
             connection.execute("PRAGMA journal_mode = wal")

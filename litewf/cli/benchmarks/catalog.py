@@ -76,6 +76,58 @@ def _sequence(name: str, kind: str) -> Workload:
     )
 
 
+def _latency(name: str, size: str, note: str) -> Workload:
+    return Workload(
+        name=name,
+        calls={LITEWF: Call(f"{HERE}.talking", name, {size: 200}, {size: 50})},
+        rows=(Row(f"{name}: p50", "p50_ms", "ms"), Row(f"{name}: p99", "p99_ms", "ms")),
+        note=note,
+    )
+
+
+TALKING = (
+    _latency("message", "messages", "from the call of send, outside, until recv returned in the workflow"),
+    _latency("message_across", "messages", "the same, sent by another process"),
+    _latency("event", "events", "from the call of set_event until a get_event that waited for it returned"),
+    _latency("event_across", "events", "the same, awaited by another process"),
+    Workload(
+        name="stream",
+        calls={
+            RAW: Call(f"{HERE}.raw", "single_rows", {"rows": 2_000}, {"rows": 200}),
+            LITEWF: Call(f"{HERE}.talking", "stream", {"values": 2_000}, {"values": 200}),
+        },
+        rows=(Row("stream", "rate", "values/s"),),
+        note="one workflow writes {values:,} values to a stream; raw: one-row commits",
+    ),
+    Workload(
+        name="streams",
+        calls={
+            RAW: Call(f"{HERE}.raw", "batched_rows", {"workflows": 5_000, "steps": 5}, {"workflows": 300}),
+            LITEWF: Call(f"{HERE}.talking", "streams", {"workflows": 100, "values": 250}, {"values": 20}),
+        },
+        rows=(Row("streams", "rate", "values/s"),),
+        note="{workflows:,} async workflows write {values:,} values each; raw: rows in 1,000-row transactions",
+    ),
+    Workload(
+        name="parked",
+        calls={
+            LITEWF: Call(
+                f"{HERE}.talking",
+                "parked_in_recv",
+                {"workflows": 100_000, "warm_up": 50_000, "rest": 10},
+                {"workflows": 3_000, "warm_up": 2_000, "rest": 1},
+            ),
+        },
+        rows=(
+            Row("parked: memory", "bytes_each", "bytes each"),
+            Row("parked: threads", "threads", "threads"),
+            Row("parked: CPU", "cpu_percent", "%"),
+            Row("parked: one wakes", "wake_ms", "ms"),
+        ),
+        note="{workflows:,} async workflows wait in recv, at rest; then single messages wake some of them",
+        most_rounds=1,
+    ),
+)
 WORKLOADS = (
     _steps("async_steps", "async"),
     _steps("sync_steps", "sync"),
@@ -110,6 +162,7 @@ WORKLOADS = (
         " SQLite's cache of the file; the process's memory and threads in all",
         most_rounds=1,
     ),
+    *TALKING,
     Workload(
         name="import",
         calls={
