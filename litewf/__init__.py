@@ -79,6 +79,7 @@ from litewf.errors import (
     WorkflowTimeoutError,
 )
 from litewf.records import (
+    CloudEvent,
     Message,
     ReceivedEvent,
     StepInfo,
@@ -119,6 +120,8 @@ get_all_events = _inside.get_all_events
 get_all_events_async = _inside.get_all_events_async
 publish_event = _inside.publish_event
 publish_event_async = _inside.publish_event_async
+publish_events = _inside.publish_events
+publish_events_async = _inside.publish_events_async
 read_stream = _inside.read_stream
 read_stream_async = _inside.read_stream_async
 read_stream_items = _inside.read_stream_items
@@ -131,6 +134,7 @@ __all__ = [
     "BlockingCallError",
     "Client",
     "Clock",
+    "CloudEvent",
     "Connection",
     "DuplicateWorkflowError",
     "Engine",
@@ -204,6 +208,8 @@ __all__ = [
     "patch",
     "publish_event",
     "publish_event_async",
+    "publish_events",
+    "publish_events_async",
     "random",
     "read_stream",
     "read_stream_async",

@@ -11,7 +11,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from litewf.serialization.kinds import is_unicode
 from litewf.serialization.plain import plain
+
+MOST_BITS = 1024  # of a whole number: the largest float has as many
+LONGEST_INDEX = 9  # digits
 
 Scalar = str | int | float | bool | None
 Conditions = Mapping[str, tuple[Scalar, ...]]  # dotted path → the values of which it must be one
@@ -29,7 +33,7 @@ def as_conditions(where: Mapping[str, object] | None) -> Conditions:
 def _checked_path(path: object) -> str:
     if not isinstance(path, str):
         raise TypeError(f"where: a path is text, not {type(path).__name__}")
-    if not path or not all(path.split(".")):
+    if not path or not all(path.split(".")) or not is_unicode(path):
         raise ValueError(f"where: {path!r} is no path; write the keys with dots in between, such as 'order.id'")
     return path
 
@@ -43,6 +47,8 @@ def _allowed(path: str, value: object) -> tuple[Scalar, ...]:
 
 
 def _checked_scalar(path: str, value: object) -> Scalar:
+    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+        raise ValueError(f"where: {path!r} is compared with a number of {value.bit_length()} bits, which is too large")
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float) and math.isfinite(value):
@@ -68,11 +74,19 @@ def _at(data: Any, path: str) -> Any:
     for part in path.split("."):
         if isinstance(data, dict) and part in data:
             data = data[part]
-        elif isinstance(data, list) and part.isdecimal() and int(part) < len(data):
-            data = data[int(part)]
+        elif isinstance(data, list) and (index := _index(part)) is not None and index < len(data):
+            data = data[index]
         else:
             return ABSENT
     return data
+
+
+def _index(part: str) -> int | None:
+    """The place in a list, spelled as `_leaves` spells it: a wait under another spelling would never wake."""
+    if not part.isdecimal() or len(part) > LONGEST_INDEX:
+        return None
+    index = int(part)
+    return index if str(index) == part else None
 
 
 def _spelled(value: Any) -> str | None:

@@ -53,6 +53,21 @@ class StreamItem(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class CloudEvent:
+    """One CloudEvent for publish_events; without an id it gets one of its own."""
+
+    type: str
+    source: str
+    data: object
+    subject: str | None = None
+    id: str | None = None
+    time: datetime | None = None
+    datacontenttype: str | None = "application/json"
+    dataschema: str | None = None
+    extensions: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ReceivedEvent(Generic[T]):
     """A CloudEvent that a workflow waited for; `extensions` are the attributes beyond the standard ones."""
 

@@ -19,13 +19,13 @@ T = TypeVar("T")
 NAME_LIMIT = 255
 
 
-def check_name(name: object, what: str) -> str:
+def check_name(name: object, what: str, limit: int = NAME_LIMIT) -> str:
     """A name that reads the same in a log line, a file and a shell: 1 to 255 printable characters."""
     if not isinstance(name, str):
         raise TypeError(f"{what} is text, not {type(name).__name__}")
-    if not 1 <= len(name) <= NAME_LIMIT or not name.isprintable() or name != name.strip():
+    if not 1 <= len(name) <= limit or not name.isprintable() or name != name.strip():
         raise ValueError(
-            f"{what} must be 1 to {NAME_LIMIT} printable characters without blanks at its ends, not {name[:80]!r}"
+            f"{what} must be 1 to {limit} printable characters without blanks at its ends, not {name[:80]!r}"
         )
     return name
 

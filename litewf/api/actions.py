@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from litewf.engine import calls
 from litewf.engine.durable import durable, recorded_read
@@ -99,21 +99,40 @@ class Operations:
         raise TypeError(f"{type(self).__name__} has no file")
 
 
-def emission(
-    what: str,
-    value: object,
-    encoded: Callable[[str], tuple[Callable[[Execution, str], Flow[R]], Callable[[StepFrame], Flow[R]]]],
-) -> tuple[Runtime, Action[R]]:
-    """Something that a workflow shows or writes: recorded there, done at once inside its steps.
+InWorkflow = Callable[[Execution, str, str, str | None], Flow[None]]
+InStep = Callable[[StepFrame, str, str | None], Flow[None]]
+NO_VALUE: Any = object()
 
-    `encoded` gives both ways for the text of the value.
-    """
+
+def emit(what: str, in_workflow: InWorkflow, in_step: InStep, key: str, value: object) -> None:
+    """Show or write something under a key: recorded in a workflow, done at once inside its steps."""
     frame = FRAME.get()
+    if isinstance(frame, Branch):
+        return calls.blocking(what, in_workflow, key, _text(frame, value))
+    return perform(*_emission(what, frame, in_step, key, value))
+
+
+def emit_async(
+    what: str, in_workflow: InWorkflow, in_step: InStep, key: str, value: object
+) -> Coroutine[Any, Any, None]:
+    """Show or write something under a key; see emit."""
+    frame = FRAME.get()
+    if isinstance(frame, Branch):
+        return calls.awaitable(what, in_workflow, key, _text(frame, value))
+    return perform_async(*_emission(what, frame, in_step, key, value))
+
+
+def _text(frame: Branch | StepFrame, value: object) -> str | None:
+    return None if value is NO_VALUE else frame.execution.runtime.serializer.encode(value)[0]
+
+
+def _emission(
+    what: str, frame: StepFrame | None, in_step: InStep, key: str, value: object
+) -> tuple[Runtime, Action[None]]:
     if frame is None:
         raise NotInWorkflowError(f"{what}() was called outside a workflow and its steps")
-    runtime = frame.execution.runtime
-    inside, in_step = encoded(runtime.serializer.encode(value)[0])
-    return runtime, Action(what, lambda _: in_step(cast("StepFrame", frame)), inside, keep)
+    text = _text(frame, value)
+    return frame.execution.runtime, Action(what, lambda _: in_step(frame, key, text), None, keep)
 
 
 def _frame(runtime: Runtime, action: Action[Any]) -> Branch | None:
@@ -160,7 +179,8 @@ def perform_async(runtime: Runtime, action: Action[R]) -> calls.DurableCall[R] |
     def flow(execution: Execution, number: str) -> Flow[R]:
         return action.finish(runtime, (yield from inside(execution, number)))
 
-    return calls.awaitable(action.what, flow, candidate=action.candidate)
+    name = f"{action.what.removesuffix('_async')}_async"
+    return calls.awaitable(name, flow, candidate=action.candidate)
 
 
 class Outside(Coroutine[Any, Any, R]):

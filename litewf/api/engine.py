@@ -75,6 +75,16 @@ class Engine(WorkflowOperations):
             check_name(self._given_version, "application_version")
 
     @property
+    def registry(self) -> Registry:
+        """The definitions that it runs."""
+        return self._registry
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was launched, and not shut down since."""
+        return self._live is not None and not self._live.closed
+
+    @property
     def application_version(self) -> str:
         """The version that new workflows are started with."""
         if self._live is not None:

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
-from litewf.api.actions import Action, Operations, awaiting, blocking, emission, keep, perform, perform_async, reading
+from litewf.api.actions import (
+    Action,
+    Operations,
+    awaiting,
+    blocking,
+    emit,
+    emit_async,
+    keep,
+    perform,
+    perform_async,
+    reading,
+)
 from litewf.durations import Duration, optional_duration_us
 from litewf.engine import events
-from litewf.engine.durable import durable, recorded_read
+from litewf.engine.durable import recorded_read
 from litewf.engine.results import MISSING, Limit, Spec, given_id
 from litewf.registry import check_name
 from litewf.serialization.conversion import T, TypeForm, converter
@@ -81,23 +92,11 @@ def _getting(workflow_id: str, key: str, timeout: Duration | None, default: Any,
 
 def set_event(key: str, value: Any) -> None:
     """Show a value under a key, for anyone to get or to wait for; in a workflow exactly once, in a step at once."""
-    perform(*_setting("set_event", key, value))
+    check_name(key, "an event's key")
+    emit("set_event", events.put, events.put_in_step, key, value)
 
 
 def set_event_async(key: str, value: Any) -> Awaitable[None]:
     """Show a value under a key; see set_event."""
-    return perform_async(*_setting("set_event_async", key, value))
-
-
-def _setting(what: str, key: str, value: Any) -> Any:
     check_name(key, "an event's key")
-
-    def encoded(text: str) -> Any:
-        return (
-            lambda execution, number: durable(
-                execution, number, "litewf.set_event", events.put(execution, number, key, text)
-            ),
-            lambda frame: events.put_in_step(frame, key, text),
-        )
-
-    return emission(what, value, encoded)
+    return emit_async("set_event_async", events.put, events.put_in_step, key, value)

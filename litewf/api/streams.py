@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Any
 
-from litewf.api.actions import Action, Operations, emission, perform, perform_async, refuse_here
+from litewf.api.actions import NO_VALUE, Action, Operations, emit, emit_async, perform, perform_async, refuse_here
 from litewf.durations import Duration, optional_duration_us
 from litewf.engine import streams
 from litewf.engine.results import MISSING, Limit, given_id
@@ -80,7 +80,7 @@ class Streams(Operations):
                 batch = perform(runtime, _page(reading, at, follow))
                 yield from _fitted(reading, batch)
                 at = batch.next_offset
-                if batch.ended or not (follow or batch.items):
+                if batch.ended:
                     return
 
         return items(offset)
@@ -107,7 +107,7 @@ class Streams(Operations):
                 for item in _fitted(reading, batch):
                     yield item
                 at = batch.next_offset
-                if batch.ended or not (follow or batch.items):
+                if batch.ended:
                     return
 
         return items(offset)
@@ -155,32 +155,23 @@ def write_stream(key: str, value: Any) -> None:
 
     Raises StreamClosedError after close_stream.
     """
-    perform(*_writing("write_stream", key, value))
+    check_name(key, "a stream's key")
+    emit("write_stream", streams.append, streams.append_in_step, key, value)
 
 
 def write_stream_async(key: str, value: Any) -> Awaitable[None]:
     """Append a value to a stream of this workflow; see write_stream."""
-    return perform_async(*_writing("write_stream_async", key, value))
+    check_name(key, "a stream's key")
+    return emit_async("write_stream_async", streams.append, streams.append_in_step, key, value)
 
 
 def close_stream(key: str) -> None:
     """End a stream: its readers end too. It ends by itself when the workflow does."""
-    perform(*_writing("close_stream", key, streams.CLOSE))
+    check_name(key, "a stream's key")
+    emit("close_stream", streams.append, streams.append_in_step, key, NO_VALUE)
 
 
 def close_stream_async(key: str) -> Awaitable[None]:
     """End a stream: its readers end too; see close_stream."""
-    return perform_async(*_writing("close_stream_async", key, streams.CLOSE))
-
-
-def _writing(what: str, key: str, value: Any) -> Any:
     check_name(key, "a stream's key")
-
-    def encoded(text: str) -> Any:
-        written = None if value is streams.CLOSE else text
-        return (
-            lambda execution, number: streams.write_stream(execution, number, key, written),
-            lambda frame: streams.write_in_step(frame, key, written),
-        )
-
-    return emission(what, None if value is streams.CLOSE else value, encoded)
+    return emit_async("close_stream_async", streams.append, streams.append_in_step, key, NO_VALUE)

@@ -244,6 +244,17 @@ class WorkflowDecorator:
         return kind(definition, self._registry)
 
 
+def workflow_named(registry: Registry, name: str) -> BaseWorkflow[Any, Any] | None:
+    """The workflow that is registered under a name; None too for a method, which needs its object or class."""
+    definition = registry.workflows.get(name)
+    if definition is None:
+        return None
+    owner = definition.owner()
+    if owner is not None and not isinstance(vars(owner).get(definition.fn.__name__), staticmethod):
+        return None
+    return (AsyncWorkflow if definition.is_async else Workflow)(definition, registry)
+
+
 def check_arguments(fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], *, bound: bool) -> None:
     """Raise TypeError when the function does not take these arguments."""
     plain = getattr(fn, "__func__", fn)

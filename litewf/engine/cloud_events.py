@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from litewf.engine.execution import Execution
 from litewf.engine.receiving import Convert, Inbox
 from litewf.engine.results import Target
-from litewf.matching import Conditions, conditions_met, meets, most_telling
-from litewf.records import ReceivedEvent
+from litewf.matching import Conditions, meets, most_telling
+from litewf.records import CloudEvent, ReceivedEvent
 from litewf.serialization.plain import plain
 from litewf.store import cloud_events
-from litewf.store.cloud_events import CloudEventRow, NewCloudEvent, Selection, cloud_key
+from litewf.store.cloud_events import CloudEventRow, NewCloudEvent, Selection, cloud_key, keys_of
 from litewf.store.operations import Tx
 from litewf.store.readers import Reader
+from litewf.store.waits import ELSEWHERE
 
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
@@ -28,34 +29,27 @@ Delivery = Literal["all", "one"]
 # --- publishing ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class CloudEvent:
-    """An event on its way; without an id it gets one of its own."""
+def publish(runtime: Runtime, event: CloudEvent, data: str, id: str) -> Callable[[Tx], bool]:
+    """Keep an event and wake whom it concerns, in one commit; False if its source has sent this id before.
 
-    type: str
-    source: str
-    data: object
-    subject: str | None = None
-    id: str | None = None
-    time: datetime | None = None
-    datacontenttype: str | None = "application/json"
-    dataschema: str | None = None
-    extensions: Mapping[str, object] | None = None
-
-
-def publish(runtime: Runtime, event: CloudEvent, id: str) -> Callable[[Tx], bool]:
-    """Keep an event and wake whom it concerns, in one commit; False if its source has sent this id before."""
-    data = runtime.serializer.encode(event.data)[0]
+    `data` is that of the event as text.
+    """
     attributes = {
         "time": None if event.time is None else event.time.isoformat(),
         "datacontenttype": event.datacontenttype,
         "dataschema": event.dataschema,
         "extensions": dict(event.extensions or {}),
     }
-    keys = [cloud_key(event.type, *condition) for condition in conditions_met(event.source, event.subject, data)]
+    keys = keys_of(event.type, event.source, event.subject, data)
     new = NewCloudEvent(event.source, id, event.type, event.subject, json.dumps(attributes), data, keys)
     keep_us = runtime.settings.event_retention_us
     return lambda tx: cloud_events.accept(tx, new, runtime.now_us(), keep_us)
+
+
+def publish_all(runtime: Runtime, events: Sequence[tuple[CloudEvent, str, str]]) -> Callable[[Tx], list[bool]]:
+    """Keep several events, all or none; each comes with its data as text and its id."""
+    changes = [publish(runtime, event, data, id) for event, data, id in events]
+    return lambda tx: [change(tx) for change in changes]
 
 
 # --- waiting ------------------------------------------------------------------------------------------------------
@@ -89,18 +83,21 @@ def target(execution: Execution, number: str, wanted: Wanted) -> Target:
     """The oldest event that the wait may take; each look begins where the last one ended."""
     selection = _selection(execution, wanted)
     record = execution.records.get(number)
-    seen = int(record.output) if record is not None and record.completed_us is None and record.output else 0
+    seen = 0
+    if record is not None and record.completed_us is None and record.output and not selection.sole:
+        seen = int(record.output)
 
     def look(reader: Reader) -> CloudEventRow | None:
         nonlocal seen
         newest = cloud_events.newest(reader)
         found = cloud_events.oldest_match(reader, selection, seen)
-        if found is None:
+        # what somebody took alone may come back, and what is not committed may be undone
+        if found is None and not selection.sole and not reader.in_transaction:
             seen = max(seen, newest)
         return found
 
-    condition = most_telling(wanted.where, wanted.source, wanted.subject)
-    return Target((cloud_key(wanted.type, *condition),), look)
+    key = cloud_key(wanted.type, *most_telling(wanted.where, wanted.source, wanted.subject))
+    return Target((key, ELSEWHERE) if selection.sole else (key,), look)
 
 
 def _selection(execution: Execution, wanted: Wanted) -> Selection:

@@ -66,8 +66,12 @@ class Limit:
 
     def reached(self, what: str) -> Any:
         """The answer of a wait that timed out."""
+        return self.missed(f"{what} within {(self.timeout_us or 0) / 1_000_000:g} s; it goes on")
+
+    def missed(self, message: str) -> Any:
+        """The answer of a wait that is over without what it was for."""
         if self.default is MISSING:
-            raise WaitTimeoutError(f"{what} within {(self.timeout_us or 0) / 1_000_000:g} s; it goes on")
+            raise WaitTimeoutError(message)
         return self.default
 
 

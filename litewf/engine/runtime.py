@@ -37,7 +37,7 @@ from litewf.store.mailboxes import deliver
 from litewf.store.operations import Operation
 from litewf.store.starts import Started
 from litewf.store.store import Store
-from litewf.store.waits import workflow_key
+from litewf.store.waits import ELSEWHERE, workflow_key
 from litewf.world import World, boot_token
 
 R = TypeVar("R")
@@ -288,6 +288,7 @@ class Runtime:
             ended = self.store.read(lambda connection: reading.ended_among(connection, ids))
             self.notifier.touch([workflow_key(workflow_id) for workflow_id in ended])
         if len(ids) < len(awaited):
+            self.notifier.touch([ELSEWHERE])
             self.notifier.touch(self.store.read(lambda connection: arrivals.keys_since(connection, self._seen, until)))
         self._seen = until  # last: what failed before is done again
         if self.store.read(lambda connection: claims.held_elsewhere(connection, self.able)):

@@ -3,61 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from litewf.engine.execution import Execution, StepFrame
 from litewf.engine.receiving import Convert
-from litewf.engine.recording import opened, recorded, replay, row, write
+from litewf.engine.recording import opened, recorded, replay, row, write, write_again
 from litewf.engine.requests import Flow, Read, Wait
 from litewf.engine.results import TIMED_OUT, Limit, Target, arrived, not_found
-from litewf.errors import PayloadError, StreamClosedError
+from litewf.errors import EngineClosedError, PayloadError, StoreError, StreamClosedError
 from litewf.records import StreamItem
 from litewf.store import managing, streams
+from litewf.store.checkpoints import SettledRow
 from litewf.store.readers import Reader
-from litewf.store.streams import Append, Item
-from litewf.store.waits import stream_key, workflow_key
+from litewf.store.streams import Append, Appended, Item
+from litewf.store.waits import ELSEWHERE, stream_key, workflow_key
 
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
-CLOSE: Any = object()  # what to write to end a stream
 PAGE = 100  # values that one call of a workflow reads and records
 
 
 # --- writing ------------------------------------------------------------------------------------------------------
 
 
-def write_stream(execution: Execution, number: str, name: str, value: str | None) -> Flow[None]:
-    """Append a value, or close the stream; a closed stream refuses, and the refusal is recorded."""
+def append(execution: Execution, number: str, name: str, value: str | None) -> Flow[None]:
+    """Append a value, or close the stream with None; a closed stream refuses, and the refusal is recorded."""
     call = "litewf.close_stream" if value is None else "litewf.write_stream"
-    record = recorded(execution, number, call)
+    record = recorded(execution, number, call) if execution.records else None
     if record is not None and record.completed_us is not None:
         yield from replay(execution, record)
         return
-    started_us = execution.now_us()
-    item = Item(execution.key, execution.fence, name, value, number, 1, 1, started_us)
-    buffered = execution.take_buffered()
-    own = [row(execution, number, call, started_us, "null")]
-    appended = yield from write(execution, Append(execution.id, item, own, buffered))
-    if appended == "lost":
-        execution.end("lost")
-    if appended == "appended":
+    now_us = execution.now_us()
+    item = Item(execution.key, execution.fence, name, value, number, 1, 1, now_us)
+    own = (execution.key, execution.fence, number, call, "null", None, 1, now_us, now_us)
+    buffered = execution.take_buffered() if execution.buffered or execution.unconfirmed else ()
+    operation = Append(execution.id, item, (own,), buffered)
+    try:
+        appended = yield operation  # not through write(): a frame less
+    except (StoreError, EngineClosedError) as refusal:
+        appended = yield from write_again(execution, operation, refusal)
+    if appended != "appended":
+        _refused(execution, appended, name, own)
+    elif buffered:
         execution.confirm(buffered)
-    elif value is None:
-        execution.buffer(row(execution, number, call, started_us, "null"))
-    else:
-        error, refusal = execution.runtime.serializer.encode_error(_closed(execution, name))
-        execution.buffer(row(execution, number, call, started_us, None, error))
-        raise refusal
 
 
-def write_in_step(frame: StepFrame, name: str, value: str | None) -> Flow[None]:
+def _refused(execution: Execution, why: Appended, name: str, own: SettledRow) -> None:
+    """The stream is closed, which the record says; closing it once more is no error."""
+    if why == "lost":
+        execution.end("lost")
+    if own[3] == "litewf.close_stream":
+        execution.buffer(own)
+        return
+    error, refusal = execution.runtime.serializer.encode_error(_closed(execution, name))
+    execution.buffer((*own[:4], None, error, *own[6:]))
+    raise refusal
+
+
+def append_in_step(frame: StepFrame, name: str, value: str | None) -> Flow[None]:
     """Append a value from inside a step: it commits at once, and carries the attempt."""
     execution = frame.execution
     execution.check()
-    now_us = execution.now_us()
-    item = Item(execution.key, execution.fence, name, value, frame.number, frame.attempt, None, now_us)
+    item = Item(execution.key, execution.fence, name, value, frame.number, frame.attempt, None, execution.now_us())
     frame.streams = frame.streams | {name}
     appended = yield from write(execution, Append(execution.id, item))
     if appended == "lost":
@@ -86,8 +95,9 @@ class Reading:
     limit: Limit
 
     @property
-    def keys(self) -> tuple[str, str]:
-        return stream_key(self.workflow_id, self.name), workflow_key(self.workflow_id)
+    def keys(self) -> tuple[str, ...]:
+        ending = (stream_key(self.workflow_id, self.name), workflow_key(self.workflow_id))
+        return (*ending, ELSEWHERE) if self.recorded_only else ending
 
     @property
     def missing(self) -> str:
@@ -111,8 +121,11 @@ def looking(runtime: Runtime, reading: Reading, offset: int, *, follow: bool) ->
         workflow = managing.find(reader, reading.workflow_id)
         if workflow is None:
             raise not_found(reading.workflow_id)
-        batch = _batch(runtime, reading, streams.page(reader, workflow.key, reading.name, offset, PAGE), offset)
-        return batch if batch.items or batch.ended or batch.next_offset > offset or not follow else None
+        page = streams.page(reader, workflow.key, reading.name, offset, PAGE)
+        batch = _batch(runtime, reading, page, offset)
+        if not follow and (not page.more or batch.next_offset == offset):
+            return replace(batch, ended=True)
+        return batch if batch.items or batch.ended or batch.next_offset > offset else None
 
     return look
 

@@ -17,7 +17,7 @@ def _untagged(found: dict[str, Any]) -> Any:
     if len(found) != 1:
         return found
     ((tag, held),) = found.items()
-    if tag in SHAPE_BY_TAG:
+    if tag in SHAPE_BY_TAG or tag == "$opaque":
         return held[1]  # after the name of its class
     if tag == "$dict":
         return {str(key): value for key, value in held}

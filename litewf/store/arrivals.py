@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 import apsw
 
-from litewf.matching import conditions_met
-from litewf.store.cloud_events import cloud_key
+from litewf.store.cloud_events import keys_of
 from litewf.store.waits import event_key, message_key, stream_key
 
 TO_WORKFLOWS = {
@@ -39,6 +38,6 @@ def keys_since(connection: apsw.Connection, seen: Seen, until: Seen) -> list[str
             "SELECT type, source, subject, data FROM cloud_event WHERE key > ? AND key <= ?",
             (seen.get("cloud_event", 0), until["cloud_event"]),
         )
-        for of_type, source, subject, data in rows:
-            keys += [cloud_key(of_type, *condition) for condition in conditions_met(source, subject, data)]
+        for row in rows:
+            keys += keys_of(*row)
     return keys

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 
+from litewf.matching import conditions_met
 from litewf.store.operations import Tx
 from litewf.store.waits import PART, wake
 from litewf.store.wide import texts
@@ -71,11 +72,16 @@ def accept(tx: Tx, new: NewCloudEvent, now_us: int, keep_us: int) -> bool:
     )
     if not connection.changes():
         return False
-    tx.touched += new.keys
-    _point_out(connection, new.keys, connection.last_insert_rowid(), now_us)
-    if wake(connection, new.keys):
-        tx.touch("ready")
+    _tell(tx, new.keys, connection.last_insert_rowid(), now_us)
     return True
+
+
+def _tell(tx: Tx, keys: Sequence[str], event: int, now_us: int) -> None:
+    """Wake whom an event may concern."""
+    tx.touched += keys
+    _point_out(tx.connection, keys, event, now_us)
+    if wake(tx.connection, keys):
+        tx.touch("ready")
 
 
 POINT_OUT = """
@@ -127,15 +133,33 @@ def oldest_match(connection: apsw.Connection, selection: Selection, seen: int) -
 def take(tx: Tx, selection: Selection, event: int, step: str) -> bool:
     """Take an event for a step; False if it is gone, or somebody else was faster."""
     connection = tx.connection
-    if selection.sole:
-        connection.execute(
-            "UPDATE cloud_event SET winner = ? WHERE key = ? AND winner IS NULL", (selection.workflow, event)
-        )
-        if not connection.changes():
-            return False
     connection.execute(
-        "INSERT INTO taking (workflow, event, step) SELECT ?, key, ? FROM cloud_event WHERE key = ?"
-        " ON CONFLICT (workflow, event) DO NOTHING",
-        (selection.workflow, step, event),
+        "INSERT INTO taking (workflow, event, step) SELECT ?, key, ? FROM cloud_event"
+        " WHERE key = ? AND NOT (? AND winner IS NOT NULL) ON CONFLICT (workflow, event) DO NOTHING",
+        (selection.workflow, step, event, selection.sole),
     )
-    return connection.changes() == 1
+    if connection.changes() != 1:
+        return False
+    if selection.sole:
+        connection.execute("UPDATE cloud_event SET winner = ? WHERE key = ?", (selection.workflow, event))
+    return True
+
+
+def give_back(tx: Tx, workflow: int, start_step: int, now_us: int) -> None:
+    """Undo what a workflow took from `start_step` on; what it had taken alone is there for others again."""
+    returned: list[Any] = tx.connection.execute(
+        "UPDATE cloud_event SET winner = NULL WHERE winner = ?1 AND key IN"
+        " (SELECT event FROM taking WHERE workflow = ?1 AND CAST(step AS INTEGER) >= ?2)"
+        " RETURNING key, type, source, subject, data",
+        (workflow, start_step),
+    ).fetchall()
+    tx.connection.execute(
+        "DELETE FROM taking WHERE workflow = ? AND CAST(step AS INTEGER) >= ?", (workflow, start_step)
+    )
+    for event, *about in returned:
+        _tell(tx, keys_of(*about), event, now_us)
+
+
+def keys_of(type: str, source: str, subject: str | None, data: str) -> Sequence[str]:
+    """The keys of all waits that an event may end."""
+    return [cloud_key(type, *condition) for condition in conditions_met(source, subject, data)]

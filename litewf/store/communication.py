@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from litewf.store import cloud_events
 from litewf.store.operations import Tx
 
 SEALED = "0"  # the step of everything that an earlier generation did
@@ -9,7 +10,7 @@ NUMBER = "CAST(step AS INTEGER)"
 
 
 def copy(tx: Tx, source: int, fork: int, start_step: int) -> None:
-    """Give a fork the event and stream values of the steps that it has."""
+    """Give a fork the event and stream values of the steps that it has; CloudEvents that they took stay taken."""
     tx.connection.execute(
         "INSERT INTO event (workflow, name, value, step, set_us)"
         f" SELECT ?, name, value, step, set_us FROM event WHERE workflow = ? AND {NUMBER} < ? ORDER BY key",
@@ -21,21 +22,21 @@ def copy(tx: Tx, source: int, fork: int, start_step: int) -> None:
         f" coalesce(recorded, 0), written_us FROM stream WHERE workflow = ? AND {NUMBER} < ? ORDER BY key",
         (fork, source, start_step),
     )
+    tx.connection.execute(
+        "INSERT INTO taking (workflow, event, step) SELECT ?, event, step FROM taking"
+        f" WHERE workflow = ? AND {NUMBER} < ?",
+        (fork, source, start_step),
+    )
 
 
-def cut(tx: Tx, workflow: int, start_step: int) -> None:
+def cut(tx: Tx, workflow: int, start_step: int, now_us: int) -> None:
     """Undo what the steps from `start_step` on did: their messages are unread again, their values are gone."""
     connection = tx.connection
     dropped = (workflow, start_step)
     connection.execute(
         "UPDATE message SET taken_by = NULL WHERE workflow = ? AND CAST(taken_by AS INTEGER) >= ?", dropped
     )
-    connection.execute(
-        "UPDATE cloud_event SET winner = NULL WHERE winner = ?1 AND key IN"
-        f" (SELECT event FROM taking WHERE workflow = ?1 AND {NUMBER} >= ?2)",
-        dropped,
-    )
-    connection.execute(f"DELETE FROM taking WHERE workflow = ? AND {NUMBER} >= ?", dropped)
+    cloud_events.give_back(tx, workflow, start_step, now_us)
     connection.execute(f"DELETE FROM event WHERE workflow = ? AND {NUMBER} >= ?", dropped)
     connection.execute(f"DELETE FROM stream WHERE workflow = ? AND {NUMBER} >= ?", dropped)
     connection.execute("UPDATE stream SET recorded = 0 WHERE workflow = ? AND recorded IS NULL", (workflow,))

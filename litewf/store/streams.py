@@ -100,7 +100,7 @@ def _append(connection: apsw.Connection, operations: Sequence[Append]) -> None:
 def _appended(connection: apsw.Connection, item: Item) -> Appended:
     """What became of an item in a group of which some were refused."""
     row = connection.execute(
-        "SELECT phase IS 'running' AND fence = ?, s.value, s.step, s.attempt, s.fence, s.written_us"
+        "SELECT workflow.phase IS 'running' AND workflow.fence = ?, s.value, s.step, s.attempt, s.fence, s.written_us"
         " FROM workflow JOIN stream AS s ON s.workflow = workflow.key AND s.name = ? WHERE workflow.key = ?"
         " ORDER BY s.offset DESC LIMIT 1",
         (item.fence, item.name, item.workflow),
@@ -166,10 +166,11 @@ class StreamRow(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Some values of a stream, and whether nothing more can follow them."""
+    """Some values of a stream, whether nothing more can follow them, and whether more are there already."""
 
     rows: list[StreamRow]
     ended: bool
+    more: bool
 
 
 def page(connection: apsw.Connection, workflow: int, name: str, offset: int, limit: int) -> Page:
@@ -184,4 +185,5 @@ def page(connection: apsw.Connection, workflow: int, name: str, offset: int, lim
     )
     read = [StreamRow(*row) for row in rows]
     values = [row for row in read[:limit] if row.value is not None]
-    return Page(values, ended=len(values) < len(read[:limit]) or (finished and len(read) <= limit))
+    more = len(read) > limit
+    return Page(values, ended=len(values) < len(read[:limit]) or (finished and not more), more=more)

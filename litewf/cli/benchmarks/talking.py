@@ -178,6 +178,7 @@ def other_process(module: str, function: str, path: Path, **sizes: int) -> Itera
 
         yield ask
         lines.close()
+        replies.read()  # to its end, or the other process could not end in peace
 
 
 def asked() -> Iterator[str]:
