@@ -35,7 +35,7 @@ def moment_us(value: datetime, what: str) -> int:
         raise TypeError(f"{what} is a datetime, not {type(value).__name__}")
     if value.tzinfo is None or value.utcoffset() is None:
         raise ValueError(f"{what} must be an aware datetime: give {value!r} a tzinfo, such as datetime.UTC")
-    us = (value.astimezone(UTC) - EPOCH) // timedelta(microseconds=1)
+    us = (value - EPOCH) // timedelta(microseconds=1)  # astimezone() may leave the range of datetime
     if not 0 <= us <= LATEST_US:
         raise ValueError(f"{what} must lie between 1970 and 9999, not {value!r}")
     return us

@@ -136,10 +136,7 @@ def _candidate(execution: Execution, wait: object) -> Candidate:
     if record is not None:
         return Candidate(target, recording.as_promise(record))
     now_us = execution.runtime.now_us()
-    due_us = spec.due(now_us)
-    if due_us is None:
-        return Candidate(target)
-    return Candidate(target, Promise(wait.number, spec.name, execution.now_us(), due_us))
+    return Candidate(target, Promise(wait.number, spec.name, execution.now_us(), spec.due(now_us)))
 
 
 # --- values -------------------------------------------------------------------------------------------------------

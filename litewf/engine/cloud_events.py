@@ -48,7 +48,7 @@ def publish(runtime: Runtime, event: CloudEvent, data: str, id: str) -> Callable
 
 def publish_all(runtime: Runtime, events: Sequence[tuple[CloudEvent, str, str]]) -> Callable[[Tx], list[bool]]:
     """Keep several events, all or none; each comes with its data as text and its id."""
-    changes = [publish(runtime, event, data, id) for event, data, id in events]
+    changes = [publish(runtime, *each) for each in events]
     return lambda tx: [change(tx) for change in changes]
 
 
@@ -83,17 +83,16 @@ def target(execution: Execution, number: str, wanted: Wanted) -> Target:
     """The oldest event that the wait may take; each look begins where the last one ended."""
     selection = _selection(execution, wanted)
     record = execution.records.get(number)
-    seen = 0
-    if record is not None and record.completed_us is None and record.output and not selection.sole:
-        seen = int(record.output)
+    began = int(record.output) if record is not None and record.completed_us is None and record.output else None
+    seen = 0 if began is None or selection.sole else began
 
     def look(reader: Reader) -> CloudEventRow | None:
-        nonlocal seen
+        nonlocal began, seen
         newest = cloud_events.newest(reader)
-        found = cloud_events.oldest_match(reader, selection, seen)
-        # what somebody took alone may come back, and what is not committed may be undone
-        if found is None and not selection.sole and not reader.in_transaction:
-            seen = max(seen, newest)
+        found = cloud_events.oldest_match(reader, selection, seen, began)
+        if found is None and not reader.in_transaction:  # what is not committed may be undone
+            began = newest if began is None else began
+            seen = 0 if selection.sole else max(seen, newest)  # what somebody took alone may come back
         return found
 
     key = cloud_key(wanted.type, *most_telling(wanted.where, wanted.source, wanted.subject))

@@ -254,7 +254,7 @@ class Candidate:
     """One of several waits: something that may come, or a moment."""
 
     target: Target | None = None
-    kept: Promise | None = None  # of a durable call that was not awaited yet: its own deadline
+    kept: Promise | None = None  # of a durable call that was not awaited yet: its number, and its deadline if any
 
 
 def first(execution: Execution, number: str, candidates: Sequence[Candidate], limit: Limit) -> Flow[Any]:
@@ -267,7 +267,7 @@ def first(execution: Execution, number: str, candidates: Sequence[Candidate], li
             return limit.reached("none of the waits was over")
         return Chosen(output)
     kept = yield from keep(execution, number, name, limit, record)
-    own = [one.kept for one in candidates if one.kept is not None]
+    own = [one.kept for one in candidates if one.kept is not None and one.kept.due_us is not None]
     if own and record is None:
         yield from promised(execution, own)
         execution.check()

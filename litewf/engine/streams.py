@@ -11,7 +11,7 @@ from litewf.engine.receiving import Convert
 from litewf.engine.recording import opened, recorded, replay, row, write, write_again
 from litewf.engine.requests import Flow, Read, Wait
 from litewf.engine.results import TIMED_OUT, Limit, Target, arrived, not_found
-from litewf.errors import EngineClosedError, PayloadError, StoreError, StreamClosedError
+from litewf.errors import EngineClosedError, PayloadError, SerializationError, StoreError, StreamClosedError
 from litewf.records import StreamItem
 from litewf.store import managing, streams
 from litewf.store.checkpoints import SettledRow
@@ -178,7 +178,9 @@ def _recorded_as(execution: Execution, reading: Reading, batch: Batch) -> tuple[
     for item in batch.items:
         try:
             value = reading.convert(item.value)
-        except PayloadError as refusal:
+            if value is not item.value:
+                serializer.encode(value)  # what no record can hold is refused at its place
+        except (PayloadError, SerializationError) as refusal:
             if not converted:
                 return None, serializer.encode_error(refusal)[0]
             batch = Batch(converted, item.offset, ended=False)

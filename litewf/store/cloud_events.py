@@ -13,6 +13,7 @@ from litewf.store.waits import PART, wake
 from litewf.store.wide import texts
 
 Matcher = Callable[["CloudEventRow"], bool]  # filters on the data, which SQL does not read
+NEVER = 1 << 62  # beyond every key
 SWEEP = 50  # old events deleted with each new one
 
 
@@ -66,20 +67,21 @@ def accept(tx: Tx, new: NewCloudEvent, now_us: int, keep_us: int) -> bool:
     )
     connection.execute(
         "INSERT INTO cloud_event (source, id, type, subject, attributes, data, accepted_us)"
-        " VALUES (?, ?, ?, ?, ?, ?, max(?, coalesce((SELECT max(accepted_us) FROM cloud_event), 0)))"
+        " VALUES (?, ?, ?, ?, ?, ?, max(?, coalesce((SELECT max(accepted_us) FROM cloud_event), 0),"
+        " coalesce((SELECT created_us FROM workflow WHERE key = (SELECT max(key) FROM workflow)), 0)))"
         " ON CONFLICT (source, id) DO NOTHING",
         (new.source, new.id, new.type, new.subject, new.attributes, new.data, now_us),
     )
     if not connection.changes():
         return False
-    _tell(tx, new.keys, connection.last_insert_rowid(), now_us)
+    _point_out(connection, new.keys, connection.last_insert_rowid(), now_us)
+    _tell(tx, new.keys)
     return True
 
 
-def _tell(tx: Tx, keys: Sequence[str], event: int, now_us: int) -> None:
+def _tell(tx: Tx, keys: Sequence[str]) -> None:
     """Wake whom an event may concern."""
     tx.touched += keys
-    _point_out(tx.connection, keys, event, now_us)
     if wake(tx.connection, keys):
         tx.touch("ready")
 
@@ -100,9 +102,9 @@ def _point_out(connection: apsw.Connection, keys: Sequence[str], event: int, now
 CANDIDATES = """
     SELECT key, source, id, type, subject, attributes, data FROM cloud_event
     WHERE type = ?1 AND key > ?2
-      AND key >= (SELECT key FROM cloud_event
+      AND key >= min(?8, coalesce((SELECT key FROM cloud_event
                   WHERE accepted_us >= coalesce(?3, (SELECT created_us FROM workflow WHERE workflow.key = ?4))
-                  ORDER BY accepted_us, key LIMIT 1)
+                  ORDER BY accepted_us, key LIMIT 1), ?8))
       AND (?5 IS NULL OR source = ?5) AND (?6 IS NULL OR subject = ?6) AND NOT (?7 AND winner IS NOT NULL)
       AND NOT EXISTS (SELECT 1 FROM taking WHERE taking.workflow = ?4 AND taking.event = cloud_event.key)
     ORDER BY key
@@ -115,15 +117,22 @@ def newest(connection: apsw.Connection) -> int:
     return 0 if row is None else row[0]
 
 
-def oldest_match(connection: apsw.Connection, selection: Selection, seen: int) -> CloudEventRow | None:
-    """The first event after `seen` that the selection may take."""
+def oldest_match(
+    connection: apsw.Connection, selection: Selection, seen: int, began: int | None
+) -> CloudEventRow | None:
+    """The first event after `seen` that the selection may take.
+
+    `began` is the newest event of the time when the wait began, if that is known: whatever the clock says, what came
+    later came after the start of the workflow.
+    """
+    fresh = NEVER if began is None or selection.since_us is not None else began + 1
     rows: Iterator[CloudEventRow] = map(
         CloudEventRow._make,
         connection.execute(
             CANDIDATES,
             (
                 selection.type, seen, selection.since_us, selection.workflow, selection.source, selection.subject,
-                selection.sole,
+                selection.sole, fresh,
             ),
         ),
     )  # fmt: skip
@@ -145,19 +154,19 @@ def take(tx: Tx, selection: Selection, event: int, step: str) -> bool:
     return True
 
 
-def give_back(tx: Tx, workflow: int, start_step: int, now_us: int) -> None:
+def give_back(tx: Tx, workflow: int, start_step: int) -> None:
     """Undo what a workflow took from `start_step` on; what it had taken alone is there for others again."""
     returned: list[Any] = tx.connection.execute(
         "UPDATE cloud_event SET winner = NULL WHERE winner = ?1 AND key IN"
         " (SELECT event FROM taking WHERE workflow = ?1 AND CAST(step AS INTEGER) >= ?2)"
-        " RETURNING key, type, source, subject, data",
+        " RETURNING type, source, subject, data",
         (workflow, start_step),
     ).fetchall()
     tx.connection.execute(
         "DELETE FROM taking WHERE workflow = ? AND CAST(step AS INTEGER) >= ?", (workflow, start_step)
     )
-    for event, *about in returned:
-        _tell(tx, keys_of(*about), event, now_us)
+    for about in returned:
+        _tell(tx, keys_of(*about))
 
 
 def keys_of(type: str, source: str, subject: str | None, data: str) -> Sequence[str]:

@@ -29,14 +29,14 @@ def copy(tx: Tx, source: int, fork: int, start_step: int) -> None:
     )
 
 
-def cut(tx: Tx, workflow: int, start_step: int, now_us: int) -> None:
+def cut(tx: Tx, workflow: int, start_step: int) -> None:
     """Undo what the steps from `start_step` on did: their messages are unread again, their values are gone."""
     connection = tx.connection
     dropped = (workflow, start_step)
     connection.execute(
         "UPDATE message SET taken_by = NULL WHERE workflow = ? AND CAST(taken_by AS INTEGER) >= ?", dropped
     )
-    cloud_events.give_back(tx, workflow, start_step, now_us)
+    cloud_events.give_back(tx, workflow, start_step)
     connection.execute(f"DELETE FROM event WHERE workflow = ? AND {NUMBER} >= ?", dropped)
     connection.execute(f"DELETE FROM stream WHERE workflow = ? AND {NUMBER} >= ?", dropped)
     connection.execute("UPDATE stream SET recorded = 0 WHERE workflow = ? AND recorded IS NULL", (workflow,))

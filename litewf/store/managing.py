@@ -95,7 +95,7 @@ def rewind(tx: Tx, key: int, start_step: int, now_us: int) -> None:
         f"DELETE FROM step WHERE workflow = ? AND (completed_us IS NULL OR {NUMBER} >= ?)",
         (key, start_step),
     )
-    communication.cut(tx, key, start_step, now_us)
+    communication.cut(tx, key, start_step)
     tx.connection.execute("DELETE FROM outcome WHERE workflow = ?", (key,))
     tx.connection.execute(
         "UPDATE workflow SET status = 'PENDING', phase = iif(owner IS NULL, 'ready', 'stopping'), completed_us = NULL,"

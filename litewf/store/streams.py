@@ -173,10 +173,20 @@ class Page(NamedTuple):
     more: bool
 
 
+CLOSE = """
+    SELECT offset < ?3 AND value IS NULL FROM stream WHERE workflow = ?1 AND name = ?2 ORDER BY offset DESC LIMIT 1
+"""
+
+
+def _closed_before(connection: apsw.Connection, workflow: int, name: str, offset: int) -> bool:
+    """Whether a reader begins behind the close."""
+    return bool(offset) and connection.execute(CLOSE, (workflow, name, offset)).fetchone() == (1,)
+
+
 def page(connection: apsw.Connection, workflow: int, name: str, offset: int, limit: int) -> Page:
     """What is in a stream from an offset on. The writer is looked at first: what it wrote before its end is there."""
     found = connection.execute("SELECT completed_us IS NOT NULL FROM workflow WHERE key = ?", (workflow,)).fetchone()
-    finished = found is None or bool(found[0])
+    finished = found is None or bool(found[0]) or _closed_before(connection, workflow, name, offset)
     rows = connection.execute(
         "SELECT offset, value, attempt, iif(recorded IS NULL AND (? OR EXISTS (SELECT 1 FROM step AS of"
         " WHERE of.workflow = stream.workflow AND of.step = stream.step AND completed_us IS NOT NULL)), 0, recorded)"

@@ -83,9 +83,9 @@ class Trial:
             for problem in image.contradicts(self._last, self._scenario.resumable):
                 self.ledger.fail(problem)
         for what in self.ledger.acknowledged:
-            kind, _, workflow_id = what.partition(" ")
-            if kind == "started" and workflow_id not in image.workflows:
-                self.ledger.fail(f"A4 {workflow_id} was acknowledged and is gone")
+            kind, _, rest = what.partition(" ")
+            if (kind == "started" and rest not in image.workflows) or (kind == "sent" and rest not in image.sent):
+                self.ledger.fail(f"A4 {what} was acknowledged and is gone")
         for key in self.ledger.seen:
             if not image.settles(key):
                 self.ledger.fail(f"A4 the workflow went on after {key}, which is not recorded")

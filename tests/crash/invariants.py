@@ -40,7 +40,7 @@ ALWAYS = {
     "E5 a parked workflow that waits for one that has ended": """
         SELECT w.id, wait.waits FROM workflow AS w JOIN wait ON wait.workflow = w.key
         LEFT JOIN workflow AS awaited ON 'workflow:' || awaited.id = wait.waits
-        WHERE w.phase = 'parked' AND wait.waits IS NOT NULL
+        WHERE w.phase = 'parked' AND wait.waits GLOB 'workflow:*'
           AND (awaited.key IS NULL OR awaited.completed_us IS NOT NULL)""",
     "H4 a due time of something that is not parked": """
         SELECT id, phase, due_us FROM workflow WHERE due_us IS NOT NULL AND phase IS NOT 'parked'""",
@@ -68,6 +68,34 @@ ALWAYS = {
         WHERE parent.status = 'CANCELLED' AND child.completed_us IS NULL AND NOT child.detached""",
     "H5 times that run backwards": """
         SELECT id FROM workflow WHERE updated_us < created_us OR started_us < created_us OR completed_us < started_us""",
+}
+
+TALKING = {
+    "E2 a message that no recv has recorded": """
+        SELECT workflow, taken_by FROM message WHERE taken_by IS NOT NULL AND taken_by <> '0' AND NOT EXISTS (
+            SELECT 1 FROM step WHERE step.workflow = message.workflow AND step.step = message.taken_by
+               AND step.name = 'litewf.recv' AND step.completed_us IS NOT NULL
+               AND (step.output IS NOT NULL OR step.error IS NOT NULL))""",
+    "E2 a step that received two messages": """
+        SELECT workflow, taken_by FROM message WHERE taken_by <> '0' GROUP BY workflow, taken_by HAVING count(*) > 1""",
+    "E2 a recv that recorded a message that is not taken": """
+        SELECT step.workflow, step FROM step JOIN request ON request.workflow = step.workflow
+        WHERE name = 'litewf.recv' AND output IS NOT NULL AND forked_from IS NULL AND NOT EXISTS (
+            SELECT 1 FROM message WHERE message.workflow = step.workflow AND message.taken_by = step.step)""",
+    "E3 a message received before an older one of its topic": """
+        SELECT old.workflow, old.key, new.key FROM message AS old JOIN message AS new
+            ON new.workflow = old.workflow AND new.topic IS old.topic AND new.key > old.key
+        WHERE old.taken_by IS NULL AND new.taken_by IS NOT NULL""",
+    "E5 a parked workflow that waits for a message that is there": """
+        SELECT w.id, wait.waits FROM workflow AS w JOIN wait ON wait.workflow = w.key JOIN message AS m
+            ON m.workflow = w.key AND m.taken_by IS NULL
+            AND wait.waits = 'message:' || w.id || coalesce(char(10) || m.topic, '')
+        WHERE w.phase = 'parked'""",
+    "E5 a parked workflow that waits for an event that is set": """
+        SELECT w.id, wait.waits FROM workflow AS w JOIN wait ON wait.workflow = w.key
+        JOIN workflow AS shower JOIN event ON event.workflow = shower.key
+            AND wait.waits = 'event:' || shower.id || char(10) || event.name
+        WHERE w.phase = 'parked'""",
 }
 
 AT_THE_END = {
@@ -102,6 +130,8 @@ class Image:
         self.workflows: dict[str, tuple[Any, ...]] = {}
         self.settled: dict[str, tuple[Any, ...]] = {}
         self.promised: dict[str, tuple[Any, ...]] = {}
+        self.talks = bool(self.rows("SELECT 1 FROM sqlite_schema WHERE name = 'message'"))
+        self.sent: set[str] = set()  # messages that have an idempotency key
         if not self.empty:
             self._read()
 
@@ -114,6 +144,9 @@ class Image:
             )
         }
         self.generations = {workflow_id: row[1] for workflow_id, row in self.workflows.items()}
+        if self.talks:
+            keyed = "SELECT id, idempotency_key FROM message JOIN workflow ON workflow.key = message.workflow"
+            self.sent = {f"{workflow_id} {key}" for workflow_id, key in self.rows(keyed)}
         steps = self.rows(
             "SELECT workflow.id, generation, step, step.name, step.output, step.error, attempts, step.due_us,"
             " step.started_us, step.completed_us FROM step JOIN workflow ON workflow.key = step.workflow"
@@ -147,7 +180,8 @@ class Image:
                 yield f"A3 {pragma}: {found}"
         if self.empty:
             return
-        for what, sql in {**ALWAYS, **(AT_THE_END if at_the_end else {})}.items():
+        checks = {**ALWAYS, **(TALKING if self.talks else {}), **(AT_THE_END if at_the_end else {})}
+        for what, sql in checks.items():
             if found := self.rows(sql):
                 yield f"{what}: {found}"
 

@@ -68,6 +68,9 @@ class Deeds:
         self.run_a_child = child
         self.start_children = lambda: litewf.start_workflows([(child,), (child,)])
         self.sleep = lambda: litewf.sleep(3600)
+        self.receive_a_message = lambda: litewf.recv(timeout=0, default="nothing")
+        self.send_a_message = lambda: litewf.send("w", run)
+        self.show_an_event = lambda: litewf.set_event("k", run)
         self.return_something = lambda: run
         self.record_what_was_buffered = lambda: (litewf.random(), litewf.uuid(), plain())
 
@@ -77,7 +80,8 @@ class Deeds:
 
 DEEDS = [
     "record_a_step", "schedule_a_retry", "write_an_intent", "commit_a_transaction", "run_a_child", "start_children",
-    "sleep", "return_something", "record_what_was_buffered", "fail",
+    "sleep", "receive_a_message", "send_a_message", "show_an_event", "return_something", "record_what_was_buffered",
+    "fail",
 ]  # fmt: skip
 
 
@@ -116,6 +120,7 @@ class Hung:
         self._engine.launch()
         self._engine.transact(lambda conn: conn.execute("CREATE TABLE deposit (run TEXT)"))
         self._engine.start_workflow(main.with_options(workflow_id="w"))
+        self._engine.send("w", "for whoever owns it")
         assert self._gate.reached.wait(20)
         self._runtime = self._engine._running()
         self._runtime.dispatcher.stop(20)  # it hangs as a whole: it notices nothing, and claims nothing
@@ -183,7 +188,7 @@ def test_an_engine_that_lost_its_workflow_writes_nothing_from_that_moment_on() -
 def _rows(folder: Any) -> dict[str, Any]:
     """All that a workflow can write."""
     image = Image(folder / "flows.db")
-    tables = ("workflow", "request", "outcome", "step", "wait", "deposit")
+    tables = ("workflow", "request", "outcome", "step", "wait", "message", "event", "deposit")
     rows = {table: image.rows(f"SELECT * FROM {table}") for table in tables}
     image.close()
     return rows

@@ -10,7 +10,7 @@ import pytest
 import litewf
 
 HEAVY = {
-    "asyncio", "aiosqlite", "attr", "attrs", "croniter", "click", "fastapi", "flask", "httpx", "hypothesis", "logfire",
+    "asyncio", "aiosqlite", "attr", "attrs", "cloudevents", "croniter", "click", "fastapi", "flask", "httpx", "hypothesis", "logfire",
     "opentelemetry", "prometheus_client", "pydantic", "pytest", "requests", "rich", "sqlite3", "starlette", "typer",
     "unittest", "uvicorn",
 }  # fmt: skip

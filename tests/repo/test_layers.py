@@ -9,7 +9,8 @@ BELOW = {
     "store": {"vocabulary", "store"},
     "engine": {"vocabulary", "store", "engine"},
     "api": {"vocabulary", "store", "engine", "api"},
-    "cli": {"vocabulary", "store", "engine", "api", "top", "cli"},
+    "web": {"vocabulary", "api", "web"},
+    "cli": {"vocabulary", "store", "engine", "api", "web", "top", "cli"},
     "top": {"vocabulary", "store", "engine", "api"},
 }
 # The decorators know the registry, and `Registry().workflow` gives the decorators: loaded when it is asked for.

@@ -99,6 +99,7 @@ RECORDED = {
     "$dataclass": samples.Order(1),
     "$attrs": samples.Slotted(1),
     "$pydantic": samples.Model(a=1),
+    "$struct": samples.Struct(1),
     "$namedtuple": samples.Pair(1),
     "$custom": samples.Handle(1),
 }
@@ -128,7 +129,7 @@ def test_a_recorded_attribute_cannot_replace_what_the_class_does():
 def test_importing_the_codec_loads_none_of_the_libraries_it_can_record():
     program = (
         "import sys; import litewf.serialization as s; c = s.JsonSerializer(); c.encode([(1,), {'a': 1.5}]);"
-        "print([m for m in ('decimal','fractions','zoneinfo','uuid','asyncio','pydantic','attr','pickle') if m in sys.modules])"
+        "print([m for m in ('decimal','fractions','zoneinfo','uuid','asyncio','pydantic','msgspec','attr','pickle') if m in sys.modules])"
     )
     root = sys.modules["litewf.serialization"].__file__.rsplit("/", 3)[0]
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root)

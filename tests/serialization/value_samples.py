@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import attrs
+import msgspec
 import pydantic
 
 from litewf.serialization.exceptions import message_of
@@ -99,6 +100,24 @@ class Hashed:
 class Loose:
     a: Any
     b: Any = attrs.Factory(lambda self: [self.a], takes_self=True)
+
+
+class Struct(msgspec.Struct, frozen=True):
+    a: Any
+    b: Any = msgspec.field(default_factory=list)
+
+
+class OpenStruct(msgspec.Struct, dict=True):
+    a: int
+
+
+class Counting(msgspec.Struct):
+    """Its constructor changes what it is given."""
+
+    n: int
+
+    def __post_init__(self):
+        self.n += 1
 
 
 class Model(pydantic.BaseModel):

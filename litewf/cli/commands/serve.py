@@ -1,0 +1,94 @@
+"""`litewf serve`: run the workflows of a module, and serve them over HTTP."""
+
+from __future__ import annotations
+
+import importlib
+import ipaddress
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from litewf.api.engine import Engine
+from litewf.errors import LitewfError
+from litewf.registry import Registry, default_registry
+
+PACKAGES = ("starlette", "uvicorn", "cloudevents")
+
+
+def serve(
+    target: Annotated[
+        str, typer.Argument(metavar="MODULE[:REGISTRY]", help="Where the workflows are; without a name, the default.")
+    ],
+    *,
+    db: Annotated[Path, typer.Option(metavar="PATH", help="The file of the workflows; created when missing.")],
+    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8080,
+    token: Annotated[
+        str | None, typer.Option(envvar="LITEWF_TOKEN", help="The bearer token that clients must send.")
+    ] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Let other machines in without a token.")] = False,
+) -> None:
+    """Run the workflows of a module, and serve them over HTTP until SIGINT or SIGTERM.
+
+    GET /openapi.json describes the routes. Other machines may come in only with a token, or with --insecure.
+    """
+    if token is None and not insecure and not _is_loopback(host):
+        raise typer.BadParameter(
+            f"other machines can reach {host}: give a --token (or LITEWF_TOKEN), or say --insecure", param_hint="--host"
+        )
+    run = _load_server()
+    engine = Engine(db, registry=_registry(target))
+    try:
+        run(
+            engine,
+            host=host,
+            port=port,
+            token=token,
+            ready=lambda address: _say(f"litewf serves {target} at {address}"),
+        )
+    except (LitewfError, ValueError) as error:
+        typer.echo(f"litewf: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _load_server() -> Callable[..., None]:
+    try:
+        from litewf.web import server  # noqa: PLC0415 - an extra, which the other commands do without
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.partition(".")[0] not in PACKAGES:
+            raise
+        typer.echo(f"litewf: serving needs the package {missing.name}: pip install 'litewf[web]'", err=True)
+        raise typer.Exit(2) from None
+    return server.serve
+
+
+def _registry(target: str) -> Registry:
+    module_name, _, name = target.partition(":")
+    if not all(part.isidentifier() for part in module_name.split(".")):
+        raise typer.BadParameter(f"{module_name!r} is no module's name", param_hint="MODULE[:REGISTRY]")
+    sys.path.append(str(Path.cwd()))  # last, so that a file here shadows no installed module
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as missing:
+        if missing.name is None or not f"{module_name}.".startswith(f"{missing.name}."):
+            raise
+        raise typer.BadParameter(f"there is no module {missing.name}", param_hint="MODULE[:REGISTRY]") from None
+    registry = getattr(module, name, None) if name else default_registry
+    if not isinstance(registry, Registry):
+        raise typer.BadParameter(f"{target} is no litewf.Registry", param_hint="MODULE[:REGISTRY]")
+    return registry
+
+
+def _say(line: str) -> None:
+    typer.echo(line)
+    sys.stdout.flush()

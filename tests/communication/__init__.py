@@ -1,0 +1,1 @@
+"""Messages, events, streams and CloudEvents, as users call them."""

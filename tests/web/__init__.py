@@ -1,0 +1,1 @@
+"""The HTTP side: CloudEvents, workflows, streams, and everything that must be refused."""
