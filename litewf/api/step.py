@@ -101,7 +101,7 @@ class AsyncStep(BaseStep[P, R_co]):
         definition = self._definition
         if type(FRAME.get()) is not Branch:
             return cast("Coroutine[Any, Any, R_co]", definition.fn(*args, **kwargs))
-        return calls.awaitable(self._label, steps.step, definition, args, kwargs)
+        return calls.awaitable_step(self._label, definition, args, kwargs)
 
     def with_options(self, **options: Unpack[StepOptions]) -> AsyncStep[P, R_co]:
         """The same step with other rules."""

@@ -113,12 +113,10 @@ def drive_async(  # noqa: C901, PLR0912 - the hot path: a frame in between would
                     request.waiter = ticket = Ticket(mailbox.loop)
                     request.mailbox = mailbox
                     runtime.store.writer.submit(request)
-                    ticket._asyncio_future_blocking = True  # noqa: SLF001 - as its __await__ does, a frame less
                     try:
-                        yield ticket
-                        ticket.result()
+                        yield ticket  # not `yield from`: a frame less
                     except mailbox.Cancelled:
-                        yield from _until_known(runtime, request, mailbox)
+                        yield from until_known(runtime, request, mailbox)
                     if request.error is not None:
                         raise request.error
                     answer = request.result
@@ -140,10 +138,12 @@ def drive_async(  # noqa: C901, PLR0912 - the hot path: a frame in between would
         return result
     finally:
         if execution is not None:
-            execution.leave_call()
+            execution.busy -= 1
+            if not execution.busy:
+                execution.left_calls()
 
 
-def _until_known(runtime: Runtime, operation: Operation, mailbox: LoopMailbox) -> Suspended[None]:
+def until_known(runtime: Runtime, operation: Operation, mailbox: LoopMailbox) -> Suspended[None]:
     """A task was cancelled at a commit: withdraw what is not taken yet, otherwise stay until the outcome is known."""
     if not runtime.store.writer.withdraw(operation):
         while operation.mailbox is not None:

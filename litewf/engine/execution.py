@@ -184,14 +184,16 @@ class Execution:
         if self.over is not None:
             self.over.__traceback__ = self.over.__context__ = None
 
-    def leave_call(self) -> None:
-        """A durable call of a task has ended."""
-        self.busy -= 1
-        if not self.busy:
-            if self.waits:
-                self.poke()
-            elif self.over is not None:
-                self.runtime.end_stuck(self)
+    def is_plain(self) -> bool:
+        """Whether there is nothing to replay, to write first or to wait for."""
+        return not (self.records or self.buffered or self.unconfirmed or self.parking is not None) and self.over is None
+
+    def left_calls(self) -> None:
+        """The last durable call that was no wait has ended."""
+        if self.waits:
+            self.poke()
+        elif self.over is not None:
+            self.runtime.end_stuck(self)
 
     def poke(self) -> None:
         """Let a wait whose linger has passed look whether the execution may park now."""

@@ -19,7 +19,7 @@ R = TypeVar("R")
 class BellMailbox:
     """For waits in threads: each has a queue to listen at, and looks again whenever it rings."""
 
-    def deliver(self, waits: Sequence[Wait]) -> None:
+    def deliver(self, waits: list[Wait]) -> None:
         for wait in waits:
             wait.waiter.put(None)  # type: ignore[attr-defined]  # a SimpleQueue, put there by the driver
 
@@ -33,7 +33,7 @@ class Errand:
     def __init__(self, errand: Callable[[], None]) -> None:
         self._errand = errand
 
-    def deliver(self, _waits: Sequence[object]) -> None:
+    def deliver(self, _waits: list[object]) -> None:
         self._errand()
 
 
@@ -47,8 +47,8 @@ class Ticket:
     __slots__ = ("_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_done", "_loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._asyncio_future_blocking = False
+        self._loop = loop  # a task reads it; a method `get_loop` would be a call more
+        self._asyncio_future_blocking = True  # to be yielded to a task at once, as a future's `__await__` does
         self._callback: Callable[[Ticket], object] | None = None
         self._context: Context | None = None
         self._cancelled = False
@@ -71,9 +71,6 @@ class Ticket:
                 self._context.run(callback, self)
 
     # --- what a task asks of a future -------------------------------------------------------------------------
-
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        return self._loop
 
     def done(self) -> bool:
         return self._done
@@ -105,18 +102,20 @@ class LoopMailbox:
         self.loop = loop
         self.waits = LoopWaits(loop)
 
-    def deliver(self, operations: Sequence[Operation]) -> None:
+    def deliver(self, operations: list[Operation]) -> None:
+        operations.reverse()
         _post(self.loop, self._settle, operations)
 
-    def _settle(self, operations: Sequence[Operation]) -> None:
-        left = iter(operations)
+    def _settle(self, backwards: list[Operation]) -> None:
+        """Let the tasks go on; each operation goes as its successor comes, so that no more are in memory than wait."""
         try:
-            for operation in left:
+            while backwards:
+                operation = backwards.pop()
                 operation.mailbox = None  # the outcome is known
                 operation.waiter.settle()  # type: ignore[attr-defined]  # a Ticket, put there by the driver
         finally:
-            if rest := list(left):  # a task raised SystemExit or the like, which ends the loop's cycle
-                self.loop.call_soon(self._settle, rest)
+            if backwards:  # a task raised SystemExit or the like, which ends the loop's cycle
+                self.loop.call_soon(self._settle, backwards)
 
     def in_thread(self, runtime: Runtime, fn: Callable[[], R]) -> Generator[Any, Any, R]:
         """Run a function in a pool thread; a task cancelled meanwhile leaves it to end by itself."""
@@ -140,7 +139,7 @@ class LoopWaits:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
 
-    def deliver(self, waits: Sequence[Wait]) -> None:
+    def deliver(self, waits: list[Wait]) -> None:
         if asyncio._get_running_loop() is self._loop:  # noqa: SLF001 - does not raise without one
             self._settle(waits)
         else:

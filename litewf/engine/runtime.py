@@ -25,6 +25,7 @@ from litewf.engine.notifier import Notifier
 from litewf.engine.pool import Pool
 from litewf.engine.requests import Flow
 from litewf.engine.signals import Why
+from litewf.engine.task_steps import step_in_task
 from litewf.engine.waiting import Waiting
 from litewf.errors import EngineClosedError, LitewfError
 from litewf.registry import Registry
@@ -85,6 +86,7 @@ class Runtime:
         self._end = Ending(self)
         self.store = Store(settings.path, settings.durability, settings.world, self._after_commit)
         self.store.on_fork = self._end.after_fork
+        self.submit = self.store.writer.submit
         try:
             self.able = self._register()
         except Exception:
@@ -127,6 +129,8 @@ class Runtime:
 
     # --- driving flows ----------------------------------------------------------------------------------------
 
+    step_in_task = staticmethod(step_in_task)
+
     def drive(self, flow: Flow[R], *, inline: bool = False) -> R:
         return drivers.drive(self, flow, inline=inline)
 
@@ -136,7 +140,7 @@ class Runtime:
     def is_async(self, fn: Callable[..., Any]) -> bool:
         return asyncio.iscoroutinefunction(fn)
 
-    def _after_commit(self, operations: Sequence[Operation]) -> None:
+    def _after_commit(self, operations: list[Operation]) -> None:
         """Tell everyone what a group has changed: first those whom it stops, last those who waited for the commit.
 
         So no body starts after a cancel that its caller, here or in another process, knows to be durable.

@@ -55,12 +55,9 @@ def step(
         result = yield frame
         output, result = execution.runtime.serializer.encode(result)
         error, failure = None, None
-    except Exception as raised:  # noqa: BLE001 - the outcome of user code
-        output = None
-        error, failure = execution.runtime.serializer.encode_error(raised)
     except BaseException as raised:  # noqa: BLE001 - the outcome of user code
         output = None
-        error, failure = execution.runtime.serializer.encode_error(not_an_outcome(execution, frame, raised))
+        error, failure = as_failure(execution, frame, raised)
     checkpoint = settled_step(execution, frame, output, error, 1)
     del frame  # what a suspended step holds, the garbage collector visits
     try:
@@ -95,6 +92,12 @@ def settle_step(
     if not (yield from write(execution, checkpoint)):
         execution.end("lost")
     execution.confirm(checkpoint.rows)
+
+
+def as_failure(execution: Execution, frame: StepFrame, raised: BaseException) -> tuple[str, BaseException]:
+    """What a body raised as the outcome of the step: as text, and as a replay would raise it."""
+    outcome = raised if isinstance(raised, Exception) else not_an_outcome(execution, frame, raised)
+    return execution.runtime.serializer.encode_error(outcome)
 
 
 def not_an_outcome(execution: Execution, frame: StepFrame, raised: BaseException) -> BaseException:

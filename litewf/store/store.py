@@ -34,7 +34,7 @@ class Store:
         path: str | os.PathLike[str],
         durability: Durability,
         world: World,
-        on_commit: Callable[[Sequence[Operation]], None],
+        on_commit: Callable[[list[Operation]], None],
     ) -> None:
         check_sqlite()
         self.path: Path = place.resolve(path)

@@ -51,7 +51,7 @@ class Writer:
     """The owner of the write connection and of every transaction on it."""
 
     def __init__(
-        self, path: Path, durability: Durability, world: World, on_commit: Callable[[Sequence[Operation]], None]
+        self, path: Path, durability: Durability, world: World, on_commit: Callable[[list[Operation]], None]
     ) -> None:
         self._path = path
         self._world = world
