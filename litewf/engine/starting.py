@@ -189,7 +189,8 @@ def start_many_turn(many: Sequence[Prepared]) -> Callable[[Tx], list[Started]]:
         started = insert_workflows(tx.connection, [prepared.new for prepared in many])
         for prepared, one in zip(many, started, strict=True):
             _check_existing(prepared, one)
-        tx.touch("ready")
+        if any(prepared.new.owner is None for prepared in many):
+            tx.touch("ready")
         return started
 
     return change
@@ -203,7 +204,8 @@ def start_child(execution: Execution, number: str, request: StartRequest) -> Flo
     def change(tx: Tx) -> str:
         begun[:] = [start(tx, prepared.new)]  # the last attempt of the turn counts
         _check_existing(prepared, begun[0])
-        tx.touch("ready")
+        if prepared.new.owner is None:
+            tx.touch("ready")
         return prepared.new.id
 
     name = f"litewf.start:{request.definition.name}"

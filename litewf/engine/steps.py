@@ -23,7 +23,8 @@ from litewf.errors import (
     StoreError,
     UsageError,
 )
-from litewf.store.checkpoints import Checkpoint, Promise, StepRow
+from litewf.store.checkpoints import Checkpoint, Promise, StepRow, flat
+from litewf.store.wide import Value
 
 INTENT = '"intent"'  # the output of an unsettled step whose body may have begun
 
@@ -58,7 +59,7 @@ def step(
     except BaseException as raised:  # noqa: BLE001 - the outcome of user code
         output = None
         error, failure = as_failure(execution, frame, raised)
-    checkpoint = settled_step(execution, frame, output, error, 1)
+    checkpoint = Checkpoint(settled_values(execution, frame, output, error, 1))
     del frame  # what a suspended step holds, the garbage collector visits
     try:
         kept = yield checkpoint  # not through write(): a frame less
@@ -73,22 +74,23 @@ def step(
     return result
 
 
-def settled_step(
+def settled_values(
     execution: Execution, frame: StepFrame, output: str | None, error: str | None, attempts: int
-) -> Checkpoint:
-    """The record of a step, with what is buffered."""
+) -> tuple[Value, ...]:
+    """The record of a step, with what is buffered before it."""
     now_us = execution.now_us()
     settled = (
-        execution.key, execution.fence, frame.number, frame.name, output, error, attempts, frame.started_us, now_us,
+        execution.key, execution.fence, frame.number, frame.definition.name, output, error, attempts, frame.started_us,
+        now_us,
     )  # fmt: skip
-    return Checkpoint((*execution.take_buffered(), settled) if execution.buffered else (settled,))
+    return (*flat(execution.take_buffered()), *settled) if execution.buffered else settled
 
 
 def settle_step(
     execution: Execution, frame: StepFrame, output: str | None, error: str | None, attempts: int
 ) -> Flow[None]:
     """Record the outcome of a step."""
-    checkpoint = settled_step(execution, frame, output, error, attempts)
+    checkpoint = Checkpoint(settled_values(execution, frame, output, error, attempts))
     if not (yield from write(execution, checkpoint)):
         execution.end("lost")
     execution.confirm(checkpoint.rows)

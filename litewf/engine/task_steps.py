@@ -12,9 +12,9 @@ from typing import Any
 from litewf.definitions import StepDefinition
 from litewf.engine.drivers import Suspended, drive_async, until_known
 from litewf.engine.execution import FRAME, Execution, StepFrame
-from litewf.engine.mail import Ticket
+from litewf.engine.mail import AwaitedCheckpoint
 from litewf.engine.recording import write_again
-from litewf.engine.steps import as_failure, settled_step, step
+from litewf.engine.steps import as_failure, settled_values, step
 from litewf.errors import EngineClosedError, StoreError
 
 
@@ -43,14 +43,12 @@ def step_in_task(
         except BaseException as raised:  # noqa: BLE001 - the outcome of user code
             output = result = None
             error, failure = as_failure(execution, frame, raised)
-        checkpoint = settled_step(execution, frame, output, error, 1)
-        del frame  # as above
         mailbox = execution.mailbox
-        checkpoint.waiter = ticket = Ticket(mailbox.loop)
-        checkpoint.mailbox = mailbox
+        checkpoint = AwaitedCheckpoint(mailbox, settled_values(execution, frame, output, error, 1))
+        del frame  # as above
         execution.runtime.submit(checkpoint)
         try:
-            yield ticket
+            yield checkpoint
         except mailbox.Cancelled:
             yield from until_known(execution.runtime, checkpoint, mailbox)
         if isinstance(checkpoint.error, StoreError | EngineClosedError):

@@ -24,7 +24,7 @@ from typing import TypeVar, cast
 import apsw
 
 from litewf.errors import EngineClosedError, LitewfError, OutcomeUnknownError, StoreLockedError
-from litewf.store.checkpoints import STATEMENT_ROWS, Checkpoint, fits_one_statement
+from litewf.store.checkpoints import STATEMENT_ROWS, Checkpoint, are_checkpoints, fits_one_statement
 from litewf.store.database import Durability, keep_for_ever, translate, unknown_outcome
 from litewf.store.mailboxes import THREADS
 from litewf.store.operations import Operation, Turn, Tx
@@ -82,7 +82,8 @@ class Writer:
 
     def submit(self, operation: Operation) -> None:
         """Queue an operation; its mailbox hears of the outcome."""
-        self._raise_if_dead()
+        if self._dead is not None:
+            raise self._dead
         self._queue.append(operation)  # without the lock, which is for waking: an event loop must not wait for it
         if self._dead is not None and self.withdraw(operation):
             raise self._dead
@@ -237,12 +238,10 @@ class Writer:
 
     def _take(self) -> list[Operation]:
         """The next group: plain checkpoints alone if there are enough, as one statement commits those."""
-        group: list[Operation] = []
-        plain = True
-        while self._queue and len(group) < (STATEMENT_ROWS if plain else GROUP_ROWS):
-            operation = self._queue.popleft()
-            plain = plain and type(operation) is Checkpoint
-            group.append(operation)
+        take = self._queue.popleft
+        group = [take() for _ in range(min(len(self._queue), STATEMENT_ROWS))]
+        if not are_checkpoints(group):
+            group += [take() for _ in range(min(len(self._queue), GROUP_ROWS - len(group)))]
         return group
 
     # --- writing ----------------------------------------------------------------------------------------------
