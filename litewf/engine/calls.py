@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import Any, TypeVar
 
 from litewf.definitions import StepDefinition
-from litewf.engine.execution import FRAME, Branch, Execution, Frame, StepFrame
+from litewf.engine.execution import FRAME, Branch, Execution, StepFrame
 from litewf.engine.requests import Flow
 from litewf.errors import BlockingCallError, NotInWorkflowError, UsageError
 
@@ -75,27 +75,37 @@ class DurableCall(Coroutine[Any, Any, R]):
 
 def awaitable(what: str, flow: Callable[..., Flow[R]], *args: Any, candidate: Any = None) -> DurableCall[R]:
     """A durable call of an async workflow."""
-    execution, number = numbered(what, FRAME.get())
+    execution, number = numbered(what)
     driver = execution.runtime.drive_async(flow(execution, number, *args), execution)
     return DurableCall(execution, number, driver, candidate)
 
 
 def awaitable_step(
-    what: str, frame: Frame, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
+    what: str, branch: Branch, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
 ) -> DurableCall[Any]:
     """A step of an async workflow."""
-    execution, number = numbered(what, frame)
-    return DurableCall(execution, number, execution.runtime.step_in_task(execution, number, definition, args, kwargs))
-
-
-def numbered(what: str, frame: Frame) -> tuple[Execution, str]:
-    """Give a durable call of an async workflow its number."""
-    branch = frame if type(frame) is Branch and frame.owner is _current_task() else async_branch(what)
     execution = branch.execution
+    try:
+        if branch.owner is not execution.current_task():
+            async_branch(what)  # raises, and says why
+    except RuntimeError:
+        async_branch(what)  # no loop runs in this thread
     if execution.over is not None:
         raise execution.over
     branch.count += 1
-    return execution, f"{branch.prefix}{branch.count}"
+    number = f"{branch.prefix}{branch.count}"
+    return DurableCall(execution, number, execution.runtime.step_in_task(execution, number, definition, args, kwargs))
+
+
+def numbered(what: str) -> tuple[Execution, str]:
+    """Give a durable call of an async workflow its number."""
+    branch = FRAME.get()
+    if type(branch) is not Branch or branch.owner is not _current_task():
+        branch = async_branch(what)  # raises, and says why
+    execution = branch.execution
+    if execution.over is not None:
+        raise execution.over
+    return execution, branch.next_number()
 
 
 def sync_branch(what: str) -> Branch:

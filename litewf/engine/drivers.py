@@ -139,7 +139,7 @@ def drive_async(  # noqa: C901, PLR0912 - the hot path: a frame in between would
     finally:
         if execution is not None:
             execution.busy -= 1
-            if not execution.busy:
+            if not execution.busy and (execution.waits or execution.over is not None):
                 execution.left_calls()
 
 

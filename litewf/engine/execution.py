@@ -6,7 +6,7 @@ calls of one task: the workflow's own, or one that the workflow started.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, NoReturn, Union
 
@@ -26,6 +26,11 @@ NOTHING: Mapping[str, int] = {}
 NO_DECISIONS: Mapping[str, bool] = {}
 
 
+def no_task() -> object:
+    """The current task of a sync workflow: nobody's."""
+    return NOTHING
+
+
 class Execution:
     """A workflow while an engine runs it."""
 
@@ -34,6 +39,7 @@ class Execution:
         "branches",
         "buffered",
         "busy",
+        "current_task",
         "deadline_us",
         "decisions",
         "definition",
@@ -88,6 +94,7 @@ class Execution:
         self.parking: asyncio.Future[None] | None = None
         self.main = Branch(self, "")
         self.mailbox: LoopMailbox  # of the loop that runs it; set there
+        self.current_task: Callable[[], object] = no_task  # the task that runs in this thread; set with the mailbox
         # Most workflows need none of these three; empty sets and dicts would cost each of them memory and time.
         self.branches: Collection[asyncio.Task[Any]] = ()  # the tasks that the workflow started
         self.task: asyncio.Task[Any] | None = None

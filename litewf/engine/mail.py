@@ -144,12 +144,14 @@ class LoopMailbox:
 
     def _settle(self, backwards: list[Operation]) -> None:
         """Let the tasks go on; each operation goes as its successor comes, so that no more are in memory than wait."""
+        settled = self._settled
         try:
             while backwards:
                 operation = backwards.pop()
                 operation.mailbox = None  # the outcome is known
-                waiter, operation.waiter = operation.waiter, None  # it may be the operation itself
-                waiter.settle(self._settled)  # type: ignore[attr-defined]  # put there by the driver
+                waiter = operation.waiter
+                operation.waiter = None  # it may be the operation itself
+                waiter.settle(settled)  # type: ignore[attr-defined]  # put there by the driver
         finally:
             if backwards:  # a task raised SystemExit or the like, which ends the loop's cycle
                 self.loop.call_soon(self._settle, backwards)

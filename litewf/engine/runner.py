@@ -57,7 +57,8 @@ async def run_on_loop(execution: Execution) -> None:
     """Run an async workflow in this task."""
     runtime = execution.runtime
     execution.main.owner = execution.task = asyncio.current_task()
-    execution.mailbox = runtime.loops.mailbox()
+    execution.mailbox = mailbox = runtime.loops.mailbox()
+    execution.current_task = mailbox.current_task
     result, failure = None, None
     try:
         try:

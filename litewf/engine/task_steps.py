@@ -14,8 +14,10 @@ from litewf.engine.drivers import Suspended, drive_async, until_known
 from litewf.engine.execution import FRAME, Execution, StepFrame
 from litewf.engine.mail import AwaitedCheckpoint
 from litewf.engine.recording import write_again
-from litewf.engine.steps import as_failure, settled_values, step
+from litewf.engine.steps import as_failure, step
 from litewf.errors import EngineClosedError, StoreError
+from litewf.store.checkpoints import flat
+from litewf.store.wide import Value
 
 
 def step_in_task(
@@ -44,7 +46,13 @@ def step_in_task(
             output = result = None
             error, failure = as_failure(execution, frame, raised)
         mailbox = execution.mailbox
-        checkpoint = AwaitedCheckpoint(mailbox, settled_values(execution, frame, output, error, 1))
+        values: tuple[Value, ...] = (
+            execution.key, execution.fence, number, definition.name, output, error, 1, frame.started_us,
+            execution.now_us(),
+        )  # fmt: skip
+        if execution.buffered:  # by other tasks, while the body ran
+            values = (*flat(execution.take_buffered()), *values)
+        checkpoint = AwaitedCheckpoint(mailbox, values)
         del frame  # as above
         execution.runtime.submit(checkpoint)
         try:
@@ -65,5 +73,5 @@ def step_in_task(
         return result
     finally:
         execution.busy -= 1
-        if not execution.busy:
+        if not execution.busy and (execution.waits or execution.over is not None):
             execution.left_calls()
