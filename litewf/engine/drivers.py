@@ -14,7 +14,7 @@ from litewf.engine.bodies import call_in_thread, call_on_loop
 from litewf.engine.execution import FRAME, Execution, StepFrame
 from litewf.engine.mail import WAITERS, LoopMailbox, Ticket
 from litewf.engine.parking import parked, parking
-from litewf.engine.requests import Blocking, Flow, Read, Replayed, Request, Wait
+from litewf.engine.requests import Blocking, Flow, Meanwhile, Read, Replayed, Request, Wait
 from litewf.store.operations import Operation
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def _answer(runtime: Runtime, request: Request, inline: bool) -> object:
         return runtime.store.read(request.query)
     if type(request) is Blocking:
         return request.fn()
+    if type(request) is Meanwhile:
+        return runtime.store.writer.commit(request.operation, meanwhile=request.work)
     return None
 
 
@@ -167,6 +169,11 @@ def _blocking(runtime: Runtime, blocking: Blocking, mailbox: LoopMailbox) -> Sus
     return (yield from mailbox.in_thread(runtime, blocking.fn))
 
 
+def _meanwhile(runtime: Runtime, request: Meanwhile, _mailbox: LoopMailbox) -> Suspended[object]:
+    request.work()  # a loop that waits for a commit has other things to do
+    return (yield from drive_async(runtime, _commit(request.operation)))
+
+
 def _yield_once(_runtime: Runtime, _request: Replayed, _mailbox: LoopMailbox) -> Suspended[None]:
     yield  # one cycle of the loop
 
@@ -230,5 +237,6 @@ _ASYNC: dict[type, Callable[[Runtime, Any, LoopMailbox], Suspended[Any]]] = {
     Read: _read,
     Wait: _suspend,
     Blocking: _blocking,
+    Meanwhile: _meanwhile,
     Replayed: _yield_once,
 }

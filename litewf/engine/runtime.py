@@ -188,7 +188,7 @@ class Runtime:
         if prepared.new.owner is None:
             self.dispatcher.look_for_ready()
         else:
-            self.launch([starting.first_execution(self, prepared, started)])
+            starting.begin_all(self, starting.first_executions(self, [prepared]), [started])
 
     def launch(self, executions: Sequence[Execution]) -> None:
         """Run executions that own their workflows."""

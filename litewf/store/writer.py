@@ -92,8 +92,18 @@ class Writer:
                 self._called = True
                 self._wake.notify()
 
-    def commit(self, operation: Operation, *, inline: bool = False, patience_s: float = -1) -> object:
-        """Write an operation and wait until it is durable; `inline` lets this thread do it when nobody else is."""
+    def commit(
+        self,
+        operation: Operation,
+        *,
+        inline: bool = False,
+        patience_s: float = -1,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> object:
+        """Write an operation and wait until it is durable; `inline` lets this thread do it when nobody else is.
+
+        `meanwhile` is called before the wait begins.
+        """
         if inline and self._own():
             try:
                 self._run([operation])
@@ -105,6 +115,8 @@ class Writer:
             operation.waiter = lock
             operation.mailbox = THREADS
             self.submit(operation)
+            if meanwhile is not None:
+                meanwhile()
             if not lock.acquire(timeout=patience_s):
                 self.withdraw(operation)
                 raise StoreLockedError(
