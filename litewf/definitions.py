@@ -37,14 +37,12 @@ class StepDefinition:
     cancellable: bool = False
     once: bool = field(init=False, default=False)  # one attempt, recorded after it: the fast path
     in_task: bool = field(init=False, default=False)  # the body may run in the task of an async workflow
-    plain: bool = field(init=False, default=False)  # both
 
     def __post_init__(self) -> None:
         bounded = self.timeout_us is not None or self.cancellable
         once = not self.policy.max_retries and self.on_uncertain == "rerun" and not bounded
         object.__setattr__(self, "once", once)
         object.__setattr__(self, "in_task", self.is_async and not bounded)
-        object.__setattr__(self, "plain", self.once and self.in_task)
 
 
 @dataclass(frozen=True, slots=True)

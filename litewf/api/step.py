@@ -78,7 +78,7 @@ class Step(BaseStep[P, R_co]):
         definition = self._definition
         if type(FRAME.get()) is not Branch:
             return cast("R_co", definition.fn(*args, **kwargs))
-        return cast("R_co", calls.blocking(self._label, steps.step, definition, args, kwargs))
+        return cast("R_co", calls.blocking_step(self._label, definition, args, kwargs))
 
     def with_options(self, **options: Unpack[StepOptions]) -> Step[P, R_co]:
         """The same step with other rules."""

@@ -32,6 +32,21 @@ def blocking(what: str, flow: Callable[..., Flow[R]], *args: Any) -> R:
         execution.busy = 0
 
 
+def blocking_step(what: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """A step of a sync workflow."""
+    branch = sync_branch(what)
+    execution = branch.execution
+    if execution.over is not None:
+        raise execution.over
+    branch.count += 1
+    number = f"{branch.prefix}{branch.count}"
+    execution.busy = 1
+    try:
+        return execution.runtime.step_in_thread(execution, number, definition, args, kwargs)
+    finally:
+        execution.busy = 0
+
+
 class DurableCall(Coroutine[Any, Any, R]):
     """A durable call of an async workflow: numbered when it is made, run when it is awaited.
 

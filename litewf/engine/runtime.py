@@ -23,10 +23,10 @@ from litewf.engine.idleness import is_idle
 from litewf.engine.loops import Loops
 from litewf.engine.notifier import Notifier
 from litewf.engine.outcomes import Outcomes
+from litewf.engine.plain_steps import step_in_task, step_in_thread
 from litewf.engine.pool import Pool
 from litewf.engine.requests import Flow
 from litewf.engine.signals import Why
-from litewf.engine.task_steps import step_in_task
 from litewf.engine.waiting import Waiting
 from litewf.errors import EngineClosedError, LitewfError
 from litewf.registry import Registry
@@ -132,6 +132,7 @@ class Runtime:
     # --- driving flows ----------------------------------------------------------------------------------------
 
     step_in_task = staticmethod(step_in_task)
+    step_in_thread = staticmethod(step_in_thread)
 
     def drive(self, flow: Flow[R], *, inline: bool = False) -> R:
         return drivers.drive(self, flow, inline=inline)
