@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Generator, Mapping
+import types
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from litewf.engine.drivers import drive_async
 from litewf.engine.execution import FRAME, Execution
 from litewf.engine.idleness import is_runnable
 from litewf.engine.recording import write
@@ -56,9 +58,9 @@ def run_in_thread(execution: Execution) -> None:
 async def run_on_loop(execution: Execution) -> None:
     """Run an async workflow in this task."""
     runtime = execution.runtime
-    execution.main.owner = execution.task = asyncio.current_task()
-    execution.mailbox = mailbox = runtime.loops.mailbox()
-    execution.current_task = mailbox.current_task
+    main = execution.main
+    FRAME.set(main)  # in the task's own context
+    main.owner = execution.task = asyncio.current_task()
     result, failure = None, None
     try:
         try:
@@ -68,7 +70,7 @@ async def run_on_loop(execution: Execution) -> None:
         execution.task = None  # from here on this task is the engine's
         if execution.branches and execution.over is None:
             _withdraw(execution)
-        await _Driven(runtime, judge(execution, result, failure))
+        await _driven(runtime, judge(execution, result, failure))
         await _end_branches(execution)
     except Unwind:
         runtime.keep_unreleased(execution)
@@ -78,14 +80,7 @@ async def run_on_loop(execution: Execution) -> None:
         execution.dissolve()
 
 
-class _Driven:
-    """A flow as something to await."""
-
-    def __init__(self, runtime: Runtime, flow: Flow[None]) -> None:
-        self._driver = runtime.drive_async(flow)
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return self._driver
+_driven = types.coroutine(drive_async)  # a flow as something to await
 
 
 def bound(execution: Execution) -> Callable[..., Any]:
@@ -105,20 +100,19 @@ def bound(execution: Execution) -> Callable[..., Any]:
 
 
 def judge(execution: Execution, result: object, failure: BaseException | None) -> Flow[None]:
-    """Decide what the end of the user's function means, and write it."""
+    """Decide what the end of the user's function means; the flow writes it."""
     if execution.over is None and isinstance(failure, Unwind):
         execution.over = failure
     if execution.over is None and failure is not None and execution.runtime.loops.is_cancelling(failure):
         execution.stop("closing")  # the caller's loop is ending
     execution.check_all_replayed()
     if execution.over is None:
-        yield from _finish(execution, result, failure)
-    else:
-        raised = execution.over.__traceback__ is not None
-        if raised and not isinstance(failure, Unwind) and not _carries_signal(failure):
-            LOG.warning("%s caught the end of its execution (%s); what it did after is discarded", execution.label,
-                        execution.over)  # fmt: skip
-        yield from _let_go(execution, execution.over)
+        return _finish(execution, result, failure)
+    raised = execution.over.__traceback__ is not None
+    if raised and not isinstance(failure, Unwind) and not _carries_signal(failure):
+        LOG.warning("%s caught the end of its execution (%s); what it did after is discarded", execution.label,
+                    execution.over)  # fmt: skip
+    return _let_go(execution, execution.over)
 
 
 def _carries_signal(failure: BaseException | None) -> bool:

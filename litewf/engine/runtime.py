@@ -207,10 +207,12 @@ class Runtime:
             self.loops.run_soon(self._create_tasks, on_loop)
 
     def _create_tasks(self, executions: Sequence[Execution]) -> None:
-        loop = asyncio.get_running_loop()
+        mailbox = self.loops.mailbox()
+        loop, current_task = mailbox.loop, mailbox.current_task
         for execution in executions:
+            execution.mailbox, execution.current_task = mailbox, current_task
             # not through the loop's factory: this is the workflow itself, not a task that it starts
-            execution.task = asyncio.Task(runner.run_on_loop(execution), loop=loop, context=execution.context())
+            execution.task = asyncio.Task(runner.run_on_loop(execution), loop=loop)
 
     def next_generation(self, execution: Execution, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Run the next generation of a workflow that continued as new."""
