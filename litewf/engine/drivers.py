@@ -53,11 +53,9 @@ def _answer(runtime: Runtime, request: Request, inline: bool) -> object:
         return _block(runtime, request)
     if type(request) is Read:
         return runtime.store.read(request.query)
-    if type(request) is Blocking:
-        return request.fn()
     if type(request) is Meanwhile:
         return runtime.store.writer.commit(request.operation, meanwhile=request.work)
-    return None
+    return request.fn() if type(request) is Blocking else None
 
 
 def _block(runtime: Runtime, wait: Wait) -> object:

@@ -27,7 +27,7 @@ class Outcomes:
         self._endings.clear()
 
     def committed(self, operations: Sequence[Operation]) -> None:
-        """A group was written: what it ended is known, and a change of the general form may concern any of the others."""
+        """A group was written: what it ended is known; a change of the general form may concern any of the others."""
         kinds = set(map(type, operations))
         if Turn in kinds and self._endings:
             self._endings.clear()

@@ -24,7 +24,7 @@ from litewf.store.endings import Ending, Finish
 from litewf.store.operations import Turn
 
 if TYPE_CHECKING:
-    from litewf.engine.runtime import Runtime
+    pass
 
 LOG = logging.getLogger("litewf")
 END_TURNS = 20  # of the loop, in which the tasks of an execution that is over may end by themselves

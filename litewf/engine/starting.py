@@ -235,8 +235,9 @@ def start_children(execution: Execution, number: str, requests: Sequence[StartRe
         return [prepared.new.id for prepared in many]
 
     ids: list[str] = yield from durable(
-        execution, number, START_MANY, change, committed=lambda: begin_all(runtime, first_executions(runtime, many), begun)
-    )
+        execution, number, START_MANY, change,
+        committed=lambda: begin_all(runtime, first_executions(runtime, many), begun),
+    )  # fmt: skip
     return ids
 
 
