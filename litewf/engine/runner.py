@@ -8,11 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from litewf.engine.drivers import drive_async
 from litewf.engine.execution import FRAME, Execution
 from litewf.engine.idleness import is_runnable
 from litewf.engine.recording import write
@@ -24,7 +22,7 @@ from litewf.store.endings import Ending, Finish
 from litewf.store.operations import Turn
 
 if TYPE_CHECKING:
-    pass
+    from litewf.engine.runtime import Runtime
 
 LOG = logging.getLogger("litewf")
 END_TURNS = 20  # of the loop, in which the tasks of an execution that is over may end by themselves
@@ -70,7 +68,7 @@ async def run_on_loop(execution: Execution) -> None:
         execution.task = None  # from here on this task is the engine's
         if execution.branches and execution.over is None:
             _withdraw(execution)
-        await _driven(runtime, judge(execution, result, failure))
+        await _Driven(runtime, judge(execution, result, failure))
         await _end_branches(execution)
     except Unwind:
         runtime.keep_unreleased(execution)
@@ -80,7 +78,16 @@ async def run_on_loop(execution: Execution) -> None:
         execution.dissolve()
 
 
-_driven = types.coroutine(drive_async)  # a flow as something to await
+class _Driven:
+    """A flow as something to await."""
+
+    __slots__ = ("_driver",)
+
+    def __init__(self, runtime: Runtime, flow: Flow[None]) -> None:
+        self._driver = runtime.drive_async(flow)
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._driver
 
 
 def bound(execution: Execution) -> Callable[..., Any]:
