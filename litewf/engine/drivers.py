@@ -145,6 +145,7 @@ def drive_async(  # noqa: C901, PLR0912 - the hot path: a frame in between would
 
 def until_known(runtime: Runtime, operation: Operation, mailbox: LoopMailbox) -> Suspended[None]:
     """A task was cancelled at a commit: withdraw what is not taken yet, otherwise stay until the outcome is known."""
+    operation.waiter = None  # it may be the operation itself
     if not runtime.store.writer.withdraw(operation):
         while operation.mailbox is not None:
             operation.waiter = ticket = Ticket(mailbox.loop)

@@ -33,6 +33,7 @@ from litewf.store.write_connection import WriteConnection
 from litewf.world import World
 
 R = TypeVar("R")
+Work = Callable[[], None]
 LOG = logging.getLogger("litewf")
 GROUP_ROWS = 1000  # operations in one transaction at most
 LOOK_EVERY = 16  # transactions, between looks at the WAL's size; after a large group at once
@@ -93,17 +94,9 @@ class Writer:
                 self._wake.notify()
 
     def commit(
-        self,
-        operation: Operation,
-        *,
-        inline: bool = False,
-        patience_s: float = -1,
-        meanwhile: Callable[[], None] | None = None,
+        self, operation: Operation, *, inline: bool = False, patience_s: float = -1, meanwhile: Work | None = None
     ) -> object:
-        """Write an operation and wait until it is durable; `inline` lets this thread do it when nobody else is.
-
-        `meanwhile` is called before the wait begins.
-        """
+        """Write an operation and wait until it is durable; `inline` lets this thread do it when nobody else is."""
         if inline and self._own():
             try:
                 self._run([operation])
@@ -115,7 +108,7 @@ class Writer:
             operation.waiter = lock
             operation.mailbox = THREADS
             self.submit(operation)
-            if meanwhile is not None:
+            if meanwhile is not None:  # before the wait
                 meanwhile()
             if not lock.acquire(timeout=patience_s):
                 self.withdraw(operation)
