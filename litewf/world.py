@@ -37,6 +37,7 @@ class Entropy:
         import random  # noqa: PLC0415 - an engine needs it, `import litewf` does not
 
         self._random = random.SystemRandom() if seed is None else random.Random(seed)
+        self._prefix = -1, ""  # of the ids of one millisecond
 
     def random(self) -> float:
         return self._random.random()
@@ -48,10 +49,13 @@ class Entropy:
 
     def uuid7(self, now_us: int) -> str:
         """A UUIDv7 (RFC 9562): ids made later sort later, which keeps inserts at the end of the index."""
+        now_ms = now_us // 1000
+        known_ms, prefix = self._prefix
+        if now_ms != known_ms:
+            prefix = f"{now_ms >> 16:08x}-{now_ms & 0xFFFF:04x}-7"
+            self._prefix = now_ms, prefix
         low = self._random.getrandbits(74)
-        number = (now_us // 1000) << 80 | 0x7 << 76 | (low >> 62) << 64 | 0b10 << 62 | low & (1 << 62) - 1
-        text = f"{number:032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        return f"{prefix}{low >> 62:03x}-{0x8000 | low >> 48 & 0x3FFF:04x}-{low & 0xFFFF_FFFF_FFFF:012x}"
 
 
 def _live_on(point: str) -> None:

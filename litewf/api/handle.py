@@ -67,7 +67,7 @@ class WorkflowHandle(Generic[R_co]):
 
     def _get_result(self, timeout: Duration | None = None, default: Any = MISSING) -> Action[R_co]:
         timeout_us, workflow_id = optional_duration_us(timeout, "timeout"), self.workflow_id
-        limit = results.Limit(timeout_us, default)
+        limit = results.NO_LIMIT if timeout_us is None and default is MISSING else results.Limit(timeout_us, default)
         return Action(
             "get_result",
             lambda runtime: results.result_outside(runtime, workflow_id, limit),

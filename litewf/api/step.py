@@ -78,7 +78,7 @@ class Step(BaseStep[P, R_co]):
         definition = self._definition
         if type(FRAME.get()) is not Branch:
             return cast("R_co", definition.fn(*args, **kwargs))
-        return cast("R_co", calls.blocking(self._label, steps.step, definition, args, kwargs))
+        return cast("R_co", calls.blocking_step(self._label, definition, args, kwargs))
 
     def with_options(self, **options: Unpack[StepOptions]) -> Step[P, R_co]:
         """The same step with other rules."""
@@ -99,9 +99,10 @@ class AsyncStep(BaseStep[P, R_co]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
         definition = self._definition
-        if type(FRAME.get()) is not Branch:
+        frame = FRAME.get()
+        if type(frame) is not Branch:
             return cast("Coroutine[Any, Any, R_co]", definition.fn(*args, **kwargs))
-        return calls.awaitable(self._label, steps.step, definition, args, kwargs)
+        return calls.awaitable_step(self._label, frame, definition, args, kwargs)
 
     def with_options(self, **options: Unpack[StepOptions]) -> AsyncStep[P, R_co]:
         """The same step with other rules."""

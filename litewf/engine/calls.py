@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import Any, TypeVar
 
+from litewf.definitions import StepDefinition
 from litewf.engine.execution import FRAME, Branch, Execution, StepFrame
 from litewf.engine.requests import Flow
 from litewf.errors import BlockingCallError, NotInWorkflowError, UsageError
@@ -31,58 +32,95 @@ def blocking(what: str, flow: Callable[..., Flow[R]], *args: Any) -> R:
         execution.busy = 0
 
 
+def blocking_step(what: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """A step of a sync workflow."""
+    branch = sync_branch(what)
+    execution = branch.execution
+    if execution.over is not None:
+        raise execution.over
+    branch.count += 1
+    number = f"{branch.prefix}{branch.count}"
+    execution.busy = 1
+    try:
+        return execution.runtime.step_in_thread(execution, number, definition, args, kwargs)
+    finally:
+        execution.busy = 0
+
+
 class DurableCall(Coroutine[Any, Any, R]):
     """A durable call of an async workflow: numbered when it is made, run when it is awaited.
 
     To asyncio it is a coroutine, so it can be awaited, gathered, or handed to a TaskGroup.
     """
 
-    __slots__ = ("_driver", "_execution", "_flow", "_withdrawn", "candidate", "number")
+    __slots__ = ("_driver", "_execution", "_state", "candidate", "number")
 
-    def __init__(self, execution: Execution, number: str, flow: Flow[R], candidate: Any = None) -> None:
+    def __init__(
+        self, execution: Execution, number: str, driver: Generator[Any, Any, R], candidate: Any = None
+    ) -> None:
         self._execution = execution
-        self._flow = flow
-        self._driver: Generator[Any, Any, R] | None = None
-        self._withdrawn = False
+        self._driver = driver
+        self._state: str | None = None  # why it cannot be awaited any more
         self.number = number
         self.candidate = candidate  # what wait_first needs to know of it, if it is a wait
 
     def __await__(self) -> Generator[Any, Any, R]:
-        if self._driver is not None:
-            state = "withdrawn: another wait was first" if self._withdrawn else "awaited already"
-            raise UsageError(f"call {self.number} of {self._execution.label} was {state}")
-        execution = self._execution
-        self._driver = driver = execution.runtime.drive_async(self._flow, execution)
-        return driver
+        if self._state is not None:
+            raise UsageError(f"call {self.number} of {self._execution.label} was {self._state}")
+        self._state = "awaited already"
+        return self._driver
 
     def withdraw(self) -> None:
         """Make it an error to await this call: another one was first."""
-        if self._driver is None:
-            self._driver = self.__await__()
-            self._withdrawn = True
+        if self._state is None:
+            self._state = "withdrawn: another wait was first"
 
     def send(self, value: Any) -> Any:
-        return (self._driver or self.__await__()).send(value)
+        return self._begun().send(value)
 
     def throw(self, *error: Any) -> Any:
-        return (self._driver or self.__await__()).throw(*error)
+        return self._begun().throw(*error)
 
     def close(self) -> None:
-        if self._driver is not None:
-            self._driver.close()
+        self._driver.close()
+
+    def _begun(self) -> Generator[Any, Any, R]:
+        return self.__await__() if self._state is None else self._driver
 
 
 def awaitable(what: str, flow: Callable[..., Flow[R]], *args: Any, candidate: Any = None) -> DurableCall[R]:
     """A durable call of an async workflow."""
+    execution, number = numbered(what)
+    driver = execution.runtime.drive_async(flow(execution, number, *args), execution)
+    return DurableCall(execution, number, driver, candidate)
+
+
+def awaitable_step(
+    what: str, branch: Branch, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
+) -> DurableCall[Any]:
+    """A step of an async workflow."""
+    execution = branch.execution
+    try:
+        if branch.owner is not execution.current_task():
+            async_branch(what)  # raises, and says why
+    except RuntimeError:
+        async_branch(what)  # no loop runs in this thread
+    if execution.over is not None:
+        raise execution.over
+    branch.count += 1
+    number = f"{branch.prefix}{branch.count}"
+    return DurableCall(execution, number, execution.runtime.step_in_task(execution, number, definition, args, kwargs))
+
+
+def numbered(what: str) -> tuple[Execution, str]:
+    """Give a durable call of an async workflow its number."""
     branch = FRAME.get()
     if type(branch) is not Branch or branch.owner is not _current_task():
         branch = async_branch(what)  # raises, and says why
     execution = branch.execution
     if execution.over is not None:
         raise execution.over
-    branch.count += 1
-    number = f"{branch.prefix}{branch.count}"
-    return DurableCall(execution, number, flow(execution, number, *args), candidate)
+    return execution, branch.next_number()
 
 
 def sync_branch(what: str) -> Branch:

@@ -14,7 +14,7 @@ from litewf.engine.bodies import call_in_thread, call_on_loop
 from litewf.engine.execution import FRAME, Execution, StepFrame
 from litewf.engine.mail import WAITERS, LoopMailbox, Ticket
 from litewf.engine.parking import parked, parking
-from litewf.engine.requests import Blocking, Flow, Read, Replayed, Request, Wait
+from litewf.engine.requests import Blocking, Flow, Meanwhile, Read, Replayed, Request, Wait
 from litewf.store.operations import Operation
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ def _answer(runtime: Runtime, request: Request, inline: bool) -> object:
         return _block(runtime, request)
     if type(request) is Read:
         return runtime.store.read(request.query)
-    if type(request) is Blocking:
-        return request.fn()
-    return None
+    if type(request) is Meanwhile:
+        return runtime.store.writer.commit(request.operation, meanwhile=request.work)
+    return request.fn() if type(request) is Blocking else None
 
 
 def _block(runtime: Runtime, wait: Wait) -> object:
@@ -113,12 +113,10 @@ def drive_async(  # noqa: C901, PLR0912 - the hot path: a frame in between would
                     request.waiter = ticket = Ticket(mailbox.loop)
                     request.mailbox = mailbox
                     runtime.store.writer.submit(request)
-                    ticket._asyncio_future_blocking = True  # noqa: SLF001 - as its __await__ does, a frame less
                     try:
-                        yield ticket
-                        ticket.result()
+                        yield ticket  # not `yield from`: a frame less
                     except mailbox.Cancelled:
-                        yield from _until_known(runtime, request, mailbox)
+                        yield from until_known(runtime, request, mailbox)
                     if request.error is not None:
                         raise request.error
                     answer = request.result
@@ -140,11 +138,14 @@ def drive_async(  # noqa: C901, PLR0912 - the hot path: a frame in between would
         return result
     finally:
         if execution is not None:
-            execution.leave_call()
+            execution.busy -= 1
+            if not execution.busy and (execution.waits or execution.over is not None):
+                execution.left_calls()
 
 
-def _until_known(runtime: Runtime, operation: Operation, mailbox: LoopMailbox) -> Suspended[None]:
+def until_known(runtime: Runtime, operation: Operation, mailbox: LoopMailbox) -> Suspended[None]:
     """A task was cancelled at a commit: withdraw what is not taken yet, otherwise stay until the outcome is known."""
+    operation.waiter = None  # it may be the operation itself
     if not runtime.store.writer.withdraw(operation):
         while operation.mailbox is not None:
             operation.waiter = ticket = Ticket(mailbox.loop)
@@ -165,6 +166,11 @@ def _read(runtime: Runtime, read: Read, mailbox: LoopMailbox) -> Suspended[objec
 
 def _blocking(runtime: Runtime, blocking: Blocking, mailbox: LoopMailbox) -> Suspended[object]:
     return (yield from mailbox.in_thread(runtime, blocking.fn))
+
+
+def _meanwhile(runtime: Runtime, request: Meanwhile, _mailbox: LoopMailbox) -> Suspended[object]:
+    request.work()  # a loop that waits for a commit has other things to do
+    return (yield from drive_async(runtime, _commit(request.operation)))
 
 
 def _yield_once(_runtime: Runtime, _request: Replayed, _mailbox: LoopMailbox) -> Suspended[None]:
@@ -230,5 +236,6 @@ _ASYNC: dict[type, Callable[[Runtime, Any, LoopMailbox], Suspended[Any]]] = {
     Read: _read,
     Wait: _suspend,
     Blocking: _blocking,
+    Meanwhile: _meanwhile,
     Replayed: _yield_once,
 }

@@ -6,8 +6,8 @@ calls of one task: the workflow's own, or one that the workflow started.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextvars import Context, ContextVar, copy_context
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn, Union
 
 from litewf.definitions import StepDefinition, WorkflowDefinition
@@ -25,6 +25,12 @@ NO_RECORDS: Mapping[str, StepRow] = {}
 NOTHING: Mapping[str, int] = {}
 NO_DECISIONS: Mapping[str, bool] = {}
 NO_STREAMS: frozenset[str] = frozenset()
+NO_WAITS: dict[Wait, None] = {}  # until there is one
+
+
+def no_task() -> object:
+    """The current task of a sync workflow: nobody's."""
+    return NOTHING
 
 
 class Execution:
@@ -35,6 +41,7 @@ class Execution:
         "branches",
         "buffered",
         "busy",
+        "current_task",
         "deadline_us",
         "decisions",
         "definition",
@@ -85,10 +92,11 @@ class Execution:
         self.unconfirmed: Sequence[SettledRow] = ()  # taken by a commit that is not known to have happened
         self.over: Unwind | None = None
         self.busy = 0  # durable calls in flight that are not waits
-        self.waits: dict[Wait, None] = {}  # durable calls in flight that are, in order
+        self.waits = NO_WAITS  # durable calls in flight that are, in order
         self.parking: asyncio.Future[None] | None = None
         self.main = Branch(self, "")
         self.mailbox: LoopMailbox  # of the loop that runs it; set there
+        self.current_task: Callable[[], object] = no_task  # the task that runs in this thread; set with the mailbox
         # Most workflows need none of these three; empty sets and dicts would cost each of them memory and time.
         self.branches: Collection[asyncio.Task[Any]] = ()  # the tasks that the workflow started
         self.task: asyncio.Task[Any] | None = None
@@ -162,12 +170,6 @@ class Execution:
         if self.over is not None:
             raise self.over
 
-    def context(self) -> Context:
-        """The context in which the workflow's own task runs."""
-        context = copy_context()
-        context.run(FRAME.set, self.main)
-        return context
-
     def successor(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Execution:
         """The execution of the next generation, which begins without records."""
         identity = (self.key, self.id, self.fence + 1, self.generation + 1)
@@ -185,14 +187,27 @@ class Execution:
         if self.over is not None:
             self.over.__traceback__ = self.over.__context__ = None
 
-    def leave_call(self) -> None:
-        """A durable call of a task has ended."""
+    def is_plain(self) -> bool:
+        """Whether there is nothing to replay, to write first or to wait for."""
+        return not (self.records or self.buffered or self.unconfirmed or self.parking is not None) and self.over is None
+
+    def begin_wait(self, wait: Wait) -> None:
+        """A durable call in flight has become a wait."""
         self.busy -= 1
-        if not self.busy:
-            if self.waits:
-                self.poke()
-            elif self.over is not None:
-                self.runtime.end_stuck(self)
+        if self.waits is NO_WAITS:
+            self.waits = {}
+        self.waits[wait] = None
+
+    def end_wait(self, wait: Wait) -> None:
+        self.busy += 1
+        self.waits.pop(wait, None)
+
+    def left_calls(self) -> None:
+        """The last durable call that was no wait has ended."""
+        if self.waits:
+            self.poke()
+        elif self.over is not None:
+            self.runtime.end_stuck(self)
 
     def poke(self) -> None:
         """Let a wait whose linger has passed look whether the execution may park now."""

@@ -7,7 +7,9 @@ from collections.abc import Callable, Generator, Sequence
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from litewf.store.checkpoints import Checkpoint
 from litewf.store.operations import Operation
+from litewf.store.wide import Value
 
 if TYPE_CHECKING:
     from litewf.engine.requests import Wait
@@ -19,7 +21,7 @@ R = TypeVar("R")
 class BellMailbox:
     """For waits in threads: each has a queue to listen at, and looks again whenever it rings."""
 
-    def deliver(self, waits: Sequence[Wait]) -> None:
+    def deliver(self, waits: list[Wait]) -> None:
         for wait in waits:
             wait.waiter.put(None)  # type: ignore[attr-defined]  # a SimpleQueue, put there by the driver
 
@@ -33,90 +35,126 @@ class Errand:
     def __init__(self, errand: Callable[[], None]) -> None:
         self._errand = errand
 
-    def deliver(self, _waits: Sequence[object]) -> None:
+    def deliver(self, _waits: list[object]) -> None:
         self._errand()
 
 
-class Ticket:
+class Awaited:
     """What a task waits on while its operation is written: a future, as far as asyncio can tell.
 
     Settling it runs the waiting task at once. A real future would queue the task's wake-up in the loop first, which
-    costs as much as the rest of a step.
+    costs as much as the rest of a step. It has no method `get_loop`, as a task then reads `_loop`, and no `result`, as
+    the task is shown a real future instead, into which C looks by itself: each a call less.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_done", "_loop")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._asyncio_future_blocking = False
-        self._callback: Callable[[Ticket], object] | None = None
-        self._context: Context | None = None
-        self._cancelled = False
-        self._done = False
+    if not TYPE_CHECKING:  # to mypy it would mean that there are no attributes
+        __slots__ = ()
+    _asyncio_future_blocking: bool  # True from the start, as a future's `__await__` sets it: it is to be yielded
+    _callback: Callable[[Any], object] | None
+    _context: Context | None
+    _done: bool
+    _loop: asyncio.AbstractEventLoop
 
     def __await__(self) -> Generator[Any, None, None]:
         if not self._done:
             self._asyncio_future_blocking = True
             yield self
-        self.result()
 
     __iter__ = __await__
 
-    def settle(self) -> None:
+    def settle(self, settled: asyncio.Future[None]) -> None:
         """The outcome is known: let the task go on."""
         if not self._done:
             self._done = True
             callback, self._callback = self._callback, None
             if callback is not None and self._context is not None:
-                self._context.run(callback, self)
+                self._context.run(callback, settled)
 
     # --- what a task asks of a future -------------------------------------------------------------------------
-
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        return self._loop
 
     def done(self) -> bool:
         return self._done
 
-    def add_done_callback(self, callback: Callable[[Ticket], object], *, context: Context) -> None:
+    def add_done_callback(self, callback: Callable[[Any], object], *, context: Context) -> None:
         self._callback, self._context = callback, context
-
-    def result(self) -> None:
-        if self._cancelled:
-            raise asyncio.CancelledError
 
     def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - a future's signature
         """The task was cancelled: it goes on in the loop's next cycle, to find out what became of its operation."""
         if self._done:
             return False
-        self._done = self._cancelled = True
+        self._done = True
         callback, self._callback = self._callback, None
         if callback is not None:
-            self._loop.call_soon(callback, self, context=self._context)
+            cancelled = self._loop.create_future()
+            cancelled.cancel()
+            self._loop.call_soon(callback, cancelled, context=self._context)
         return True
+
+
+PROTOCOL = ("_asyncio_future_blocking", "_callback", "_context", "_done", "_loop")
+
+
+class Ticket(Awaited):
+    """What a task waits on for any operation."""
+
+    __slots__ = PROTOCOL
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._asyncio_future_blocking = True
+        self._callback = None
+        self._context = None
+        self._done = False
+
+
+class AwaitedCheckpoint(Awaited, Checkpoint):
+    """A checkpoint and what a task waits on for it in one: the hot path has an object less to make and to collect."""
+
+    __slots__ = PROTOCOL
+
+    def __init__(self, mailbox: LoopMailbox, values: tuple[Value, ...]) -> None:
+        self._loop = mailbox.loop
+        self._asyncio_future_blocking = True
+        self._callback = None
+        self._context = None
+        self._done = False
+        self.mailbox = mailbox
+        self.waiter = self
+        self.error = None
+        self.touched = ()
+        self.result = True
+        self.values = values
 
 
 class LoopMailbox:
     """For operations that tasks of one loop wait for."""
 
     Cancelled = asyncio.CancelledError
+    current_task = staticmethod(asyncio.current_task)
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.waits = LoopWaits(loop)
+        self._settled: asyncio.Future[None] = loop.create_future()
+        self._settled.set_result(None)
 
-    def deliver(self, operations: Sequence[Operation]) -> None:
+    def deliver(self, operations: list[Operation]) -> None:
+        operations.reverse()
         _post(self.loop, self._settle, operations)
 
-    def _settle(self, operations: Sequence[Operation]) -> None:
-        left = iter(operations)
+    def _settle(self, backwards: list[Operation]) -> None:
+        """Let the tasks go on; each operation goes as its successor comes, so that no more are in memory than wait."""
+        settled = self._settled
         try:
-            for operation in left:
+            while backwards:
+                operation = backwards.pop()
                 operation.mailbox = None  # the outcome is known
-                operation.waiter.settle()  # type: ignore[attr-defined]  # a Ticket, put there by the driver
+                waiter = operation.waiter
+                operation.waiter = None  # it may be the operation itself
+                waiter.settle(settled)  # type: ignore[attr-defined]  # put there by the driver
         finally:
-            if rest := list(left):  # a task raised SystemExit or the like, which ends the loop's cycle
-                self.loop.call_soon(self._settle, rest)
+            if backwards:  # a task raised SystemExit or the like, which ends the loop's cycle
+                self.loop.call_soon(self._settle, backwards)
 
     def in_thread(self, runtime: Runtime, fn: Callable[[], R]) -> Generator[Any, Any, R]:
         """Run a function in a pool thread; a task cancelled meanwhile leaves it to end by itself."""
@@ -140,7 +178,7 @@ class LoopWaits:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
 
-    def deliver(self, waits: Sequence[Wait]) -> None:
+    def deliver(self, waits: list[Wait]) -> None:
         if asyncio._get_running_loop() is self._loop:  # noqa: SLF001 - does not raise without one
             self._settle(waits)
         else:

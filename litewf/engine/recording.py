@@ -18,7 +18,7 @@ from litewf.errors import (
     StoreFullError,
     UnknownTypeError,
 )
-from litewf.store.checkpoints import Checkpoint, Promise, Promising, SettledRow, StepRow, settle
+from litewf.store.checkpoints import Checkpoint, Promise, Promising, SettledRow, StepRow, flat, settle
 from litewf.store.operations import Operation, Turn, Tx
 
 R = TypeVar("R")
@@ -83,7 +83,7 @@ def write_again(
     """
     runtime = execution.runtime
     LOG.warning("%s could not be written: %s", execution.label, error)
-    while isinstance(request, Operation) and (isinstance(error, StoreFullError) or type(request) is Checkpoint):
+    while isinstance(request, Operation) and (isinstance(error, StoreFullError) or isinstance(request, Checkpoint)):
         try:
             yield Wait((), runtime.now_us() + AGAIN_US)
             request.error = request.mailbox = None
@@ -98,7 +98,7 @@ def write_again(
 def flush(execution: Execution) -> Flow[None]:
     """Make durable what is buffered, before a body starts."""
     rows = execution.take_buffered()
-    if not (yield from write(execution, Checkpoint(rows))):
+    if not (yield from write(execution, Checkpoint(flat(rows)))):
         execution.end("lost")
     execution.confirm(rows)
     execution.check()

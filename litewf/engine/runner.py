@@ -56,8 +56,9 @@ def run_in_thread(execution: Execution) -> None:
 async def run_on_loop(execution: Execution) -> None:
     """Run an async workflow in this task."""
     runtime = execution.runtime
-    execution.main.owner = execution.task = asyncio.current_task()
-    execution.mailbox = runtime.loops.mailbox()
+    main = execution.main
+    FRAME.set(main)  # in the task's own context
+    main.owner = execution.task = asyncio.current_task()
     result, failure = None, None
     try:
         try:
@@ -79,6 +80,8 @@ async def run_on_loop(execution: Execution) -> None:
 
 class _Driven:
     """A flow as something to await."""
+
+    __slots__ = ("_driver",)
 
     def __init__(self, runtime: Runtime, flow: Flow[None]) -> None:
         self._driver = runtime.drive_async(flow)
@@ -104,20 +107,19 @@ def bound(execution: Execution) -> Callable[..., Any]:
 
 
 def judge(execution: Execution, result: object, failure: BaseException | None) -> Flow[None]:
-    """Decide what the end of the user's function means, and write it."""
+    """Decide what the end of the user's function means; the flow writes it."""
     if execution.over is None and isinstance(failure, Unwind):
         execution.over = failure
     if execution.over is None and failure is not None and execution.runtime.loops.is_cancelling(failure):
         execution.stop("closing")  # the caller's loop is ending
     execution.check_all_replayed()
     if execution.over is None:
-        yield from _finish(execution, result, failure)
-    else:
-        raised = execution.over.__traceback__ is not None
-        if raised and not isinstance(failure, Unwind) and not _carries_signal(failure):
-            LOG.warning("%s caught the end of its execution (%s); what it did after is discarded", execution.label,
-                        execution.over)  # fmt: skip
-        yield from _let_go(execution, execution.over)
+        return _finish(execution, result, failure)
+    raised = execution.over.__traceback__ is not None
+    if raised and not isinstance(failure, Unwind) and not _carries_signal(failure):
+        LOG.warning("%s caught the end of its execution (%s); what it did after is discarded", execution.label,
+                    execution.over)  # fmt: skip
+    return _let_go(execution, execution.over)
 
 
 def _carries_signal(failure: BaseException | None) -> bool:

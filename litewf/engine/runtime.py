@@ -22,6 +22,8 @@ from litewf.engine.giving_back import GivingBack
 from litewf.engine.idleness import is_idle
 from litewf.engine.loops import Loops
 from litewf.engine.notifier import Notifier
+from litewf.engine.outcomes import Outcomes
+from litewf.engine.plain_steps import step_in_task, step_in_thread
 from litewf.engine.pool import Pool
 from litewf.engine.requests import Flow
 from litewf.engine.signals import Why
@@ -78,6 +80,7 @@ class Runtime:
         self.closed = False
         self.closed_because: LitewfError | None = None
         self.notifier = Notifier()
+        self.outcomes = Outcomes()
         self.alarms = Alarms()
         self.loops = Loops()
         self.waiting = Waiting(self)
@@ -92,6 +95,7 @@ class Runtime:
             settings.path, settings.durability, settings.world, self._after_commit, create=settings.serves
         )
         self.store.on_fork = self._end.after_fork
+        self.submit = self.store.writer.submit
         try:
             self.able = self._register()
         except Exception:
@@ -140,6 +144,9 @@ class Runtime:
 
     # --- driving flows ----------------------------------------------------------------------------------------
 
+    step_in_task = staticmethod(step_in_task)
+    step_in_thread = staticmethod(step_in_thread)
+
     def drive(self, flow: Flow[R], *, inline: bool = False) -> R:
         return drivers.drive(self, flow, inline=inline)
 
@@ -149,14 +156,17 @@ class Runtime:
     def is_async(self, fn: Callable[..., Any]) -> bool:
         return asyncio.iscoroutinefunction(fn)
 
-    def _after_commit(self, operations: Sequence[Operation]) -> None:
+    def _after_commit(self, operations: list[Operation]) -> None:
         """Tell everyone what a group has changed: first those whom it stops, last those who waited for the commit.
 
         So no body starts after a cancel that its caller, here or in another process, knows to be durable.
         """
-        if self._active and self.store.writer.take_news():
-            with contextlib.suppress(LitewfError):  # the dispatcher looks again
-                self._stop_cancelled()
+        if self.store.writer.take_news():
+            self.outcomes.forget()
+            if self._active:
+                with contextlib.suppress(LitewfError):  # the dispatcher looks again
+                    self._stop_cancelled()
+        self.outcomes.committed(operations)
         touched = [key for operation in operations if operation.touched for key in operation.touched]
         if touched:
             self._touch(touched)
@@ -192,7 +202,7 @@ class Runtime:
         if prepared.new.owner is None:
             self.dispatcher.look_for_ready()
         else:
-            self.launch([starting.first_execution(self, prepared, started)])
+            starting.begin_all(self, starting.first_executions(self, [prepared]), [started])
 
     def launch(self, executions: Sequence[Execution]) -> None:
         """Run executions that own their workflows."""
@@ -210,10 +220,12 @@ class Runtime:
             self.loops.run_soon(self._create_tasks, on_loop)
 
     def _create_tasks(self, executions: Sequence[Execution]) -> None:
-        loop = asyncio.get_running_loop()
+        mailbox = self.loops.mailbox()
+        loop, current_task = mailbox.loop, mailbox.current_task
         for execution in executions:
+            execution.mailbox, execution.current_task = mailbox, current_task
             # not through the loop's factory: this is the workflow itself, not a task that it starts
-            execution.task = asyncio.Task(runner.run_on_loop(execution), loop=loop, context=execution.context())
+            execution.task = asyncio.Task(runner.run_on_loop(execution), loop=loop)
 
     def next_generation(self, execution: Execution, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Run the next generation of a workflow that continued as new."""
@@ -280,6 +292,7 @@ class Runtime:
 
     def notice_others(self) -> None:
         """Answer all waits and all running executions with one query each: another process has committed."""
+        self.outcomes.forget()
         self._stop_cancelled()
         until = self.store.read(arrivals.newest)  # first: a wait that begins from now on looks for itself
         awaited = self.notifier.awaited()

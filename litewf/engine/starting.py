@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from litewf.definitions import WorkflowDefinition
 from litewf.engine.durable import durable
 from litewf.engine.execution import Execution
-from litewf.engine.requests import Flow
+from litewf.engine.requests import Flow, Meanwhile
 from litewf.errors import DuplicateWorkflowError, WorkflowConflictError
 from litewf.registry import check_name
 from litewf.serialization.kinds import is_unicode
@@ -81,11 +81,11 @@ def prepare(
     options, now_us = request.options, runtime.now_us()
     text, args, kwargs = encode_input(runtime, request.receiver, request.args, request.kwargs)
     timeout_us = options.timeout_us
-    deadlines = [] if timeout_us is None else [now_us + timeout_us]
+    deadline_us = None if timeout_us is None else now_us + timeout_us
     user, roles = options.authenticated_user, options.authenticated_roles
     if parent is not None:
         if parent.deadline_us is not None and not options.detached:
-            deadlines.append(parent.deadline_us)
+            deadline_us = parent.deadline_us if deadline_us is None else min(deadline_us, parent.deadline_us)
         user = parent.user if user is None else user
         roles = parent.roles if roles is None else roles
     new = NewWorkflow(
@@ -94,7 +94,7 @@ def prepare(
         runtime.admit(request.definition, options.application_version),
         None if parent is None else parent.key,
         options.detached,
-        min(deadlines, default=None),
+        deadline_us,
         options.application_version or runtime.starts_as,
         now_us,
         text,
@@ -118,7 +118,7 @@ def encode_input(
         given["self"] = receiver
     text, copy = runtime.serializer.encode(given)
     assert isinstance(copy, dict)
-    return text, copy["args"], copy["kwargs"]
+    return text, tuple(copy["args"]), copy["kwargs"]  # a tuple of plain values the garbage collector leaves alone
 
 
 def encode_attributes(attributes: Mapping[str, object]) -> str:
@@ -151,6 +151,7 @@ def start_many_outside(runtime: Runtime, requests: Sequence[StartRequest]) -> Fl
     """Start several workflows in one commit; their ids."""
     many = [prepare(runtime, request) for request in requests]
     begun: list[Started] = []
+    executions: list[Execution | None] = []
 
     def change(tx: Tx) -> bool:
         begun[:] = start_many_turn(many)(tx)
@@ -158,24 +159,28 @@ def start_many_outside(runtime: Runtime, requests: Sequence[StartRequest]) -> Fl
 
     operation = Turn(change)
     try:
-        yield operation
+        yield Meanwhile(operation, lambda: executions.extend(first_executions(runtime, many)))
     finally:
         if operation.error is None and operation.result:
-            begin_all(runtime, many, begun)
+            begin_all(runtime, executions or first_executions(runtime, many), begun)
     return [prepared.new.id for prepared in many]
 
 
-def begin_all(runtime: Runtime, many: Sequence[Prepared], started: Sequence[Started]) -> None:
-    """Run those that start in this engine's memory; nothing has begun when the start was refused."""
+def first_executions(runtime: Runtime, many: Sequence[Prepared]) -> list[Execution | None]:
+    """The executions of those that start in this engine's memory; their keys are known once they have started."""
+    return [None if prepared.new.owner is None else first_execution(runtime, prepared) for prepared in many]
+
+
+def begin_all(runtime: Runtime, executions: Sequence[Execution | None], started: Sequence[Started]) -> None:
+    """Run what starts in this engine's memory; nothing has begun when the start was refused."""
     if not started:
         return
-    runtime.launch(
-        [
-            first_execution(runtime, prepared, one)
-            for prepared, one in zip(many, started, strict=True)
-            if one.created and prepared.new.owner is not None
-        ]
-    )
+    created = []
+    for execution, one in zip(executions, started, strict=True):
+        if one.created and execution is not None:
+            execution.key = one.key
+            created.append(execution)
+    runtime.launch(created)
 
 
 def start_many_turn(many: Sequence[Prepared]) -> Callable[[Tx], list[Started]]:
@@ -189,7 +194,8 @@ def start_many_turn(many: Sequence[Prepared]) -> Callable[[Tx], list[Started]]:
         started = insert_workflows(tx.connection, [prepared.new for prepared in many])
         for prepared, one in zip(many, started, strict=True):
             _check_existing(prepared, one)
-        tx.touch("ready")
+        if any(prepared.new.owner is None for prepared in many):
+            tx.touch("ready")
         return started
 
     return change
@@ -203,13 +209,14 @@ def start_child(execution: Execution, number: str, request: StartRequest) -> Flo
     def change(tx: Tx) -> str:
         begun[:] = [start(tx, prepared.new)]  # the last attempt of the turn counts
         _check_existing(prepared, begun[0])
-        tx.touch("ready")
+        if prepared.new.owner is None:
+            tx.touch("ready")
         return prepared.new.id
 
     name = f"litewf.start:{request.definition.name}"
     workflow_id: str = yield from durable(
         execution, number, name, change, child=prepared.new.id,
-        committed=lambda: begin_all(execution.runtime, [prepared], begun),
+        committed=lambda: begin_all(execution.runtime, first_executions(execution.runtime, [prepared]), begun),
     )  # fmt: skip
     return workflow_id
 
@@ -228,8 +235,9 @@ def start_children(execution: Execution, number: str, requests: Sequence[StartRe
         return [prepared.new.id for prepared in many]
 
     ids: list[str] = yield from durable(
-        execution, number, START_MANY, change, committed=lambda: begin_all(runtime, many, begun)
-    )
+        execution, number, START_MANY, change,
+        committed=lambda: begin_all(runtime, first_executions(runtime, many), begun),
+    )  # fmt: skip
     return ids
 
 
@@ -253,10 +261,10 @@ def _check_existing(prepared: Prepared, started: Started) -> None:
         )
 
 
-def first_execution(runtime: Runtime, prepared: Prepared, started: Started) -> Execution:
-    """The execution of a workflow that starts in this engine's memory, without reading it back."""
+def first_execution(runtime: Runtime, prepared: Prepared) -> Execution:
+    """The execution of a workflow that starts in this engine's memory, without reading it back; but for its key."""
     new = prepared.new
-    identity = (started.key, new.id, FIRST_FENCE, 1)
+    identity = (0, new.id, FIRST_FENCE, 1)
     execution = Execution(runtime, prepared.request.definition, identity, prepared.args, prepared.kwargs)
     execution.receiver = prepared.request.receiver
     execution.latest_us = new.created_us

@@ -24,9 +24,10 @@ from litewf.errors import (
     UsageError,
 )
 from litewf.store import streams
-from litewf.store.checkpoints import Checkpoint, Promise, SettledRow, StepRow, settle
+from litewf.store.checkpoints import Checkpoint, Promise, StepRow, flat, settle
 from litewf.store.operations import Turn, Tx
 from litewf.store.waits import announce, stream_key
+from litewf.store.wide import Value
 
 INTENT = '"intent"'  # the output of an unsettled step whose body may have begun
 
@@ -58,15 +59,12 @@ def step(
         result = yield frame
         output, result = execution.runtime.serializer.encode(result)
         error, failure = None, None
-    except Exception as raised:  # noqa: BLE001 - the outcome of user code
-        output = None
-        error, failure = execution.runtime.serializer.encode_error(raised)
     except BaseException as raised:  # noqa: BLE001 - the outcome of user code
         output = None
-        error, failure = execution.runtime.serializer.encode_error(not_an_outcome(execution, frame, raised))
-    checkpoint = settled_step(execution, frame, output, error, 1)
+        error, failure = as_failure(execution, frame, raised)
+    checkpoint = Checkpoint(settled_values(execution, frame, output, error, 1))
     if frame.streams:
-        yield from settle_streamed(execution, frame, checkpoint.rows)
+        yield from settle_streamed(execution, frame, checkpoint)
         return _outcome(result, failure)
     del frame  # what a suspended step holds, the garbage collector visits
     try:
@@ -86,32 +84,34 @@ def _outcome(result: Any, failure: BaseException | None) -> Any:
     return result
 
 
-def settled_step(
+def settled_values(
     execution: Execution, frame: StepFrame, output: str | None, error: str | None, attempts: int
-) -> Checkpoint:
-    """The record of a step, with what is buffered."""
+) -> tuple[Value, ...]:
+    """The record of a step, with what is buffered before it."""
     now_us = execution.now_us()
     settled = (
-        execution.key, execution.fence, frame.number, frame.name, output, error, attempts, frame.started_us, now_us,
+        execution.key, execution.fence, frame.number, frame.definition.name, output, error, attempts, frame.started_us,
+        now_us,
     )  # fmt: skip
-    return Checkpoint((*execution.take_buffered(), settled) if execution.buffered else (settled,))
+    return (*flat(execution.take_buffered()), *settled) if execution.buffered else settled
 
 
 def settle_step(
     execution: Execution, frame: StepFrame, output: str | None, error: str | None, attempts: int
 ) -> Flow[None]:
     """Record the outcome of a step."""
-    checkpoint = settled_step(execution, frame, output, error, attempts)
+    checkpoint = Checkpoint(settled_values(execution, frame, output, error, attempts))
     if frame.streams:
-        yield from settle_streamed(execution, frame, checkpoint.rows)
+        yield from settle_streamed(execution, frame, checkpoint)
         return
     if not (yield from write(execution, checkpoint)):
         execution.end("lost")
     execution.confirm(checkpoint.rows)
 
 
-def settle_streamed(execution: Execution, frame: StepFrame, rows: Sequence[SettledRow]) -> Flow[None]:
+def settle_streamed(execution: Execution, frame: StepFrame, checkpoint: Checkpoint) -> Flow[None]:
     """Record the outcome of a step that has written to streams: what this attempt wrote is on record from now on."""
+    rows = checkpoint.rows
 
     def change(tx: Tx) -> bool:
         if not settle(tx, rows):
@@ -123,6 +123,12 @@ def settle_streamed(execution: Execution, frame: StepFrame, rows: Sequence[Settl
     if not (yield from write(execution, Turn(change))):
         execution.end("lost")
     execution.confirm(rows)
+
+
+def as_failure(execution: Execution, frame: StepFrame, raised: BaseException) -> tuple[str, BaseException]:
+    """What a body raised as the outcome of the step: as text, and as a replay would raise it."""
+    outcome = raised if isinstance(raised, Exception) else not_an_outcome(execution, frame, raised)
+    return execution.runtime.serializer.encode_error(outcome)
 
 
 def not_an_outcome(execution: Execution, frame: StepFrame, raised: BaseException) -> BaseException:

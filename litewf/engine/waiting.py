@@ -47,8 +47,7 @@ class Waiting:
                 self._runtime.raise_if_closed()
             self._outside[wait] = None
             return NEVER_US
-        execution.busy -= 1
-        execution.waits[wait] = None
+        execution.begin_wait(wait)
         linger_us = self._linger_us(execution)
         if linger_us is None:
             return NEVER_US
@@ -71,8 +70,7 @@ class Waiting:
         if wait.execution is None:
             self._outside.pop(wait, None)
         else:
-            wait.execution.busy += 1
-            wait.execution.waits.pop(wait, None)
+            wait.execution.end_wait(wait)
             self._lingering.pop(wait, None)
 
     def watch(self, workflow_id: str, action: Callable[[], object]) -> None:

@@ -6,8 +6,10 @@ with their deadline, failed attempts, intents.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, NamedTuple, Protocol, Self
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import ClassVar, NamedTuple, Protocol, Self, cast
 
 import apsw
 
@@ -17,10 +19,11 @@ from litewf.store.wide import Value, Wide, integers
 # workflow key, fence, step, name, output, error, attempts, started_us, completed_us
 SettledRow = tuple[int, int, str, str, str | None, str | None, int, int, int]
 
+WIDTH = 9
 STATEMENT_ROWS = 512  # checkpoints that one statement writes
 
 SETTLE = Wide(
-    9,
+    WIDTH,
     """
     WITH v (workflow, fence, step, name, output, error, attempts, started_us, completed_us) AS (VALUES {rows})
     INSERT INTO step (workflow, step, name, output, error, attempts, started_us, completed_us)
@@ -35,38 +38,53 @@ SETTLE = Wide(
 
 
 class Checkpoint(Operation):
-    """Settles steps of one execution; `result` is True once they are recorded, False if it lost the workflow."""
+    """Settles steps of one execution; `result` is True once they are recorded, False if it lost the workflow.
 
-    __slots__ = ("rows",)
+    `values` are the rows one after the other, as the statement takes them.
+    """
+
+    __slots__ = ("values",)
     rank: ClassVar[int] = 10
 
-    def __init__(self, rows: Sequence[SettledRow]) -> None:
+    def __init__(self, values: tuple[Value, ...]) -> None:
         self.mailbox = None
         self.error = None
         self.touched = ()
         self.result = True
-        self.rows = rows
+        self.values = values
+
+    @property
+    def rows(self) -> list[SettledRow]:
+        starts = range(0, len(self.values), WIDTH)
+        return [cast("SettledRow", self.values[start : start + WIDTH]) for start in starts]
 
     @classmethod
     def apply(cls, connection: apsw.Connection, operations: Sequence[Self]) -> None:
-        values: list[Value] = []
-        for operation in operations:
-            for row in operation.rows:
-                values += row
-        if SETTLE.run(connection, values) * 9 == len(values):
+        values = list(itertools.chain.from_iterable(map(VALUES, operations)))
+        if SETTLE.run(connection, values) * WIDTH == len(values):
             return
         for operation in operations:
             operation.result = all(_recorded(connection, row) for row in operation.rows)
 
 
+VALUES: Callable[[Checkpoint], tuple[Value, ...]] = attrgetter("values")
+
+
+def flat(rows: Iterable[SettledRow]) -> tuple[Value, ...]:
+    """The values of a checkpoint that settles these."""
+    return tuple(itertools.chain.from_iterable(rows))
+
+
+def are_checkpoints(operations: Sequence[Operation]) -> bool:
+    """Whether nothing else is among them."""
+    return all(issubclass(kind, Checkpoint) for kind in set(map(type, operations)))
+
+
 def fits_one_statement(group: Sequence[Operation]) -> bool:
     """Whether the group is checkpoints that one statement can write."""
-    rows = 0
-    for operation in group:
-        if type(operation) is not Checkpoint:
-            return False
-        rows += len(operation.rows)
-    return rows <= STATEMENT_ROWS
+    if not are_checkpoints(group):
+        return False
+    return sum(map(len, map(VALUES, cast("Sequence[Checkpoint]", group)))) <= STATEMENT_ROWS * WIDTH
 
 
 def _recorded(connection: apsw.Connection, row: SettledRow) -> bool:

@@ -106,6 +106,9 @@ def _common(connection: apsw.Connection, path: Path, cache_kb: int) -> None:
     _set(connection, path, "temp_store", 2)
     _set(connection, path, "trusted_schema", 0)
     _set(connection, path, "cache_size", -cache_kb)
+    # plans must not depend on bound values: to find out whether a partial index fits one, SQLite would prepare the
+    # statement again at every execution with another value, which costs more than most of our queries
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     # closing must not checkpoint: only the writer does, under the turnstile
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
 

@@ -20,8 +20,8 @@ R = TypeVar("R")
 class Mailbox(Protocol):
     """Where the outcome of operations goes after the commit."""
 
-    def deliver(self, operations: Sequence[Any], /) -> None:
-        """Tell the waiters; called once per group, never under a lock."""
+    def deliver(self, operations: list[Any], /) -> None:
+        """Tell the waiters; called once per group, never under a lock. The list is the mailbox's from then on."""
 
 
 class Operation:

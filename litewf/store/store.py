@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,7 +34,7 @@ class Store:
         path: str | os.PathLike[str],
         durability: Durability,
         world: World,
-        on_commit: Callable[[Sequence[Operation]], None],
+        on_commit: Callable[[list[Operation]], None],
         *,
         create: bool = True,
     ) -> None:

@@ -24,7 +24,7 @@ from typing import TypeVar, cast
 import apsw
 
 from litewf.errors import EngineClosedError, LitewfError, OutcomeUnknownError, StoreLockedError
-from litewf.store.checkpoints import STATEMENT_ROWS, Checkpoint, fits_one_statement
+from litewf.store.checkpoints import STATEMENT_ROWS, Checkpoint, are_checkpoints, fits_one_statement
 from litewf.store.database import Durability, keep_for_ever, translate, unknown_outcome
 from litewf.store.mailboxes import THREADS
 from litewf.store.operations import Operation, Turn, Tx
@@ -33,6 +33,7 @@ from litewf.store.write_connection import WriteConnection
 from litewf.world import World
 
 R = TypeVar("R")
+Work = Callable[[], None]
 LOG = logging.getLogger("litewf")
 GROUP_ROWS = 1000  # operations in one transaction at most
 LOOK_EVERY = 16  # transactions, between looks at the WAL's size; after a large group at once
@@ -51,7 +52,7 @@ class Writer:
     """The owner of the write connection and of every transaction on it."""
 
     def __init__(
-        self, path: Path, durability: Durability, world: World, on_commit: Callable[[Sequence[Operation]], None]
+        self, path: Path, durability: Durability, world: World, on_commit: Callable[[list[Operation]], None]
     ) -> None:
         self._path = path
         self._world = world
@@ -82,7 +83,8 @@ class Writer:
 
     def submit(self, operation: Operation) -> None:
         """Queue an operation; its mailbox hears of the outcome."""
-        self._raise_if_dead()
+        if self._dead is not None:
+            raise self._dead
         self._queue.append(operation)  # without the lock, which is for waking: an event loop must not wait for it
         if self._dead is not None and self.withdraw(operation):
             raise self._dead
@@ -91,7 +93,9 @@ class Writer:
                 self._called = True
                 self._wake.notify()
 
-    def commit(self, operation: Operation, *, inline: bool = False, patience_s: float = -1) -> object:
+    def commit(
+        self, operation: Operation, *, inline: bool = False, patience_s: float = -1, meanwhile: Work | None = None
+    ) -> object:
         """Write an operation and wait until it is durable; `inline` lets this thread do it when nobody else is."""
         if inline and self._own():
             try:
@@ -104,6 +108,8 @@ class Writer:
             operation.waiter = lock
             operation.mailbox = THREADS
             self.submit(operation)
+            if meanwhile is not None:  # before the wait
+                meanwhile()
             if not lock.acquire(timeout=patience_s):
                 self.withdraw(operation)
                 raise StoreLockedError(
@@ -237,12 +243,10 @@ class Writer:
 
     def _take(self) -> list[Operation]:
         """The next group: plain checkpoints alone if there are enough, as one statement commits those."""
-        group: list[Operation] = []
-        plain = True
-        while self._queue and len(group) < (STATEMENT_ROWS if plain else GROUP_ROWS):
-            operation = self._queue.popleft()
-            plain = plain and type(operation) is Checkpoint
-            group.append(operation)
+        take = self._queue.popleft
+        group = [take() for _ in range(min(len(self._queue), STATEMENT_ROWS))]
+        if not are_checkpoints(group):
+            group += [take() for _ in range(min(len(self._queue), GROUP_ROWS - len(group)))]
         return group
 
     # --- writing ----------------------------------------------------------------------------------------------

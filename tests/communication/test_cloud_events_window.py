@@ -148,6 +148,19 @@ def test_a_clock_that_is_set_back_hides_no_event(stage: Stage, waiter):
         assert handle.get_result(timeout=20) == ["after a step back"]
 
 
+def test_what_comes_while_one_waits_counts_whatever_the_clock_says(stage: Stage, any_waiter):
+    """Workflows that start after the step back make the times of acceptance no later than they are."""
+    with stage.engine() as engine:
+        handle = start(engine, any_waiter, "w")
+        alone = start(engine, any_waiter, "alone", delivery="one")
+        for one in (handle, alone):
+            stage.parked(one)
+        stage.clock.move(-3600)
+        stage.parked(start(engine, any_waiter, "later", where={"never": 1}))
+        engine.publish_event("t", "after a step back")
+        assert handle.get_result(timeout=20) == alone.get_result(timeout=20) == ["after a step back"]
+
+
 def test_old_events_go_in_small_batches_and_their_ids_are_free_again(stage: Stage, registry):
     @registry.workflow
     def main(id_):

@@ -167,6 +167,62 @@ with litewf.Engine(path, registry=registry) as engine:
         child.close()
 
 
+def test_a_parked_reader_hears_that_what_a_dead_process_wrote_is_not_on_record(stage: Stage, registry, path):
+    """The step that runs again writes nothing more to the stream, and the writer does not end."""
+    code = """
+import asyncio
+registry = litewf.Registry()
+written = asyncio.Event()
+@registry.step(name="step")
+async def step():
+    await litewf.write_stream_async("k", "dead")
+    written.set()
+    await asyncio.Event().wait()
+@registry.workflow(name="main")
+async def main():
+    async def behind():
+        await written.wait()
+        await litewf.write_stream_async("k", "behind")
+    await asyncio.gather(step(), behind())
+@registry.workflow(name="reader")
+def reader():
+    return next(iter(litewf.read_stream("w", "k", recorded_only=True)))
+with litewf.Engine(path, registry=registry, linger=0) as engine:
+    engine.start_workflow(main.with_options(workflow_id="w"))
+    while len(list(engine.read_stream("w", "k", follow=False))) < 2: pass
+    handle = engine.start_workflow(reader.with_options(workflow_id="r"))
+    while not handle.get_status().waiting_on: pass
+    say("parked")
+    hear()
+"""
+
+    @registry.step(name="step")
+    async def step():
+        pass
+
+    @registry.workflow(name="main")
+    async def main():
+        async def behind():
+            await litewf.write_stream_async("k", "behind")
+
+        await asyncio.gather(step(), behind())
+        await litewf.recv_async()
+
+    @registry.workflow(name="reader")
+    def reader():
+        return next(iter(litewf.read_stream("w", "k", recorded_only=True)))
+
+    child = Child(code, path)
+    try:
+        assert child.hear() == "parked"
+        child.kill()
+        with stage.engine(recover="compatible") as engine:
+            assert engine.retrieve_workflow("r").get_result(timeout=20) == "behind"
+            assert engine.retrieve_workflow("w").get_status().status == "PENDING"
+    finally:
+        child.close()
+
+
 @pytest.mark.parametrize("linger", [0, None])
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["same engine", "other engine"])
 def test_a_workflow_that_reads_recorded_values_hears_when_a_step_is_settled(stage: Stage, registry, linger, elsewhere):

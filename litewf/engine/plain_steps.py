@@ -1,0 +1,110 @@
+"""Steps where nothing is recorded or buffered and the body is tried once: the hottest path, without a flow.
+
+Each function does for its world what a driver does with `steps.step`; in all other cases it leaves the call to those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from litewf.definitions import StepDefinition
+from litewf.engine.drivers import Suspended, drive, drive_async, until_known
+from litewf.engine.execution import FRAME, Execution, StepFrame
+from litewf.engine.mail import AwaitedCheckpoint
+from litewf.engine.recording import write_again
+from litewf.engine.steps import as_failure, settle_streamed, settled_values, step
+from litewf.errors import EngineClosedError, StoreError
+from litewf.store.checkpoints import Checkpoint
+
+
+def step_in_thread(
+    execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
+) -> Any:
+    """A step of a sync workflow, with a sync body."""
+    runtime = execution.runtime
+    if not definition.once or not execution.is_plain():
+        return drive(runtime, step(execution, number, definition, args, kwargs), inline=True)
+    output: str | None
+    error: str | None
+    failure: BaseException | None
+    frame = StepFrame(execution, number, definition, 1, args, kwargs)
+    try:
+        token = FRAME.set(frame)
+        try:
+            result = definition.fn(*args, **kwargs)
+        finally:
+            FRAME.reset(token)
+        output, result = runtime.serializer.encode(result)
+        error = failure = None
+    except BaseException as raised:  # noqa: BLE001 - the outcome of user code
+        output = result = None
+        error, failure = as_failure(execution, frame, raised)
+    checkpoint = Checkpoint(settled_values(execution, frame, output, error, 1))
+    if frame.streams:
+        drive(runtime, settle_streamed(execution, frame, checkpoint), inline=True)
+        return _concluded(execution, checkpoint, result, failure)
+    try:
+        runtime.store.writer.commit(checkpoint, inline=True)
+    except (StoreError, EngineClosedError) as refusal:
+        drive(runtime, write_again(execution, checkpoint, refusal), inline=True)
+    return _concluded(execution, checkpoint, result, failure)
+
+
+def step_in_task(
+    execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
+) -> Suspended[Any]:
+    """A step of an async workflow, with an async body."""
+    runtime = execution.runtime
+    if not definition.once or not execution.is_plain():
+        return (yield from drive_async(runtime, step(execution, number, definition, args, kwargs), execution))
+    output: str | None
+    error: str | None
+    failure: BaseException | None
+    execution.busy += 1
+    try:
+        frame = StepFrame(execution, number, definition, 1, args, kwargs)
+        try:
+            token = FRAME.set(frame)
+            try:
+                result = yield from definition.fn(*args, **kwargs).__await__()
+            finally:
+                FRAME.reset(token)
+                del token  # what a suspended step holds, the garbage collector visits
+            output, result = runtime.serializer.encode(result)
+            error = failure = None
+        except BaseException as raised:  # noqa: BLE001 - the outcome of user code
+            output = result = None
+            error, failure = as_failure(execution, frame, raised)
+        mailbox = execution.mailbox
+        checkpoint = AwaitedCheckpoint(mailbox, settled_values(execution, frame, output, error, 1))
+        if frame.streams:
+            yield from drive_async(runtime, settle_streamed(execution, frame, checkpoint))
+            return _concluded(execution, checkpoint, result, failure)
+        del frame  # as above
+        runtime.submit(checkpoint)
+        try:
+            yield checkpoint
+        except mailbox.Cancelled:
+            yield from until_known(runtime, checkpoint, mailbox)
+        refusal = checkpoint.error
+        if refusal is not None:
+            if not isinstance(refusal, StoreError | EngineClosedError):
+                raise refusal
+            yield from drive_async(runtime, write_again(execution, checkpoint, refusal))
+        return _concluded(execution, checkpoint, result, failure)
+    finally:
+        execution.busy -= 1
+        if not execution.busy and (execution.waits or execution.over is not None):
+            execution.left_calls()
+
+
+def _concluded(execution: Execution, checkpoint: Checkpoint, result: Any, failure: BaseException | None) -> Any:
+    """What the workflow gets once the record is durable."""
+    if not checkpoint.result:
+        execution.end("lost")
+    if execution.unconfirmed:
+        execution.confirm(checkpoint.rows)
+    if failure is not None:
+        raise failure
+    return result
