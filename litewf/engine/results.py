@@ -18,7 +18,6 @@ from litewf.errors import (
 from litewf.records import TERMINAL
 from litewf.serialization.kinds import is_unicode
 from litewf.store.checkpoints import Promise, StepRow
-from litewf.store.endings import Ending
 from litewf.store.readers import Reader
 from litewf.store.reading import Outcome, outcome_of
 from litewf.store.waits import ELSEWHERE, Awaited, workflow_key
@@ -132,9 +131,6 @@ def raise_held(outcome: Outcome) -> NoReturn:
 
 def result_outside(runtime: Runtime, workflow_id: str, limit: Limit) -> Flow[Any]:
     """The result of a workflow, or its error as its own type."""
-    fresh = runtime.outcomes.find(workflow_id)
-    if fresh is not None:
-        return _open(runtime, fresh)
     look = ended_or_held(workflow_id)
     due_us = None if limit.timeout_us is None else runtime.now_us() + limit.timeout_us
     outcome: Outcome | None = yield Read(look)  # most callers come late
@@ -147,7 +143,7 @@ def result_outside(runtime: Runtime, workflow_id: str, limit: Limit) -> Flow[Any
     return _open(runtime, outcome)
 
 
-def _open(runtime: Runtime, outcome: Outcome | Ending) -> object:
+def _open(runtime: Runtime, outcome: Outcome) -> object:
     """Outside a workflow an unknown class is no reason to refuse: Opaque or RemoteError takes its place."""
     if outcome.error is not None:
         raise runtime.serializer.decode_error_lenient(outcome.error)

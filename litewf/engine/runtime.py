@@ -22,7 +22,6 @@ from litewf.engine.giving_back import GivingBack
 from litewf.engine.idleness import is_idle
 from litewf.engine.loops import Loops
 from litewf.engine.notifier import Notifier
-from litewf.engine.outcomes import Outcomes
 from litewf.engine.plain_steps import step_in_task, step_in_thread
 from litewf.engine.pool import Pool
 from litewf.engine.requests import Flow
@@ -80,7 +79,6 @@ class Runtime:
         self.closed = False
         self.closed_because: LitewfError | None = None
         self.notifier = Notifier()
-        self.outcomes = Outcomes()
         self.alarms = Alarms()
         self.loops = Loops()
         self.waiting = Waiting(self)
@@ -161,12 +159,9 @@ class Runtime:
 
         So no body starts after a cancel that its caller, here or in another process, knows to be durable.
         """
-        if self.store.writer.take_news():
-            self.outcomes.forget()
-            if self._active:
-                with contextlib.suppress(LitewfError):  # the dispatcher looks again
-                    self._stop_cancelled()
-        self.outcomes.committed(operations)
+        if self._active and self.store.writer.take_news():
+            with contextlib.suppress(LitewfError):  # the dispatcher looks again
+                self._stop_cancelled()
         touched = [key for operation in operations if operation.touched for key in operation.touched]
         if touched:
             self._touch(touched)
@@ -292,7 +287,6 @@ class Runtime:
 
     def notice_others(self) -> None:
         """Answer all waits and all running executions with one query each: another process has committed."""
-        self.outcomes.forget()
         self._stop_cancelled()
         until = self.store.read(arrivals.newest)  # first: a wait that begins from now on looks for itself
         awaited = self.notifier.awaited()

@@ -1,6 +1,6 @@
 """Steps: a body runs unless its outcome is recorded, and its outcome is recorded.
 
-`step` is the fast path, one attempt with one commit after it; `Attempts` is everything else.
+`step` is the general form; `engine/plain_steps.py` is the short way for one plain attempt with one commit after it.
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ from typing import Any, NoReturn
 
 from litewf.definitions import StepDefinition
 from litewf.engine.execution import NO_STREAMS, Execution, StepFrame
-from litewf.engine.recording import flush, promised, recorded, replay, write, write_again
+from litewf.engine.recording import flush, promised, recorded, replay, write
 from litewf.engine.requests import Flow
 from litewf.engine.signals import Unwind
 from litewf.engine.sleeps import until
 from litewf.errors import (
-    EngineClosedError,
     SerializationError,
     StepRetriesExceededError,
     StepUncertainError,
-    StoreError,
     UsageError,
 )
 from litewf.store import streams
@@ -46,42 +44,12 @@ def step(
     execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
 ) -> Flow[Any]:
     """Run a body unless its outcome is recorded; record the outcome."""
-    record = recorded(execution, number, definition.name) if execution.records else None
+    record = recorded(execution, number, definition.name)
     if record is not None and record.completed_us is not None:
         return (yield from replay(execution, record))
     if execution.buffered or execution.unconfirmed:
         yield from flush(execution)
-    if not definition.once or record is not None:
-        return (yield from Attempts(execution, number, definition, args, kwargs, record).run())
-    frame = StepFrame(execution, number, definition, 1, args, kwargs)
-    result: Any = None
-    try:
-        result = yield frame
-        output, result = execution.runtime.serializer.encode(result)
-        error, failure = None, None
-    except BaseException as raised:  # noqa: BLE001 - the outcome of user code
-        output = None
-        error, failure = as_failure(execution, frame, raised)
-    checkpoint = Checkpoint(settled_values(execution, frame, output, error, 1))
-    if frame.streams:
-        yield from settle_streamed(execution, frame, checkpoint)
-        return _outcome(result, failure)
-    del frame  # what a suspended step holds, the garbage collector visits
-    try:
-        kept = yield checkpoint  # not through write(): a frame less
-    except (StoreError, EngineClosedError) as refusal:
-        kept = yield from write_again(execution, checkpoint, refusal)
-    if not kept:
-        execution.end("lost")
-    if execution.unconfirmed:
-        execution.confirm(checkpoint.rows)
-    return _outcome(result, failure)
-
-
-def _outcome(result: Any, failure: BaseException | None) -> Any:
-    if failure is not None:
-        raise failure
-    return result
+    return (yield from Attempts(execution, number, definition, args, kwargs, record).run())
 
 
 def settled_values(
