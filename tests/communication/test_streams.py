@@ -229,7 +229,7 @@ def test_an_attempt_that_timed_out_and_writes_on_is_not_on_record_f4(stage: Stag
 
 
 def test_a_reader_of_recorded_values_hears_when_the_step_is_settled(stage: Stage, registry):
-    """Liveness: also when the attempt on record wrote nothing to that stream."""
+    """Liveness: also when the attempt on record wrote nothing to that stream, and nobody writes any more."""
     tried, go_on = threading.Event(), threading.Event()
 
     @registry.step(max_retries=1, base_interval=0)
@@ -241,18 +241,29 @@ def test_a_reader_of_recorded_values_hears_when_the_step_is_settled(stage: Stage
         go_on.wait(20)
 
     @registry.workflow
-    def writer():
-        step()
-        litewf.write_stream("k", "after")
-        litewf.recv()
+    async def writer():
+        async def write_behind():
+            while not tried.is_set():  # noqa: ASYNC110 - set by the thread of the step
+                await asyncio.sleep(0)
+            await litewf.write_stream_async("k", "behind")
+
+        await asyncio.gather(litewf.run_step_async(step), write_behind())
+        await litewf.recv_async()
 
     with stage.engine() as engine:
         handle = start(engine, writer, "w")
-        reader = engine.read_stream("w", "k", recorded_only=True)
         assert tried.wait(20)
+        stage.until(lambda: len(read(engine, "w")) == 2)
+        found = []
+        reader = engine.read_stream("w", "k", recorded_only=True)
+        thread = threading.Thread(target=lambda: found.append(next(reader)), daemon=True)
+        thread.start()
+        while not engine._live.notifier.awaited():
+            thread.join(0.001)  # private: nothing signals that somebody waits
         assert read(engine, "w", recorded_only=True) == []
         go_on.set()
-        assert next(reader) == "after"
+        thread.join(20)
+        assert found == ["behind"]
         handle.cancel()
         assert list(reader) == []
 

@@ -251,6 +251,8 @@ def test_a_workflow_that_reads_recorded_values_hears_when_a_step_is_settled(stag
         if linger == 0:
             stage.parked(handle)
         outside = Collector(other.read_stream("w", "k", recorded_only=True))
+        while len(other._live.notifier.awaited()) < 3:  # the stream, the end of its workflow, and any other commit
+            outside._thread.join(0.001)  # private: nothing signals that somebody waits
         go_on.set()
         assert handle.get_result(timeout=20) == 1
         assert outside.has(1) == [1]
