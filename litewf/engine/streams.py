@@ -14,7 +14,6 @@ from litewf.engine.results import TIMED_OUT, Limit, Target, arrived, not_found
 from litewf.errors import EngineClosedError, PayloadError, SerializationError, StoreError, StreamClosedError
 from litewf.records import StreamItem
 from litewf.store import managing, streams
-from litewf.store.checkpoints import SettledRow
 from litewf.store.readers import Reader
 from litewf.store.streams import Append, Appended, Item
 from litewf.store.waits import ELSEWHERE, stream_key, workflow_key
@@ -36,29 +35,28 @@ def append(execution: Execution, number: str, name: str, value: str | None) -> F
         yield from replay(execution, record)
         return
     now_us = execution.now_us()
-    item = Item(execution.key, execution.fence, name, value, number, 1, 1, now_us)
-    own = (execution.key, execution.fence, number, call, "null", None, 1, now_us, now_us)
+    item = Item(execution.key, execution.fence, name, value, number, 0, 1, now_us)
     buffered = execution.take_buffered() if execution.buffered or execution.unconfirmed else ()
-    operation = Append(execution.id, item, (own,), buffered)
+    operation = Append(execution.id, item, buffered)
     try:
         appended = yield operation  # not through write(): a frame less
     except (StoreError, EngineClosedError) as refusal:
         appended = yield from write_again(execution, operation, refusal)
     if appended != "appended":
-        _refused(execution, appended, name, own)
+        _refused(execution, appended, item, call)
     elif buffered:
         execution.confirm(buffered)
 
 
-def _refused(execution: Execution, why: Appended, name: str, own: SettledRow) -> None:
+def _refused(execution: Execution, why: Appended, item: Item, call: str) -> None:
     """The stream is closed, which the record says; closing it once more is no error."""
     if why == "lost":
         execution.end("lost")
-    if own[3] == "litewf.close_stream":
-        execution.buffer(own)
+    if item.value is None:
+        execution.buffer(row(execution, item.step, call, item.written_us, "null"))
         return
-    error, refusal = execution.runtime.serializer.encode_error(_closed(execution, name))
-    execution.buffer((*own[:4], None, error, *own[6:]))
+    error, refusal = execution.runtime.serializer.encode_error(_closed(execution, item.name))
+    execution.buffer(row(execution, item.step, call, item.written_us, None, error))
     raise refusal
 
 
@@ -139,7 +137,7 @@ def _batch(runtime: Runtime, reading: Reading, page: streams.Page, offset: int) 
         if found.recorded or not reading.recorded_only:
             assert found.value is not None
             value = runtime.serializer.decode_lenient(found.value)
-            items.append(StreamItem(found.offset, value, found.attempt, bool(found.recorded)))
+            items.append(StreamItem(found.offset, value, found.attempt or 1, bool(found.recorded)))
     return Batch(items, offset, page.ended)
 
 

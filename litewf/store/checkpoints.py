@@ -200,7 +200,7 @@ def steps_of(connection: apsw.Connection, workflows: Sequence[int]) -> dict[int,
     """The steps of several workflows, by workflow and number."""
     found: dict[int, dict[str, StepRow]] = {key: {} for key in workflows}
     rows = connection.execute(
-        f"SELECT {COLUMNS} FROM step WHERE workflow IN (SELECT value FROM carray(?))",
+        f"SELECT {COLUMNS} FROM record WHERE workflow IN (SELECT value FROM carray(?))",
         (integers(workflows),),
     )
     for row in rows:

@@ -119,7 +119,7 @@ def recover(tx: Tx, executor: int, now_us: int, limits: dict[str, int], encode_e
     return Recovery(len(rows) - len(given_up), given_up)
 
 
-PROGRESS = "(SELECT count(*) + coalesce(sum(attempts), 0) FROM step WHERE step.workflow = workflow.key)"
+PROGRESS = "(SELECT count(*) + coalesce(sum(attempts), 0) FROM record WHERE record.workflow = workflow.key)"
 RECOVER = f"""
     UPDATE workflow SET owner = NULL, fence = fence + 1, phase = 'ready', updated_us = ?,
         recoveries = iif(progress = {PROGRESS}, recoveries + 1, 1), progress = {PROGRESS}

@@ -61,7 +61,7 @@ def fork(tx: Tx, source: Found, start_step: int, new: NewWorkflow) -> int:
 def first_failed_step(connection: apsw.Connection, key: int) -> int:
     """The number of the first step with an error; after the last one if none failed."""
     row = connection.execute(
-        f"SELECT coalesce(min(iif(error IS NOT NULL, {NUMBER}, NULL)), max({NUMBER}) + 1, 1) FROM step"
+        f"SELECT coalesce(min(iif(error IS NOT NULL, {NUMBER}, NULL)), max({NUMBER}) + 1, 1) FROM record"
         " WHERE workflow = ?",
         (key,),
     ).fetchone()

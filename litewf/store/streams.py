@@ -1,6 +1,6 @@
 """Streams: values that workflows append under a name, at offsets without a gap; a hot path of its own.
 
-A value written by the workflow itself commits with its record. One written inside a step commits at once and is
+A value written by the workflow itself is its own record. One written inside a step commits at once and is
 undecided until the step is settled: another attempt may write it again.
 """
 
@@ -11,14 +11,17 @@ from typing import ClassVar, Literal, NamedTuple, Self
 
 import apsw
 
-from litewf.store.checkpoints import SETTLE, SettledRow
+from litewf.store.checkpoints import SettledRow, settle_all
 from litewf.store.operations import Operation, Tx
 from litewf.store.waits import announce, stream_key, wake
 from litewf.store.wide import Value, Wide, integers
 
 
 class Item(NamedTuple):
-    """What is appended, in the order of the statement's parameters; a value of None closes the stream."""
+    """What is appended, in the order of the statement's parameters; a value of None closes the stream.
+
+    Attempt 0 is the workflow itself.
+    """
 
     workflow: int
     fence: int
@@ -30,20 +33,20 @@ class Item(NamedTuple):
     written_us: int
 
 
-# A stream whose last row has no value is closed.
+# The last row of a stream says where the next one goes. If it has no value the stream is closed: the next one, which
+# gets no offset, is ignored.
 APPEND = Wide(
     8,
     """
     WITH v (workflow, fence, name, value, step, attempt, recorded, written_us) AS (VALUES {rows})
-    INSERT INTO stream (workflow, name, offset, value, step, attempt, fence, recorded, written_us)
+    INSERT OR IGNORE INTO stream (workflow, name, offset, value, step, attempt, fence, recorded, written_us)
     SELECT v.workflow, v.name,
-           coalesce((SELECT max(offset) + 1 FROM stream AS s WHERE s.workflow = v.workflow AND s.name = v.name), 0),
+           nullif(coalesce((SELECT iif(s.value IS NULL, -1, s.offset + 1) FROM stream AS s
+                            WHERE s.workflow = v.workflow AND s.name = v.name ORDER BY s.offset DESC LIMIT 1), 0), -1),
            v.value, v.step, v.attempt, v.fence, v.recorded, v.written_us
     FROM v
     WHERE EXISTS (SELECT 1 FROM workflow WHERE workflow.key = v.workflow AND workflow.fence = v.fence
                       AND workflow.phase = 'running')
-      AND (SELECT s.value IS NULL FROM stream AS s WHERE s.workflow = v.workflow AND s.name = v.name
-           ORDER BY s.offset DESC LIMIT 1) IS NOT 1
     """,
 )
 
@@ -53,19 +56,16 @@ Appended = Literal["appended", "closed", "lost"]
 class Append(Operation):
     """Appends to a stream; `result` says whether it was appended, the stream was closed, or the workflow was lost.
 
-    `rows` were buffered before, `own` is the record of the call itself; they are written only if it appended.
+    `rows` were buffered before; they are written only if it appended.
     """
 
-    __slots__ = ("item", "own", "rows", "workflow_id")
+    __slots__ = ("item", "rows", "workflow_id")
     rank: ClassVar[int] = 15
 
-    def __init__(
-        self, workflow_id: str, item: Item, own: Sequence[SettledRow] = (), rows: Sequence[SettledRow] = ()
-    ) -> None:
+    def __init__(self, workflow_id: str, item: Item, rows: Sequence[SettledRow] = ()) -> None:
         super().__init__()
         self.workflow_id = workflow_id
         self.item = item
-        self.own = own
         self.rows = rows
 
     @classmethod
@@ -78,9 +78,7 @@ class Append(Operation):
         appended = [one for one in operations if one.result == "appended"]
         for one in appended:
             one.touched = (stream_key(one.workflow_id, one.item.name),)
-        rows = [row for one in appended for row in (*one.rows, *one.own)]
-        if rows:
-            SETTLE.run(connection, [value for row in rows for value in row])
+        settle_all(connection, appended)
         if wake(connection, [one.touched[0] for one in appended]):
             appended[0].touched = (*appended[0].touched, "ready")
 

@@ -45,7 +45,7 @@ ALWAYS = {
     "H4 a due time of something that is not parked": """
         SELECT id, phase, due_us FROM workflow WHERE due_us IS NOT NULL AND phase IS NOT 'parked'""",
     "B6 a settled step with a due time, without an attempt, or before its start": """
-        SELECT workflow, step FROM step
+        SELECT workflow, step FROM record
         WHERE completed_us IS NOT NULL AND (due_us IS NOT NULL OR attempts < 1 OR completed_us < started_us)""",
     "B6 an unsettled step that promises nothing": """
         SELECT workflow, step, name FROM step
@@ -105,7 +105,7 @@ AT_THE_END = {
     "A3 an owner although no engine runs": "SELECT id, owner FROM workflow WHERE owner IS NOT NULL",
     "C4 a wait although all has ended": "SELECT workflow, step FROM wait",
     "B6 a gap in the numbers of a finished workflow": """
-        WITH number (workflow, n) AS (SELECT DISTINCT workflow, CAST(step AS INTEGER) FROM step
+        WITH number (workflow, n) AS (SELECT DISTINCT workflow, CAST(step AS INTEGER) FROM record
                                       WHERE step NOT LIKE '%:%')
         SELECT id, max(n), count(*) FROM number JOIN workflow ON workflow.key = number.workflow
         WHERE status IN ('SUCCESS', 'ERROR') GROUP BY id HAVING max(n) <> count(*)""",
@@ -132,6 +132,8 @@ class Image:
         self.promised: dict[str, tuple[Any, ...]] = {}
         self.talks = bool(self.rows("SELECT 1 FROM sqlite_schema WHERE name = 'message'"))
         self.sent: set[str] = set()  # messages that have an idempotency key
+        if not self.empty and not self.talks:  # it died before the second migration
+            self._connection.execute("CREATE TEMP VIEW record AS SELECT * FROM step")
         if not self.empty:
             self._read()
 
@@ -149,7 +151,7 @@ class Image:
             self.sent = {f"{workflow_id} {key}" for workflow_id, key in self.rows(keyed)}
         steps = self.rows(
             "SELECT workflow.id, generation, step, step.name, step.output, step.error, attempts, step.due_us,"
-            " step.started_us, step.completed_us FROM step JOIN workflow ON workflow.key = step.workflow"
+            " step.started_us, step.completed_us FROM record AS step JOIN workflow ON workflow.key = step.workflow"
         )
         for workflow_id, generation, number, *rest in steps:
             suffix = f"@{generation}" if generation > 1 else ""

@@ -41,7 +41,7 @@ CREATE TABLE stream (
     offset     INTEGER NOT NULL,
     value      TEXT,                              -- NULL: the stream was closed here
     step       TEXT NOT NULL,                     -- that wrote it, or inside which it was written
-    attempt    INTEGER NOT NULL,                  -- of that step
+    attempt    INTEGER NOT NULL,                  -- of that step; 0: the workflow wrote it, and this row is the record
     fence      INTEGER NOT NULL,                  -- of the execution that wrote it
     recorded   INTEGER,                           -- whether that attempt is the one on record; NULL: not known yet
     written_us INTEGER NOT NULL
@@ -49,6 +49,15 @@ CREATE TABLE stream (
 
 CREATE UNIQUE INDEX stream_offset ON stream (workflow, name, offset);
 CREATE INDEX stream_undecided ON stream (workflow, step) WHERE recorded IS NULL;
+
+-- What a workflow has recorded. A value that it wrote to a stream is its own record: a step row beside it would say the
+-- same again, at twice the cost.
+CREATE VIEW record AS
+SELECT workflow, step, name, output, error, attempts, child, due_us, started_us, completed_us FROM step
+UNION ALL
+SELECT workflow, step, iif(value IS NULL, 'litewf.close_stream', 'litewf.write_stream'), 'null', NULL, 1, NULL, NULL,
+       written_us, written_us
+FROM stream WHERE attempt = 0 AND step <> '0';
 
 CREATE TABLE cloud_event (
     key         INTEGER PRIMARY KEY AUTOINCREMENT,
