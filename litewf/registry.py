@@ -6,7 +6,7 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from litewf.definitions import Definition, StepDefinition, TransactionDefinition, WorkflowDefinition
+from litewf.definitions import Definition, QueueDefinition, StepDefinition, TransactionDefinition, WorkflowDefinition
 from litewf.errors import RegistrationError
 from litewf.serialization import TypeTable
 
@@ -47,6 +47,7 @@ class Registry:
     def __init__(self) -> None:
         self.types = TypeTable()
         self.workflows: dict[str, WorkflowDefinition] = {}
+        self.queues: dict[str, QueueDefinition] = {}
         self._definitions: dict[str, Definition] = {}
         self._instances: dict[str, object] = {}
 
@@ -94,6 +95,10 @@ class Registry:
         self._definitions[definition.name] = definition
         if isinstance(definition, WorkflowDefinition):
             self.workflows[definition.name] = definition
+
+    def add_queue(self, queue: QueueDefinition) -> None:
+        """Register a queue; the same name again replaces its limits (reload, notebooks)."""
+        self.queues[queue.name] = queue
 
     def instance_name(self, instance: object) -> str | None:
         return next((name for name, known in self._instances.items() if known is instance), None)

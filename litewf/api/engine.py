@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
+from litewf.api.queues import Queue, name_of
 from litewf.api.workflows import WorkflowOperations
 from litewf.durations import Duration, duration_us, optional_duration_us
 from litewf.engine.calls import refuse_on_loop
@@ -26,7 +28,7 @@ class Engine(WorkflowOperations):
 
     `application_version` defaults to a hash of the workflows' code. `recover="compatible"` runs every unfinished
     workflow whose name is registered, `"matching"` (the default if a version is given) only those of its own version.
-    `durability="normal"` is faster and may forget the last commits after a power cut, never after a crash.
+    `queues` are those that it serves, None for all. `durability="normal"` is faster and may forget the last commits after a power cut, never after a crash.
     `linger` is for how long a wait stays in memory; 0 parks at every wait, None never. `event_retention` is for how
     long CloudEvents are kept for waits to come, and remembered as duplicates.
     """
@@ -36,6 +38,7 @@ class Engine(WorkflowOperations):
         path: str | os.PathLike[str],
         *,
         registry: Registry = default_registry,
+        queues: Sequence[Queue | str] | None = None,
         application_version: str | None = None,
         executor_id: str | None = None,
         durability: Literal["full", "normal"] = "full",
@@ -49,6 +52,7 @@ class Engine(WorkflowOperations):
     ) -> None:
         self._path = path
         self._registry = registry
+        self._queues = None if queues is None else tuple(name_of(queue) for queue in queues)
         self._given_version = application_version
         self.executor_id = executor_id if executor_id is not None else f"process-{os.getpid()}"
         self._durability: Literal["full", "normal"] = durability
@@ -135,6 +139,7 @@ class Engine(WorkflowOperations):
             max_threads=self._max_threads,
             linger_us=self._linger_us,
             event_retention_us=self._event_retention_us,
+            queues=self._queues,
         )
 
     def shutdown(self, timeout: Duration = 10) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from litewf.engine import claiming
 from litewf.engine.peers import Peers
 from litewf.errors import LitewfError, WorkflowTimeoutError
-from litewf.store import cancelling, claims
+from litewf.store import cancelling, claims, queues
 from litewf.store.claims import HeldCount
 from litewf.store.operations import Tx
 
@@ -40,6 +41,9 @@ class Dispatcher:
         self._peers = Peers(runtime)
         self._changed = threading.Condition()
         self._ready = True  # something may be ready
+        self._all_queues = True  # something may wait on any of them
+        self._queues: set[str] = set()  # ... or on these
+        self._rounds = 0
         self._next_due_us: int | None = 0  # 0: not read yet
         self._lively_until = 0.0
         self._peers_at = 0.0
@@ -80,6 +84,12 @@ class Dispatcher:
     def look_for_ready(self) -> None:
         self._ready = True
         self.poke()
+
+    def look_at_queue(self, name: str) -> None:
+        with self._changed:
+            self._queues.add(name)
+            self._poked = True
+            self._changed.notify()
 
     def expect_due(self, due_us: int) -> None:
         """Something is due then; cheaper than reading it back."""
@@ -130,7 +140,7 @@ class Dispatcher:
             self._trouble = None
             return until_us
         self._check_self()
-        self._ready = True
+        self._ready = self._all_queues = True
         self._next_due_us = 0
         return None
 
@@ -159,7 +169,7 @@ class Dispatcher:
         if not runtime.store.writer.changed_by_others() and self._trouble is None:
             return
         self._lively_until = time.monotonic() + ANSWER_S
-        self._ready = True
+        self._ready = self._all_queues = True
         self._next_due_us = 0
         self._peers.refresh()
         runtime.notice_others()
@@ -175,6 +185,7 @@ class Dispatcher:
         if self._next_due_us is None or self._next_due_us > now_us:
             return
         woken = runtime.store.writer.turn(lambda tx: claims.wake_due(tx, now_us, BATCH))
+        runtime.store.writer.turn(lambda tx: queues.wake_delayed(tx, now_us, BATCH))
         self._end_overdue(now_us)
         if woken:
             self._ready = True
@@ -199,22 +210,33 @@ class Dispatcher:
 
     def _claim_ready(self) -> None:
         runtime = self._runtime
-        while self._ready and not self._stopping:
-            self._ready = False  # before the room is looked at: an execution that ends in between sets it again
+        while (self._ready or self._all_queues or self._queues) and not self._stopping:
+            wanted = self._take_reasons()  # before the room is looked at: an execution that ends in between gives one
             room = runtime.room(BATCH)
             if room.limit <= 0:
-                self._ready = True
+                self._ready = self._all_queues = True
                 return
-            now_us = runtime.now_us()
-            claimed = runtime.store.writer.turn(lambda tx: claims.claim(tx, runtime.able, room, now_us))  # noqa: B023 - run before the next round
+            self._rounds += 1
+            claimed = claiming.claim(runtime, room, wanted, self._rounds)
             if not self._launching:
                 _warn_of(claimed.held)
             runtime.take_over(claimed.workflows)
-            if claimed.more:
-                self._ready = True
+            self._ready = self._ready or claimed.more
+            for name in claimed.more_of:
+                self.look_at_queue(name)
+            for name, due_us in claimed.next_us.items():
+                runtime.alarms.at(due_us, lambda name=name: self.look_at_queue(name))  # type: ignore[misc]  # a default binds it
         if self._launching and not self._stopping:
             self._launching = False
             _warn_at_launch(runtime.store.read(claims.held_summary))
+
+    def _take_reasons(self) -> Collection[str] | None:
+        """The queues to look at, None for all; whoever sets a reason from now on is heard in the next round."""
+        with self._changed:
+            wanted = None if self._all_queues else self._queues
+            self._ready = self._all_queues = False
+            self._queues = set()
+        return wanted
 
     def _look_after(self) -> None:
         """Locks, the file itself, and what could not be given back."""
@@ -227,7 +249,7 @@ class Dispatcher:
             self._runtime.giving_back.run_once()
             self._runtime.announce()
             if self._peers.look():
-                self._ready = True
+                self._ready = self._all_queues = True
 
     def _check_self(self) -> None:
         """Stop when the file or the lock is not this engine's any more."""

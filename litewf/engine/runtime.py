@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from litewf.definitions import WorkflowDefinition
-from litewf.engine import drivers, loading, runner, starting
+from litewf.definitions import QueueDefinition, WorkflowDefinition
+from litewf.engine import drivers, loading, queues, runner, starting
 from litewf.engine.alarms import Alarm, Alarms
 from litewf.engine.dispatcher import Dispatcher
 from litewf.engine.ending import Ending
@@ -35,6 +37,7 @@ from litewf.store.database import Durability
 from litewf.store.executors import Registration
 from litewf.store.mailboxes import deliver
 from litewf.store.operations import Operation
+from litewf.store.queues import QueueRow
 from litewf.store.starts import Started
 from litewf.store.store import Store
 from litewf.store.waits import ELSEWHERE, workflow_key
@@ -61,6 +64,7 @@ class Settings:
     max_threads: int
     linger_us: int | None  # None: never park
     event_retention_us: int
+    queues: tuple[str, ...] | None = None  # which it serves; None: all
     serves: bool = True  # False: a client, which runs no workflow
 
 
@@ -84,10 +88,12 @@ class Runtime:
         self.pool = Pool(settings.max_threads, on_backlog=self.waiting.hurry)
         self._active: dict[int, Execution] = {}
         self._ending: dict[int, Execution] = {}
+        self._on_queue: Counter[str] = Counter()  # executions in memory
         self.giving_back = GivingBack(self)
         self._none_active = threading.Condition()
         self.warned_long: set[int] = set()  # workflows whose long history was mentioned
         self._end = Ending(self)
+        self.dispatcher = Dispatcher(self)
         self.store = Store(
             settings.path, settings.durability, settings.world, self._after_commit, create=settings.serves
         )
@@ -100,12 +106,11 @@ class Runtime:
         except BaseException as death:
             self.store.crash(death)
             raise
-        self.dispatcher = Dispatcher(self)
 
     def _register(self) -> Capability:
         self.store.writer.start()
         able = self._as_engine() if self.settings.serves else Capability(NO_EXECUTOR, (), self.version, False)
-        self._announced = len(able.names)
+        self._announced = self._defined()
         self._seen = self.store.writer.turn(lambda tx: arrivals.newest(tx.connection))  # of what others have brought
         return able
 
@@ -119,6 +124,7 @@ class Runtime:
         executor = writer.turn(lambda tx: executors.register(tx, mine, names))
         able = Capability(executor, names, self.version, settings.only_version)
         writer.turn(lambda tx: claims.retry_held(tx, able))
+        self._define_queues()
         return able
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
@@ -132,11 +138,20 @@ class Runtime:
             raise
 
     def announce(self) -> None:
-        """Tell other engines of workflows that were defined after the launch, so that they leave them to this one."""
-        names = self.registry.workflows.keys()
-        if len(names) != self._announced:
+        """Write down what was defined after the launch: queues, and workflows, which others then leave to this engine."""
+        if self._defined() != self._announced:
+            names = self.registry.workflows.keys()
             self.store.writer.turn(lambda tx: executors.announce(tx, self.able.executor, names))
-            self._announced = len(names)
+            self._define_queues()
+            self._announced = self._defined()
+
+    def _defined(self) -> tuple[int, tuple[QueueDefinition, ...]]:
+        return len(self.registry.workflows), tuple(self.registry.queues.values())
+
+    def _define_queues(self) -> None:
+        rows = [QueueRow(*dataclasses.astuple(queue)) for queue in self.registry.queues.values()]
+        if rows:
+            self.store.writer.turn(queues.define(self, rows))
 
     # --- driving flows ----------------------------------------------------------------------------------------
 
@@ -169,6 +184,8 @@ class Runtime:
                 self.dispatcher.look_for_ready()
             elif key.startswith("due:"):
                 self.dispatcher.expect_due(int(key[4:]))
+            elif key.startswith("queue:"):
+                self.dispatcher.look_at_queue(key[6:])
             elif key.startswith("stop:"):
                 self.stop_execution(int(key[5:]), "cancelled")
             else:
@@ -189,7 +206,12 @@ class Runtime:
         """Run a workflow that was just started, if it starts in this engine's memory."""
         if not started.created:
             return
-        if prepared.new.owner is None:
+        task = prepared.new.task
+        if task is not None and task.due_us is not None:
+            self.dispatcher.expect_due(task.due_us)
+        elif task is not None:
+            self.dispatcher.look_at_queue(task.queue)
+        elif prepared.new.owner is None:
             self.dispatcher.look_for_ready()
         else:
             self.launch([starting.first_execution(self, prepared, started)])
@@ -200,6 +222,8 @@ class Runtime:
         for execution in executions:
             if not self.giving_back.admit(execution, self._active):
                 continue
+            if execution.queue is not None:
+                self._count_on_queue(execution.queue, 1)
             if execution.deadline_us is not None:
                 self.dispatcher.expect_due(execution.deadline_us)
             if execution.definition.is_async:
@@ -235,6 +259,9 @@ class Runtime:
         """An execution has left memory."""
         if self._active.get(execution.key) is execution:
             del self._active[execution.key]
+        if execution.queue is not None:
+            self._count_on_queue(execution.queue, -1)
+            self.dispatcher.look_at_queue(execution.queue)
         if self._ending.pop(execution.key, None) is not None:
             self.dispatcher.look_for_ready()
         if not self._active:
@@ -242,6 +269,14 @@ class Runtime:
                 self._none_active.notify_all()
         elif len(self._active) == MOST_ACTIVE - 1 or (not execution.definition.is_async and not self.pool.backlog):
             self.dispatcher.poke()
+
+    def _count_on_queue(self, queue: str, change: int) -> None:
+        with self._none_active:
+            self._on_queue[queue] += change
+
+    def running_of(self, queue: str) -> int:
+        """How many workflows of a queue are in the memory of this engine."""
+        return self._on_queue[queue]
 
     def stopping(self, execution: Execution) -> None:
         """An execution is over but its code has not ended yet: nobody here may claim its workflow."""

@@ -50,6 +50,8 @@ class Waiting:
         execution.busy -= 1
         execution.waits[wait] = None
         linger_us = self._linger_us(execution)
+        if linger_us is not None and _keeps_a_slot(wait):
+            linger_us = 0
         if linger_us is None:
             return NEVER_US
         if linger_us == 0:
@@ -133,3 +135,9 @@ class Waiting:
                 wait.hurried = True
                 self._runtime.notifier.ring([wait])
                 return
+
+
+def _keeps_a_slot(wait: Wait) -> bool:
+    """Whether a workflow on a queue waits for another one, which may need the slot that it has while in memory."""
+    assert wait.execution is not None
+    return wait.execution.queue is not None and any((one.waits or "").startswith("workflow:") for one in wait.awaited)

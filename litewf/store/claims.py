@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 import apsw
 
+from litewf.store import queues
 from litewf.store.executors import is_registered
 from litewf.store.operations import Tx
+from litewf.store.queues import QueueRow
 from litewf.store.waits import workflow_key
 from litewf.store.wide import integers, texts
 
@@ -49,28 +51,41 @@ class Claimed(NamedTuple):
     deadline_us: int | None
     application_version: str | None
     held_versions: str | None
+    queue: str | None = None
 
 
-CLAIM = """
+# What an engine takes: not those whose last execution still runs here; those that it can run, and those that none can.
+MINE = """
+    key NOT IN (SELECT value FROM carray(?)) AND name NOT IN (SELECT value FROM carray(?))
+    AND (name IN (SELECT value FROM carray(?))
+             AND (NOT ? OR application_version IS NULL OR application_version = ?)
+         OR name NOT IN (SELECT value FROM carray(?))
+             AND name || char(10) || application_version NOT IN (SELECT value FROM carray(?)))
+"""
+TAKEN = "key, id, name, fence, generation, created_us, deadline_us, application_version, held_versions, queue"
+CLAIM = f"""
     UPDATE workflow SET phase = 'running', owner = ?, fence = fence + 1, due_us = NULL, updated_us = ?,
                         started_us = coalesce(started_us, max(?, created_us))
-    WHERE key IN (SELECT key FROM workflow WHERE phase = 'ready'
-                      AND key NOT IN (SELECT value FROM carray(?)) AND name NOT IN (SELECT value FROM carray(?))
-                      AND (name IN (SELECT value FROM carray(?))
-                               AND (NOT ? OR application_version IS NULL OR application_version = ?)
-                           OR name NOT IN (SELECT value FROM carray(?))
-                               AND name || char(10) || application_version NOT IN (SELECT value FROM carray(?)))
-                  ORDER BY key LIMIT ?)
-    RETURNING key, id, name, fence, generation, created_us, deadline_us, application_version, held_versions
+    WHERE key IN (SELECT key FROM workflow WHERE phase = 'ready' AND queue IS NULL AND {MINE} ORDER BY key LIMIT ?)
+    RETURNING {TAKEN}
 """
-
-
-class Claim(NamedTuple):
-    """What a claim brought: workflows to run, ids that are held now, and whether more may be ready."""
-
-    workflows: list[Claimed]
-    held: list[tuple[str, str]]
-    more: bool
+# The time of a queued workflow begins to run when it is claimed for the first time.
+CLAIM_KEYS = f"""
+    UPDATE workflow SET phase = 'running', owner = ?1, fence = fence + 1, due_us = NULL, updated_us = ?2,
+                        started_us = coalesce(started_us, max(?2, created_us)), status = 'PENDING',
+                        deadline_us = iif(status = 'PENDING', deadline_us, coalesce(
+                            min(deadline_us, ?2 + timeout_us), deadline_us, ?2 + timeout_us))
+    FROM request WHERE request.workflow = key AND key IN (SELECT value FROM carray(?3))
+    RETURNING {TAKEN}
+"""
+WOKEN = f"""
+    SELECT key FROM workflow CROSS JOIN task ON task.workflow = key
+    WHERE phase = 'ready' AND workflow.queue = ? AND slot = ? AND {MINE} ORDER BY key LIMIT ?
+"""
+NEXT = f"""
+    SELECT key FROM task CROSS JOIN workflow ON key = task.workflow
+    WHERE task.queue = ? AND state = 'waiting' AND {MINE} ORDER BY task.priority, task.workflow LIMIT ?
+"""
 
 
 class Room(NamedTuple):
@@ -81,27 +96,85 @@ class Room(NamedTuple):
     busy_names: Collection[str]
 
 
-def claim(tx: Tx, able: Capability, room: Room, now_us: int) -> Claim:
-    """Take up to `room.limit` ready workflows: those this engine can run and, to hold them, those that none can."""
-    if not is_registered(tx.connection, able.executor):
-        return Claim([], [], more=False)  # taken for dead: what it claims now, nobody would ever take back
-    busy = (integers(room.busy_keys), texts(tuple(room.busy_names)))
-    mine_to_run = (texts(tuple(able.names)), able.only_version, able.version)
-    parameters = (able.executor, now_us, now_us, *busy, *mine_to_run, *_left_to_others(tx, able.executor), room.limit)
-    rows: list[Any] = tx.connection.execute(CLAIM, parameters).fetchall()
-    taken = integers(row[0] for row in rows)
-    tx.connection.execute("DELETE FROM wait WHERE workflow IN (SELECT value FROM carray(?))", (taken,))
-    mine: list[Claimed] = []
-    held: list[tuple[str, str]] = []
-    for row in rows:
-        workflow = Claimed(*row)
-        obstacle = able.obstacle(workflow.name, workflow.application_version)
-        if obstacle is None:
-            mine.append(workflow)
-        else:
-            _hold(tx, workflow, obstacle, able.version)
-            held.append((workflow.id, obstacle))
-    return Claim(mine, held, more=len(rows) == room.limit)
+class Claimer:
+    """One round of claims, in one transaction: for whom, with how much room."""
+
+    def __init__(self, tx: Tx, able: Capability, room: Room, now_us: int) -> None:
+        self._tx = tx
+        self._able = able
+        self._now_us = now_us
+        alive = is_registered(tx.connection, able.executor)  # else nobody would ever take back what it claims now
+        self.left = room.limit if alive else 0
+        busy = (integers(room.busy_keys), texts(tuple(room.busy_names)))
+        mine_to_run = (texts(tuple(able.names)), able.only_version, able.version)
+        self._mine = (*busy, *mine_to_run, *_left_to_others(tx, able.executor))
+        self.workflows: list[Claimed] = []
+        self.held: list[tuple[str, str]] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for more."""
+        return self.left <= 0
+
+    def ready(self) -> bool:
+        """Take workflows that are on no queue: those this engine can run and, to hold them, those that none can.
+
+        Tells whether more may be ready.
+        """
+        if self.full:
+            return False
+        parameters = (self._able.executor, self._now_us, self._now_us, *self._mine, self.left)
+        self._take(self._tx.connection.execute(CLAIM, parameters).fetchall())
+        return self.full
+
+    def queue(self, queue: QueueRow, most: int) -> int | None:
+        """Take up to `most` from a queue, ahead of all those that were started before; when its rate allows the next."""
+        connection, most = self._tx.connection, min(most, self.left)
+        most -= self._take_keys(self._keys(WOKEN, queue.name, 1, most))
+        free = queues.slots_free(connection, queue)
+        again = self._take_slots_again(queue, self._keys(WOKEN, queue.name, 0, min(most, free)))
+        most, free = most - again, free - again
+        if queue.paused or min(most, free) <= 0:
+            return None
+        wanted = min(most, free, queue.max_tasks_per_iteration or most)
+        allowed = queues.rate_allows(self._tx, queue, wanted, self._now_us)
+        keys = self._keys(NEXT, queue.name, None, allowed.starts)
+        queues.take_slots(self._tx, keys)
+        self._take_keys(keys)
+        queues.count_starts(self._tx, queue, len(keys), self._now_us)
+        return allowed.next_us if len(keys) == allowed.starts else None
+
+    def _keys(self, select: str, queue: str, slot: int | None, limit: int) -> list[int]:
+        if limit <= 0:
+            return []
+        which = (queue,) if slot is None else (queue, slot)
+        rows = self._tx.connection.execute(select, (*which, *self._mine, limit))
+        return [row[0] for row in rows]
+
+    def _take_slots_again(self, queue: QueueRow, keys: Sequence[int]) -> int:
+        """Those that gave up their slot while they waited for another workflow take it again, if there is one."""
+        kept = [key for key in keys if queues.take_slot_again(self._tx, queue, key)]
+        return self._take_keys(kept)
+
+    def _take_keys(self, keys: Sequence[int]) -> int:
+        if keys:
+            parameters = (self._able.executor, self._now_us, integers(keys))
+            rows = {row[0]: row for row in self._tx.connection.execute(CLAIM_KEYS, parameters)}
+            self._take([rows[key] for key in keys])
+        return len(keys)
+
+    def _take(self, rows: Sequence[Any]) -> None:
+        taken = integers(row[0] for row in rows)
+        self._tx.connection.execute("DELETE FROM wait WHERE workflow IN (SELECT value FROM carray(?))", (taken,))
+        self.left -= len(rows)
+        for row in rows:
+            workflow = Claimed(*row)
+            obstacle = self._able.obstacle(workflow.name, workflow.application_version)
+            if obstacle is None:
+                self.workflows.append(workflow)
+            else:
+                _hold(self._tx, workflow, obstacle, self._able.version)
+                self.held.append((workflow.id, obstacle))
 
 
 def _left_to_others(tx: Tx, executor: int) -> tuple[Any, Any]:
@@ -155,10 +228,11 @@ def wake_due(tx: Tx, now_us: int, limit: int) -> int:
 
 
 def next_due_us(connection: apsw.Connection) -> int | None:
-    """When the next parked workflow or deadline is due; one look at the head of two indexes."""
+    """When the next parked or delayed workflow or deadline is due; one look at the heads of three indexes."""
     row = connection.execute(
         "SELECT min(x) FROM (SELECT * FROM"
         " (SELECT due_us AS x FROM workflow WHERE phase = 'parked' AND due_us IS NOT NULL ORDER BY due_us LIMIT 1)"
+        " UNION ALL SELECT * FROM (SELECT due_us FROM task WHERE state = 'delayed' ORDER BY due_us LIMIT 1)"
         " UNION ALL SELECT * FROM (SELECT deadline_us FROM workflow"
         " WHERE completed_us IS NULL AND deadline_us IS NOT NULL ORDER BY deadline_us LIMIT 1))"
     ).fetchone()
