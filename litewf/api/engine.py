@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 class Engine(WorkflowOperations):
     """Durable execution on one SQLite file; several engines, in several processes, may share a file.
 
-    `application_version` defaults to a hash of the workflows' code. `recover="compatible"` runs every unfinished
-    workflow whose name is registered, `"matching"` (the default if a version is given) only those of its own version.
-    `queues` are those that it serves, None for all. `durability="normal"` is faster and may forget the last commits after a power cut, never after a crash.
-    `linger` is for how long a wait stays in memory; 0 parks at every wait, None never. `event_retention` is for how
-    long CloudEvents are kept for waits to come, and remembered as duplicates.
+    `queues` are those that it serves, None for all. `application_version` defaults to a hash of the workflows' code.
+    `recover="compatible"` runs every unfinished workflow whose name is registered, `"matching"` (the default if a
+    version is given) only those of its own version. `durability="normal"` is faster and may forget the last commits
+    after a power cut, never after a crash. `linger` is for how long a wait stays in memory; 0 parks at every wait, None
+    never. `event_retention` is for how long CloudEvents are kept for waits to come, and remembered as duplicates.
     """
 
     def __init__(

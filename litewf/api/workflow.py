@@ -10,7 +10,7 @@ from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypedDict, Typ
 from litewf.api.naming import describe
 from litewf.definitions import WorkflowDefinition
 from litewf.durations import Duration, optional_duration_us, positive
-from litewf.engine import calls, results, starting
+from litewf.engine import calls, debouncing, results, starting
 from litewf.engine.execution import FRAME, Branch, Execution
 from litewf.engine.requests import Flow
 from litewf.engine.starting import NameOnly, StartOptions, StartRequest, check_workflow_id
@@ -21,6 +21,7 @@ P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+DURATIONS = ("timeout", "delay", "max_delay")  # options that are times
 
 
 class WorkflowOptions(TypedDict, total=False):
@@ -33,7 +34,7 @@ class WorkflowOptions(TypedDict, total=False):
     With a `queue` the workflow waits for its turn; a lower `priority` comes first, none before all. While a workflow
     with the same `deduplication_id` has not ended there, another one raises DuplicateWorkflowError, or gets its handle
     with `on_duplicate="return_existing"`. Workflows with one `partition_key` share the queue's `partition_concurrency`.
-    `delay` is how long it may not start.
+    `delay` is how long it may not start; `max_delay` is for how long at most `debounce` puts it off.
     """
 
     workflow_id: str | None
@@ -50,6 +51,7 @@ class WorkflowOptions(TypedDict, total=False):
     on_duplicate: Literal["raise", "return_existing"]
     partition_key: str | None
     delay: Duration | None
+    max_delay: Duration | None
 
 
 class BaseWorkflow(Generic[P, R_co]):
@@ -76,6 +78,11 @@ class BaseWorkflow(Generic[P, R_co]):
     def name(self) -> str:
         """The name under which the workflow is registered and recorded."""
         return self._definition.name
+
+    @property
+    def options(self) -> StartOptions:
+        """How it is started."""
+        return self._options
 
     @property
     def fn(self) -> Callable[..., Any]:
@@ -127,11 +134,10 @@ class BaseWorkflow(Generic[P, R_co]):
         unknown = set(options) - set(WorkflowOptions.__annotations__)
         if unknown:
             raise TypeError(f"a workflow has no option {', '.join(sorted(unknown))}")
-        changes: dict[str, Any] = {name: value for name, value in options.items() if name not in ("timeout", "delay")}
-        if "timeout" in options:
-            changes["timeout_us"] = optional_duration_us(options["timeout"], "timeout")
-        if "delay" in options:
-            changes["delay_us"] = optional_duration_us(options["delay"], "delay")
+        changes: dict[str, Any] = {name: value for name, value in options.items() if name not in DURATIONS}
+        for name in DURATIONS:
+            if name in options:
+                changes[f"{name}_us"] = optional_duration_us(cast("Duration | None", options.get(name)), name)
         if (roles := options.get("authenticated_roles")) is not None:
             changes["authenticated_roles"] = _checked_roles(roles)
         changed = replace(self._options, **changes)
@@ -325,6 +331,20 @@ def enqueue_request(queue: str, workflow: Any, args: Sequence[Any], kwargs: Mapp
     if not isinstance(workflow, BaseWorkflow):
         raise UsageError(f"enqueue takes a function with @workflow, or the name of one, not {workflow!r}")
     return workflow.on_queue(queue).request(args, kwargs)
+
+
+def debounce_request(
+    workflow: Any, key: str, period_us: int, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> StartRequest:
+    """The start that the first of several debounced calls makes."""
+    if not isinstance(workflow, BaseWorkflow):
+        raise UsageError(f"debounce takes a function with @workflow, not {workflow!r}")
+    options = workflow.options
+    for name in ("workflow_id", "deduplication_id", "delay_us"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"{name.removesuffix('_us')} has no meaning for debounce, which sets it")
+    request = workflow.on_queue(options.queue or debouncing.QUEUE).request(args, kwargs)
+    return debouncing.debounced(request, key, period_us)
 
 
 def many_on(queue: str, items: Sequence[Any]) -> list[StartRequest]:

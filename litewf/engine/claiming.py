@@ -66,5 +66,5 @@ def _claim_from(runtime: Runtime, claimer: Claimer, queue: QueueRow, sharers: in
     taken = before - claimer.left
     if next_us is not None:
         done.next_us[queue.name] = next_us
-    elif taken and (taken == share or taken == queue.max_tasks_per_iteration):
+    elif taken and taken in {share, queue.max_tasks_per_iteration}:
         done.more_of.append(queue.name)

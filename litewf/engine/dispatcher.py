@@ -1,7 +1,8 @@
 """The one background thread of an engine: it fires alarms, wakes what is due, claims what is ready, notices others.
 
 It sleeps until the next due time or until a commit gives it a reason; a look at the file's version every 20 ms, every
-4 ms while others are at it, is how it hears of other processes. Each duty is a method; `run_once` does what is due and says when to come back.
+4 ms while others are at it, is how it hears of other processes. Each duty is a method; `run_once` does what is due and
+says when to come back.
 """
 
 from __future__ import annotations

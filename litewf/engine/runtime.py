@@ -138,7 +138,7 @@ class Runtime:
             raise
 
     def announce(self) -> None:
-        """Write down what was defined after the launch: queues, and workflows, which others then leave to this engine."""
+        """Write down what was defined after the launch: queues, and workflows, which others leave to this engine."""
         if self._defined() != self._announced:
             names = self.registry.workflows.keys()
             self.store.writer.turn(lambda tx: executors.announce(tx, self.able.executor, names))

@@ -46,6 +46,7 @@ class StartOptions:
     on_duplicate: Literal["raise", "return_existing"] = "raise"
     partition_key: str | None = None
     delay_us: int | None = None
+    max_delay_us: int | None = None  # of debounced starts
 
 
 DEFAULTS = StartOptions()

@@ -128,7 +128,7 @@ class Claimer:
         return self.full
 
     def queue(self, queue: QueueRow, most: int) -> int | None:
-        """Take up to `most` from a queue, ahead of all those that were started before; when its rate allows the next."""
+        """Take up to `most` from a queue, those ahead that were started before; when its rate allows the next start."""
         connection, most = self._tx.connection, min(most, self.left)
         most -= self._take_keys(self._keys(WOKEN, queue.name, 1, most))
         free = queues.slots_free(connection, queue)

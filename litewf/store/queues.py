@@ -119,19 +119,20 @@ def place_partition(tx: Tx, queue: QueueRow, partition: str) -> None:
     limit = NO_LIMIT if queue.partition_concurrency is None else queue.partition_concurrency
     here = (queue.name, partition)
     free = max(limit - _count(tx, here), 0)
-    waiting: list[Any]
-    behind: list[Any]
-    waiting, behind = (
-        tx.connection.execute(
-            "SELECT priority, workflow FROM task WHERE queue = ? AND partition = ?"
-            f" AND state = '{state}' ORDER BY priority, workflow LIMIT ?",
-            (*here, free if state == "behind" else NO_LIMIT),
-        ).fetchall()
-        for state in ("waiting", "behind")
-    )
+    waiting = _in_order(tx, here, "waiting", NO_LIMIT)
+    behind = _in_order(tx, here, "behind", free)
     first = set(sorted([*waiting, *behind])[:free])
-    _set_state(tx, "behind", [row[1] for row in waiting if row not in first])
-    _set_state(tx, "waiting", [row[1] for row in behind if row in first])
+    _set_state(tx, "behind", [key for priority, key in waiting if (priority, key) not in first])
+    _set_state(tx, "waiting", [key for priority, key in behind if (priority, key) in first])
+
+
+def _in_order(tx: Tx, here: tuple[str, str], state: str, limit: int) -> list[tuple[int, int]]:
+    rows: list[Any] = tx.connection.execute(
+        "SELECT priority, workflow FROM task WHERE queue = ? AND partition = ?"
+        f" AND state = '{state}' ORDER BY priority, workflow LIMIT ?",
+        (*here, limit),
+    ).fetchall()
+    return rows
 
 
 def _set_state(tx: Tx, state: str, keys: Sequence[int]) -> None:
@@ -194,6 +195,22 @@ def holder(connection: apsw.Connection, queue: str, deduplication_id: str) -> tu
     return None if row is None else (row[0], row[1], row[2])
 
 
+def put_off(tx: Tx, queue: str, deduplication_id: str, input: str, due_us: int) -> str | None:
+    """Give a debounced workflow that has not come due another input and more time; its id, None if there is none."""
+    row: Any = tx.connection.execute(
+        "UPDATE task SET due_us = min(?, latest_us) WHERE queue = ? AND deduplication_id = ?"
+        " AND deduplication_id IS NOT NULL AND state <> 'ended' AND state = 'delayed' AND latest_us IS NOT NULL"
+        " RETURNING workflow, due_us",
+        (due_us, queue, deduplication_id),
+    ).fetchone()
+    if row is None:
+        return None
+    tx.connection.execute("UPDATE request SET input = ? WHERE workflow = ?", (input, row[0]))
+    tx.touch(f"due:{row[1]}")
+    found: Any = tx.connection.execute("SELECT id FROM workflow WHERE key = ?", (row[0],)).fetchone()
+    return str(found[0])
+
+
 def wake_delayed(tx: Tx, now_us: int, limit: int) -> None:
     """Let delayed workflows wait for their turn whose time has come."""
     rows: list[Any] = tx.connection.execute(
@@ -204,7 +221,8 @@ def wake_delayed(tx: Tx, now_us: int, limit: int) -> None:
         return
     keys = integers(row[0] for row in rows)
     tx.connection.execute(
-        "UPDATE task SET due_us = NULL, state = iif(partition IS NULL, 'waiting', 'behind')"
+        "UPDATE task SET due_us = NULL, state = iif(partition IS NULL, 'waiting', 'behind'),"
+        " deduplication_id = iif(latest_us IS NULL, deduplication_id, NULL)"  # the next call makes another one
         " WHERE workflow IN (SELECT value FROM carray(?))",
         (keys,),
     )
@@ -245,7 +263,7 @@ def slots_free(connection: apsw.Connection, queue: QueueRow) -> int:
     if queue.global_concurrency is None:
         return NO_LIMIT
     row: Any = connection.execute("SELECT count(*) FROM task WHERE queue = ? AND slot = 1", (queue.name,)).fetchone()
-    return max(queue.global_concurrency - row[0], 0)
+    return max(queue.global_concurrency - int(row[0]), 0)
 
 
 def take_slots(tx: Tx, keys: Sequence[int]) -> None:
