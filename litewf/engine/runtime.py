@@ -26,9 +26,11 @@ from litewf.engine.loops import Loops
 from litewf.engine.notifier import Notifier
 from litewf.engine.pool import Pool
 from litewf.engine.requests import Flow
+from litewf.engine.retention import Pruner
 from litewf.engine.signals import Why
 from litewf.engine.waiting import Waiting
 from litewf.errors import EngineClosedError, LitewfError
+from litewf.records import Retention
 from litewf.registry import Registry
 from litewf.serialization import Serializer
 from litewf.store import arrivals, claims, executors, reading
@@ -64,6 +66,7 @@ class Settings:
     max_threads: int
     linger_us: int | None  # None: never park
     event_retention_us: int
+    retention: Retention | None = None  # which finished workflows are kept; None: all
     queues: tuple[str, ...] | None = None  # which it serves; None: all
     serves: bool = True  # False: a client, which runs no workflow
 
@@ -133,6 +136,8 @@ class Runtime:
             if loop is not None:
                 self.loops.adopt(loop)
             self.dispatcher.start()
+            if self.settings.retention is not None:
+                Pruner(self, self.settings.retention).start()
         except BaseException:
             self.shutdown(0)
             raise

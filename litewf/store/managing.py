@@ -100,7 +100,8 @@ def rewind(tx: Tx, key: int, start_step: int, now_us: int) -> None:
     tx.connection.execute(
         "UPDATE workflow SET status = 'PENDING', phase = iif(owner IS NULL, 'ready', 'stopping'), completed_us = NULL,"
         " deadline_us = NULL, queue = NULL, generation = generation + 1, recoveries = 0, progress = 0,"
-        " cancelled_by = NULL, fence = fence + 1, updated_us = ? WHERE key = ?",  # a body that still runs records nothing here
+        " cancelled_by = NULL, fence = fence + 1,"
+        " updated_us = ? WHERE key = ?",  # a body that still runs records nothing here
         (now_us, key),
     )
     tx.touch("ready")
