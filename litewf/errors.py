@@ -88,6 +88,10 @@ class QueueNotFoundError(LitewfError, LookupError):
     """No queue with this name is defined."""
 
 
+class QueuePriorityError(LitewfError, ValueError):
+    """A priority was given on a queue that does not look at priorities."""
+
+
 class WorkflowConflictError(LitewfError):
     """The id already belongs to a run of another workflow."""
 

@@ -55,6 +55,8 @@ class Engine(WorkflowOperations):
     ) -> None:
         self._path = path
         self._registry = registry
+        if isinstance(queues, str):
+            raise TypeError(f"queues is a list of queues; for one, write [{queues!r}]")
         self._queues = None if queues is None else tuple(name_of(queue) for queue in queues)
         self._given_version = application_version
         self.executor_id = executor_id if executor_id is not None else f"process-{os.getpid()}"

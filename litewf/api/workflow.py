@@ -95,13 +95,13 @@ class BaseWorkflow(Generic[P, R_co]):
     def request(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> StartRequest:
         """A start of this workflow; wrong arguments raise TypeError here, before anything is written."""
         check_arguments(self._definition.fn, args, kwargs, bound=self._receiver is not None)
-        if self._options.queue is None and self._options is not starting.DEFAULTS:
-            _refuse_without_queue(self._options)
+        if self._options is not starting.DEFAULTS:
+            _refuse_without_meaning(self._options)
         return StartRequest(self._definition, self._options, self._receiver, args, kwargs)
 
-    def on_queue(self, queue: str) -> BaseWorkflow[P, R_co]:
+    def on_queue(self, queue: str, **changes: Any) -> BaseWorkflow[P, R_co]:
         """The same workflow, to be started from a queue."""
-        return self._copy(replace(self._options, queue=queue), self._receiver)
+        return self._copy(replace(self._options, queue=queue, **changes), self._receiver)
 
     def _copy(self, options: StartOptions, receiver: str | None) -> BaseWorkflow[P, R_co]:
         return type(self)(self._definition, self._registry, options, receiver)
@@ -179,7 +179,11 @@ def _check_queue_options(options: StartOptions) -> None:
         raise ValueError(f'on_duplicate is "raise" or "return_existing", not {options.on_duplicate!r}')
 
 
-def _refuse_without_queue(options: StartOptions) -> None:
+def _refuse_without_meaning(options: StartOptions) -> None:
+    if options.max_delay_us is not None:
+        raise ValueError("max_delay has a meaning only for debounce(); use delay=... to start a workflow later")
+    if options.queue is not None:
+        return
     for name in ("priority", "deduplication_id", "partition_key", "delay_us"):
         if getattr(options, name) is not None:
             raise ValueError(
@@ -343,8 +347,8 @@ def debounce_request(
     for name in ("workflow_id", "deduplication_id", "delay_us"):
         if getattr(options, name) is not None:
             raise ValueError(f"{name.removesuffix('_us')} has no meaning for debounce, which sets it")
-    request = workflow.on_queue(options.queue or debouncing.QUEUE).request(args, kwargs)
-    return debouncing.debounced(request, key, period_us)
+    plain = workflow.on_queue(options.queue or debouncing.QUEUE, max_delay_us=None)
+    return debouncing.debounced(plain.request(args, kwargs), key, period_us, options.max_delay_us)
 
 
 def many_on(queue: str, items: Sequence[Any]) -> list[StartRequest]:

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 QUEUE = "litewf.debounced"  # for workflows that ask for no other
 
 
-def debounced(request: StartRequest, key: str, period_us: int) -> StartRequest:
+def debounced(request: StartRequest, key: str, period_us: int, max_delay_us: int | None) -> StartRequest:
     """The start that the first call makes."""
     options = replace(
         request.options,
         queue=request.options.queue or QUEUE,
         deduplication_id=f"{request.definition.name} {key}",
         delay_us=period_us,
+        max_delay_us=max_delay_us,
     )
     return request._replace(options=options)
 

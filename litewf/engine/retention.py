@@ -60,9 +60,10 @@ class Pruner:
     def run_once(self) -> int:
         """Delete what is too old or too much; how many workflows."""
         runtime = self._runtime
-        before_us = None if self._age_us is None else runtime.now_us() - self._age_us
+        now_us = runtime.now_us()
+        before_us = None if self._age_us is None else now_us - self._age_us
         newest_key = runtime.store.read(lambda connection: pruning.surplus(connection, self._count))
-        pruned = sum(self._prune(limit) for limit in _limits(before_us, newest_key))
+        pruned = sum(self._prune(limit) for limit in _limits(now_us, before_us, newest_key))
         while pruned and not runtime.closed and self._give_back():
             pass
         return pruned
@@ -101,10 +102,10 @@ class Pruner:
         return self._runtime.store.writer.turn(lambda tx: pruning.give_back(tx, PAGES))
 
 
-def _limits(before_us: int | None, newest_key: int | None) -> list[pruning.Limit]:
+def _limits(now_us: int, before_us: int | None, newest_key: int | None) -> list[pruning.Limit]:
     limits = []
     if before_us is not None:
-        limits.append(pruning.Limit(before_us=before_us))
+        limits.append(pruning.Limit(now_us, before_us=before_us))
     if newest_key is not None:
-        limits.append(pruning.Limit(up_to_key=newest_key))
+        limits.append(pruning.Limit(now_us, up_to_key=newest_key))
     return limits

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import os
 import threading
@@ -14,9 +13,10 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from litewf.definitions import QueueDefinition, WorkflowDefinition
-from litewf.engine import drivers, loading, queues, runner, starting
+from litewf.definitions import WorkflowDefinition
+from litewf.engine import drivers, loading, runner, starting
 from litewf.engine.alarms import Alarm, Alarms
+from litewf.engine.announcing import Announcing
 from litewf.engine.dispatcher import Dispatcher
 from litewf.engine.ending import Ending
 from litewf.engine.execution import Execution
@@ -39,7 +39,6 @@ from litewf.store.database import Durability
 from litewf.store.executors import Registration
 from litewf.store.mailboxes import deliver
 from litewf.store.operations import Operation
-from litewf.store.queues import QueueRow
 from litewf.store.starts import Started
 from litewf.store.store import Store
 from litewf.store.waits import ELSEWHERE, workflow_key
@@ -103,6 +102,9 @@ class Runtime:
         self.store.on_fork = self._end.after_fork
         try:
             self.able = self._register()
+            self.announcing = Announcing(self)
+            if settings.serves:
+                self.announcing.run_once()
         except Exception:
             self.store.close(1.0)
             raise
@@ -113,7 +115,6 @@ class Runtime:
     def _register(self) -> Capability:
         self.store.writer.start()
         able = self._as_engine() if self.settings.serves else Capability(NO_EXECUTOR, (), self.version, False)
-        self._announced = self._defined()
         self._seen = self.store.writer.turn(lambda tx: arrivals.newest(tx.connection))  # of what others have brought
         return able
 
@@ -127,7 +128,6 @@ class Runtime:
         executor = writer.turn(lambda tx: executors.register(tx, mine, names))
         able = Capability(executor, names, self.version, settings.only_version)
         writer.turn(lambda tx: claims.retry_held(tx, able))
-        self._define_queues()
         return able
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
@@ -141,22 +141,6 @@ class Runtime:
         except BaseException:
             self.shutdown(0)
             raise
-
-    def announce(self) -> None:
-        """Write down what was defined after the launch: queues, and workflows, which others leave to this engine."""
-        if self._defined() != self._announced:
-            names = self.registry.workflows.keys()
-            self.store.writer.turn(lambda tx: executors.announce(tx, self.able.executor, names))
-            self._define_queues()
-            self._announced = self._defined()
-
-    def _defined(self) -> tuple[int, tuple[QueueDefinition, ...]]:
-        return len(self.registry.workflows), tuple(self.registry.queues.values())
-
-    def _define_queues(self) -> None:
-        rows = [QueueRow(*dataclasses.astuple(queue)) for queue in self.registry.queues.values()]
-        if rows:
-            self.store.writer.turn(queues.define(self, rows))
 
     # --- driving flows ----------------------------------------------------------------------------------------
 

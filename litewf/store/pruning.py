@@ -18,8 +18,12 @@ FOR_EVER = 1 << 62
 
 
 class Limit(NamedTuple):
-    """Which finished workflows may go: those that ended before a time, or up to a key."""
+    """Which finished workflows may go: those that ended before a time, or up to a key.
 
+    What seems to be created after `now_us` was created while the clock was wrong, and says nothing of what follows it.
+    """
+
+    now_us: int
     before_us: int = FOR_EVER
     up_to_key: int = FOR_EVER
 
@@ -38,9 +42,9 @@ def expired(connection: apsw.Connection, limit: Limit, after_key: int, most: int
     """The next workflows that may go, in the order of their keys; ends where nothing older can follow."""
     rows = connection.execute(
         "SELECT key FROM workflow WHERE key > ?1 AND key <= ?2 AND completed_us < ?3"
-        " AND key < coalesce((SELECT key FROM workflow WHERE created_us >= ?3 ORDER BY key LIMIT 1), ?5)"
+        " AND key < coalesce((SELECT key FROM workflow WHERE created_us BETWEEN ?3 AND ?6 ORDER BY key LIMIT 1), ?5)"
         f" AND {UNREFERENCED} ORDER BY key LIMIT ?4",
-        (after_key, limit.up_to_key, limit.before_us, most, FOR_EVER),
+        (after_key, limit.up_to_key, limit.before_us, most, FOR_EVER, limit.now_us),
     )
     return [row[0] for row in rows]
 
