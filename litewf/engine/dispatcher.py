@@ -154,10 +154,10 @@ class Dispatcher:
         self._notice_clock()
         runtime.alarms.fire(runtime.now_us())
         self._notice_others()
+        self._look_after()  # first: what a dead engine has started goes before what waits
         if self._serves:
             self._wake_due()
             self._claim_ready()
-        self._look_after()
         return self.next_due_us()
 
     def next_due_us(self) -> int | None:
