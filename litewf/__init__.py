@@ -39,6 +39,7 @@ from litewf.api.events import set_event, set_event_async
 from litewf.api.handle import WorkflowHandle
 from litewf.api.inside import inside as _inside
 from litewf.api.messages import recv, recv_async
+from litewf.api.queues import Queue
 from litewf.api.step import AsyncStep, Step, run_step, run_step_async
 from litewf.api.streams import close_stream, close_stream_async, write_stream, write_stream_async
 from litewf.api.transaction import Transaction
@@ -54,6 +55,8 @@ from litewf.errors import (
     NotInWorkflowError,
     OutcomeUnknownError,
     PayloadError,
+    QueueNotFoundError,
+    QueuePriorityError,
     RegistrationError,
     RemoteError,
     SerializationError,
@@ -81,7 +84,10 @@ from litewf.errors import (
 from litewf.records import (
     CloudEvent,
     Message,
+    QueueInfo,
+    RateLimit,
     ReceivedEvent,
+    Retention,
     StepInfo,
     StreamItem,
     Waiting,
@@ -102,6 +108,10 @@ start_workflow = _inside.start_workflow
 start_workflow_async = _inside.start_workflow_async
 start_workflows = _inside.start_workflows
 start_workflows_async = _inside.start_workflows_async
+enqueue = _inside.enqueue
+enqueue_async = _inside.enqueue_async
+enqueue_many = _inside.enqueue_many
+enqueue_many_async = _inside.enqueue_many_async
 run_workflow = _inside.run_workflow
 run_workflow_async = _inside.run_workflow_async
 retrieve_workflow = _inside.retrieve_workflow
@@ -148,10 +158,16 @@ __all__ = [
     "Opaque",
     "OutcomeUnknownError",
     "PayloadError",
+    "Queue",
+    "QueueInfo",
+    "QueueNotFoundError",
+    "QueuePriorityError",
+    "RateLimit",
     "ReceivedEvent",
     "RegistrationError",
     "Registry",
     "RemoteError",
+    "Retention",
     "SerializationError",
     "Serializer",
     "Step",
@@ -195,6 +211,10 @@ __all__ = [
     "continue_as_new",
     "default_registry",
     "deprecate_patch",
+    "enqueue",
+    "enqueue_async",
+    "enqueue_many",
+    "enqueue_many_async",
     "get_all_events",
     "get_all_events_async",
     "get_event",

@@ -54,4 +54,18 @@ class TransactionDefinition:
     fn: Callable[..., Any]
 
 
+@dataclass(frozen=True, slots=True)
+class QueueDefinition:
+    """A queue and its limits, as the program defines it."""
+
+    name: str
+    worker_concurrency: int | None = None
+    global_concurrency: int | None = None
+    partition_concurrency: int | None = None
+    rate_limit: int | None = None
+    rate_period_us: int | None = None
+    priority_enabled: bool = False
+    max_tasks_per_iteration: int | None = None
+
+
 Definition = WorkflowDefinition | StepDefinition | TransactionDefinition

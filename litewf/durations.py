@@ -1,4 +1,4 @@
-"""Durations and points in time as users give them, checked and turned into microseconds."""
+"""Durations, points in time and counts as users give them, checked; times are turned into microseconds."""
 
 from __future__ import annotations
 
@@ -8,8 +8,20 @@ from datetime import UTC, datetime, timedelta
 from litewf.world import EPOCH
 
 Duration = float | timedelta
+LARGEST = (1 << 31) - 1
 LONGEST_S = 100 * 366 * 86400
 LATEST_US = (datetime(9999, 12, 31, tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
+
+
+def positive(value: object, what: str) -> int:
+    """A whole number from 1 to 2,147,483,647."""
+    if isinstance(value, float) and not value.is_integer():  # NaN too
+        raise ValueError(f"{what} must be a whole number, 1 or more, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{what} must be a whole number, 1 or more, not {value!r}")
+    if not 1 <= value <= LARGEST:
+        raise ValueError(f"{what} must be between 1 and {LARGEST:,}, not {value}")
+    return value
 
 
 def duration_us(value: Duration, what: str) -> int:

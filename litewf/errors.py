@@ -2,6 +2,7 @@
 
     LitewfError
     ├── WorkflowNotFoundError              no workflow has this id (LookupError)
+    ├── QueueNotFoundError                 no queue with this name is defined (LookupError)
     ├── WorkflowConflictError              the id belongs to another workflow
     ├── DuplicateWorkflowError             the id exists and the caller asked to reject that
     ├── WorkflowStateError                 the workflow's status forbids the call
@@ -48,6 +49,7 @@ __all__ = [
     "NotInWorkflowError",
     "OutcomeUnknownError",
     "PayloadError",
+    "QueueNotFoundError",
     "RegistrationError",
     "RemoteError",
     "SerializationError",
@@ -80,6 +82,14 @@ class LitewfError(Exception):
 
 class WorkflowNotFoundError(LitewfError, LookupError):
     """No workflow has this id."""
+
+
+class QueueNotFoundError(LitewfError, LookupError):
+    """No queue with this name is defined."""
+
+
+class QueuePriorityError(LitewfError, ValueError):
+    """A priority was given on a queue that does not look at priorities."""
 
 
 class WorkflowConflictError(LitewfError):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
+from litewf.durations import Duration, duration_us, positive
+
 T = TypeVar("T")
 
 Status = Literal["DELAYED", "ENQUEUED", "PENDING", "SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
@@ -27,6 +29,54 @@ class WorkflowInput(NamedTuple):
 
     args: Sequence[object]
     kwargs: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most `limit` starts in any `period`, in seconds or as a timedelta."""
+
+    limit: int
+    period: Duration
+
+    def __post_init__(self) -> None:
+        positive(self.limit, "the limit of a rate limit")
+        if self.period_us <= 0:
+            raise ValueError("the period of a rate limit must be longer than 0 seconds")
+
+    @property
+    def period_us(self) -> int:
+        """The period in microseconds."""
+        return duration_us(self.period, "the period of a rate limit")
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Which finished workflows are kept: those that ended within `age`, and of these the `count` newest."""
+
+    age: Duration | None = None
+    count: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.age is None and self.count is None:
+            raise ValueError("give a Retention an age, a count, or both")
+        if self.age is not None:
+            duration_us(self.age, "the age of a retention")
+        if self.count is not None:
+            positive(self.count, "the count of a retention")
+
+
+@dataclass(frozen=True, slots=True)
+class QueueInfo:
+    """The limits of a queue as the file has them; None where there is none."""
+
+    name: str
+    worker_concurrency: int | None
+    global_concurrency: int | None
+    rate_limit: RateLimit | None
+    priority_enabled: bool
+    partition_concurrency: int | None
+    max_tasks_per_iteration: int | None
+    paused: bool
 
 
 class Message(NamedTuple):
@@ -112,6 +162,10 @@ class WorkflowStatus:
     application_version: str | None
     attempts: int
     generation: int
+    queue_name: str | None
+    priority: int | None
+    deduplication_id: str | None
+    partition_key: str | None
     parent_id: str | None
     forked_from: str | None
     authenticated_user: str | None
@@ -153,6 +207,9 @@ class WorkflowFilter:
     user: str | None = None
     application_version: str | None = None
     executor_id: str | None = None
+    queue_name: str | Sequence[str] | None = None
+    deduplication_id: str | None = None
+    queues_only: bool = False
     attributes: Mapping[str, object] | None = None
     parent_id: str | None = None
     forked_from: str | None = None

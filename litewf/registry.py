@@ -6,7 +6,7 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from litewf.definitions import Definition, StepDefinition, TransactionDefinition, WorkflowDefinition
+from litewf.definitions import Definition, QueueDefinition, StepDefinition, TransactionDefinition, WorkflowDefinition
 from litewf.errors import RegistrationError
 from litewf.serialization import TypeTable
 
@@ -33,9 +33,14 @@ def check_name(name: object, what: str, limit: int = NAME_LIMIT) -> str:
 def check_definition_name(name: object, what: str) -> str:
     """The name of something that users define; names under 'litewf.' are those of the engine's own records."""
     checked = check_name(name, what)
-    if checked.startswith("litewf."):
+    if is_own(checked):
         raise ValueError(f"{what} must not begin with 'litewf.', which marks litewf's own records: {checked!r}")
     return checked
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is one of litewf's own."""
+    return name.startswith("litewf.")
 
 
 class Registry:
@@ -47,6 +52,7 @@ class Registry:
     def __init__(self) -> None:
         self.types = TypeTable()
         self.workflows: dict[str, WorkflowDefinition] = {}
+        self.queues: dict[str, QueueDefinition] = {}
         self._definitions: dict[str, Definition] = {}
         self._instances: dict[str, object] = {}
 
@@ -94,6 +100,10 @@ class Registry:
         self._definitions[definition.name] = definition
         if isinstance(definition, WorkflowDefinition):
             self.workflows[definition.name] = definition
+
+    def add_queue(self, queue: QueueDefinition) -> None:
+        """Register a queue; the same name again replaces its limits (reload, notebooks)."""
+        self.queues[queue.name] = queue
 
     def instance_name(self, instance: object) -> str | None:
         return next((name for name, known in self._instances.items() if known is instance), None)

@@ -15,6 +15,7 @@ from litewf.api.cloud_events import CloudEvents
 from litewf.api.events import Events
 from litewf.api.handle import WorkflowHandle
 from litewf.api.messages import Messages
+from litewf.api.queues import Queue, Queues, name_of
 from litewf.api.streams import Streams
 from litewf.api.workflow import BaseWorkflow, as_request, request_of
 from litewf.durations import Duration, duration_us
@@ -49,6 +50,9 @@ class FilterOptions(TypedDict, total=False):
     user: str | None
     application_version: str | None
     executor_id: str | None
+    queue_name: str | Sequence[str] | None
+    deduplication_id: str | None
+    queues_only: bool
     attributes: Mapping[str, object] | None
     parent_id: str | None
     forked_from: str | None
@@ -59,7 +63,7 @@ class FilterOptions(TypedDict, total=False):
     load_output: bool
 
 
-class WorkflowOperations(Messages, Events, Streams, CloudEvents):
+class WorkflowOperations(Queues, Messages, Events, Streams, CloudEvents):
     """The operations; the subclass says on which running engine."""
 
     # --- starting ---------------------------------------------------------------------------------------------
@@ -142,11 +146,16 @@ class WorkflowOperations(Messages, Events, Streams, CloudEvents):
         *,
         workflow_id: str | None = None,
         application_version: str | None = None,
+        queue: Queue | str | None = None,
     ) -> Action[WorkflowHandle[Any]]:
-        """Start a copy of workflow `id` that has recorded the steps before `start_step`, under `workflow_id`."""
+        """Start a copy of workflow `id` that has recorded the steps before `start_step`, under `workflow_id`.
+
+        On a `queue` the copy waits for its turn.
+        """
+        on = None if queue is None else name_of(queue)
         return change(
             "fork_workflow",
-            lambda runtime: commands.fork(runtime, id, start_step, workflow_id, application_version),
+            lambda runtime: commands.fork(runtime, id, start_step, workflow_id, application_version, on),
             lambda runtime, found: WorkflowHandle(found, runtime),
         )
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from litewf.engine import claiming
+from litewf.engine.alarms import Alarm
 from litewf.engine.peers import Peers
 from litewf.errors import LitewfError, WorkflowTimeoutError
-from litewf.store import cancelling, claims
+from litewf.store import cancelling, claims, queues
 from litewf.store.claims import HeldCount
 from litewf.store.operations import Tx
 
@@ -41,6 +43,11 @@ class Dispatcher:
         self._peers = Peers(runtime)
         self._changed = threading.Condition()
         self._ready = True  # something may be ready
+        self._all_queues = True  # something may wait on any of them
+        self._queues: set[str] = set()  # ... or on these
+        self._rates: dict[str, Alarm] = {}  # by queue: when its rate limit allows the next start
+        self._latest_us = 0  # that the clock has shown
+        self._rounds = 0
         self._next_due_us: int | None = 0  # 0: not read yet
         self._lively_until = 0.0
         self._peers_at = 0.0
@@ -81,6 +88,12 @@ class Dispatcher:
     def look_for_ready(self) -> None:
         self._ready = True
         self.poke()
+
+    def look_at_queue(self, name: str) -> None:
+        with self._changed:
+            self._queues.add(name)
+            self._poked = True
+            self._changed.notify()
 
     def expect_due(self, due_us: int) -> None:
         """Something is due then; cheaper than reading it back."""
@@ -131,19 +144,20 @@ class Dispatcher:
             self._trouble = None
             return until_us
         self._check_self()
-        self._ready = True
+        self._ready = self._all_queues = True
         self._next_due_us = 0
         return None
 
     def run_once(self) -> int | None:
         """Do what is due; when the next thing is."""
         runtime = self._runtime
+        self._notice_clock()
         runtime.alarms.fire(runtime.now_us())
         self._notice_others()
+        self._look_after()  # first: what a dead engine has started goes before what waits
         if self._serves:
             self._wake_due()
             self._claim_ready()
-        self._look_after()
         return self.next_due_us()
 
     def next_due_us(self) -> int | None:
@@ -154,13 +168,20 @@ class Dispatcher:
 
     # --- duties -----------------------------------------------------------------------------------------------
 
+    def _notice_clock(self) -> None:
+        """A clock that was set back: rate limits wait for times that are too far away now."""
+        now_us = self._runtime.now_us()
+        if now_us < self._latest_us and self._rates:
+            self._all_queues = True
+        self._latest_us = now_us
+
     def _notice_others(self) -> None:
         """Other processes have committed: anything may have come, ended or been cancelled."""
         runtime = self._runtime
         if not runtime.store.writer.changed_by_others() and self._trouble is None:
             return
         self._lively_until = time.monotonic() + ANSWER_S
-        self._ready = True
+        self._ready = self._all_queues = True
         self._next_due_us = 0
         self._peers.refresh()
         runtime.notice_others()
@@ -176,6 +197,7 @@ class Dispatcher:
         if self._next_due_us is None or self._next_due_us > now_us:
             return
         woken = runtime.store.writer.turn(lambda tx: claims.wake_due(tx, now_us, BATCH))
+        runtime.store.writer.turn(lambda tx: queues.wake_delayed(tx, now_us, BATCH))
         self._end_overdue(now_us)
         if woken:
             self._ready = True
@@ -200,22 +222,39 @@ class Dispatcher:
 
     def _claim_ready(self) -> None:
         runtime = self._runtime
-        while self._ready and not self._stopping:
-            self._ready = False  # before the room is looked at: an execution that ends in between sets it again
+        while (self._ready or self._all_queues or self._queues) and not self._stopping:
+            wanted = self._take_reasons()  # before the room is looked at: an execution that ends in between gives one
             room = runtime.room(BATCH)
             if room.limit <= 0:
-                self._ready = True
+                self._ready = self._all_queues = True
                 return
-            now_us = runtime.now_us()
-            claimed = runtime.store.writer.turn(lambda tx: claims.claim(tx, runtime.able, room, now_us))  # noqa: B023 - run before the next round
+            self._rounds += 1
+            claimed = claiming.claim(runtime, room, wanted, self._rounds)
             if not self._launching:
                 _warn_of(claimed.held)
             runtime.take_over(claimed.workflows)
-            if claimed.more:
-                self._ready = True
+            self._ready = self._ready or claimed.more
+            for name in claimed.more_of:
+                self.look_at_queue(name)
+            for name, due_us in claimed.next_us.items():
+                self._look_again(name, due_us)
         if self._launching and not self._stopping:
             self._launching = False
             _warn_at_launch(runtime.store.read(claims.held_summary))
+
+    def _look_again(self, queue: str, due_us: int | None) -> None:
+        """Look at a queue when its rate limit allows the next start; there is one such alarm for each queue."""
+        self._runtime.alarms.silence(self._rates.pop(queue, None))
+        if due_us is not None:
+            self._rates[queue] = self._runtime.alarms.at(due_us, lambda: self.look_at_queue(queue))
+
+    def _take_reasons(self) -> Collection[str] | None:
+        """The queues to look at, None for all; whoever sets a reason from now on is heard in the next round."""
+        with self._changed:
+            wanted = None if self._all_queues else self._queues
+            self._ready = self._all_queues = False
+            self._queues = set()
+        return wanted
 
     def _look_after(self) -> None:
         """Locks, the file itself, and what could not be given back."""
@@ -226,9 +265,9 @@ class Dispatcher:
         if now >= self._peers_at and self._serves and not self._stopping:
             self._peers_at = now + PEERS_S
             self._runtime.giving_back.run_once()
-            self._runtime.announce()
+            self._runtime.announcing.run_once()
             if self._peers.look():
-                self._ready = True
+                self._ready = self._all_queues = True
 
     def _check_self(self) -> None:
         """Stop when the file or the lock is not this engine's any more."""

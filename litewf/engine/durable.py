@@ -32,16 +32,17 @@ def durable(
     def turn(tx: Tx) -> Any:
         if not owned(tx, execution.key, execution.fence):
             return None
-        output, error = None, None
+        output, error, made = None, None, None
         before = tx.connection.total_changes()
         try:
-            output = serializer.encode(change(tx))[0]
+            made = change(tx)
+            output = serializer.encode(made)[0]
         except LitewfError as refusal:
             if tx.connection.total_changes() != before:
                 raise
             error = serializer.encode_error(refusal)[0]
         settle(tx, [row(execution, number, name, started_us, output, error)])
-        if child is not None and error is None:
+        if child is not None and made == child:
             tx.connection.execute(
                 "UPDATE step SET child = ? WHERE workflow = ? AND step = ?", (child, execution.key, number)
             )

@@ -57,6 +57,7 @@ class Execution:
         "main",
         "over",
         "parking",
+        "queue",
         "receiver",
         "records",
         "replayed_us",
@@ -109,6 +110,7 @@ class Execution:
         self.user: str | None = None
         self.roles: tuple[str, ...] = ()
         self.version: str | None = None
+        self.queue: str | None = None  # through which it was claimed
 
     def load(self, records: Mapping[str, StepRow]) -> None:
         """Take over what earlier executions recorded."""
@@ -177,6 +179,7 @@ class Execution:
         following.receiver = self.receiver
         following.latest_us, following.deadline_us = self.latest_us, self.deadline_us
         following.user, following.roles, following.version = self.user, self.roles, self.version
+        following.queue = self.queue
         return following
 
     def dissolve(self) -> None:

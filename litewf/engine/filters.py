@@ -20,6 +20,7 @@ TEXTS = {
     "user": "r.authenticated_user =",
     "application_version": "w.application_version =",
     "executor_id": "e.label =",
+    "deduplication_id": "t.deduplication_id =",
     "parent_id": "parent.id =",
     "forked_from": "r.forked_from =",
 }
@@ -38,6 +39,9 @@ def conditions(chosen: WorkflowFilter) -> Where:
     where.among("w.name", _several("name", chosen.name))
     if chosen.held is not None:
         where.add("w.phase = 'held'" if _flag("held", chosen.held) else "w.phase IS NOT 'held'")
+    where.among("t.queue", _several("queue_name", chosen.queue_name))
+    if _flag("queues_only", chosen.queues_only):
+        where.add("t.queue IS NOT NULL")
     for field, condition in TIMES.items():
         moment = getattr(chosen, field)
         where.compare(condition, None if moment is None else moment_us(moment, field))

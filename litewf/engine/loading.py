@@ -56,6 +56,7 @@ def _execution(runtime: Runtime, workflow: Claimed, text: str) -> Execution:
     execution.latest_us = workflow.created_us
     execution.deadline_us = workflow.deadline_us
     execution.version = workflow.application_version
+    execution.queue = workflow.queue
     return execution
 
 

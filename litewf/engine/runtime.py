@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 from litewf.definitions import WorkflowDefinition
 from litewf.engine import drivers, loading, runner, starting
 from litewf.engine.alarms import Alarm, Alarms
+from litewf.engine.announcing import Announcing
 from litewf.engine.dispatcher import Dispatcher
 from litewf.engine.ending import Ending
 from litewf.engine.execution import Execution
@@ -25,9 +27,11 @@ from litewf.engine.notifier import Notifier
 from litewf.engine.plain_steps import step_in_task, step_in_thread
 from litewf.engine.pool import Pool
 from litewf.engine.requests import Flow
+from litewf.engine.retention import Pruner
 from litewf.engine.signals import Why
 from litewf.engine.waiting import Waiting
 from litewf.errors import EngineClosedError, LitewfError
+from litewf.records import Retention
 from litewf.registry import Registry
 from litewf.serialization import Serializer
 from litewf.store import arrivals, claims, executors, reading
@@ -62,6 +66,8 @@ class Settings:
     max_threads: int
     linger_us: int | None  # None: never park
     event_retention_us: int
+    retention: Retention | None = None  # which finished workflows are kept; None: all
+    queues: tuple[str, ...] | None = None  # which it serves; None: all
     serves: bool = True  # False: a client, which runs no workflow
 
 
@@ -85,10 +91,12 @@ class Runtime:
         self.pool = Pool(settings.max_threads, on_backlog=self.waiting.hurry)
         self._active: dict[int, Execution] = {}
         self._ending: dict[int, Execution] = {}
+        self._on_queue: Counter[str] = Counter()  # executions in memory
         self.giving_back = GivingBack(self)
         self._none_active = threading.Condition()
         self.warned_long: set[int] = set()  # workflows whose long history was mentioned
         self._end = Ending(self)
+        self.dispatcher = Dispatcher(self)
         self.store = Store(
             settings.path, settings.durability, settings.world, self._after_commit, create=settings.serves
         )
@@ -96,18 +104,19 @@ class Runtime:
         self.submit = self.store.writer.submit
         try:
             self.able = self._register()
+            self.announcing = Announcing(self)
+            if settings.serves:
+                self.announcing.run_once()
         except Exception:
             self.store.close(1.0)
             raise
         except BaseException as death:
             self.store.crash(death)
             raise
-        self.dispatcher = Dispatcher(self)
 
     def _register(self) -> Capability:
         self.store.writer.start()
         able = self._as_engine() if self.settings.serves else Capability(NO_EXECUTOR, (), self.version, False)
-        self._announced = len(able.names)
         self._seen = self.store.writer.turn(lambda tx: arrivals.newest(tx.connection))  # of what others have brought
         return able
 
@@ -129,16 +138,11 @@ class Runtime:
             if loop is not None:
                 self.loops.adopt(loop)
             self.dispatcher.start()
+            if self.settings.retention is not None:
+                Pruner(self, self.settings.retention).start()
         except BaseException:
             self.shutdown(0)
             raise
-
-    def announce(self) -> None:
-        """Tell other engines of workflows that were defined after the launch, so that they leave them to this one."""
-        names = self.registry.workflows.keys()
-        if len(names) != self._announced:
-            self.store.writer.turn(lambda tx: executors.announce(tx, self.able.executor, names))
-            self._announced = len(names)
 
     # --- driving flows ----------------------------------------------------------------------------------------
 
@@ -174,6 +178,8 @@ class Runtime:
                 self.dispatcher.look_for_ready()
             elif key.startswith("due:"):
                 self.dispatcher.expect_due(int(key[4:]))
+            elif key.startswith("queue:"):
+                self.dispatcher.look_at_queue(key[6:])
             elif key.startswith("stop:"):
                 self.stop_execution(int(key[5:]), "cancelled")
             else:
@@ -194,7 +200,12 @@ class Runtime:
         """Run a workflow that was just started, if it starts in this engine's memory."""
         if not started.created:
             return
-        if prepared.new.owner is None:
+        task = prepared.new.task
+        if task is not None and task.due_us is not None:
+            self.dispatcher.expect_due(task.due_us)
+        elif task is not None:
+            self.dispatcher.look_at_queue(task.queue)
+        elif prepared.new.owner is None:
             self.dispatcher.look_for_ready()
         else:
             starting.begin_all(self, starting.first_executions(self, [prepared]), [started])
@@ -205,6 +216,8 @@ class Runtime:
         for execution in executions:
             if not self.giving_back.admit(execution, self._active):
                 continue
+            if execution.queue is not None:
+                self._count_on_queue(execution.queue, 1)
             if execution.deadline_us is not None:
                 self.dispatcher.expect_due(execution.deadline_us)
             if execution.definition.is_async:
@@ -242,6 +255,9 @@ class Runtime:
         """An execution has left memory."""
         if self._active.get(execution.key) is execution:
             del self._active[execution.key]
+        if execution.queue is not None:
+            self._count_on_queue(execution.queue, -1)
+            self.dispatcher.look_at_queue(execution.queue)
         if self._ending.pop(execution.key, None) is not None:
             self.dispatcher.look_for_ready()
         if not self._active:
@@ -249,6 +265,14 @@ class Runtime:
                 self._none_active.notify_all()
         elif len(self._active) == MOST_ACTIVE - 1 or (not execution.definition.is_async and not self.pool.backlog):
             self.dispatcher.poke()
+
+    def _count_on_queue(self, queue: str, change: int) -> None:
+        with self._none_active:
+            self._on_queue[queue] += change
+
+    def running_of(self, queue: str) -> int:
+        """How many workflows of a queue are in the memory of this engine."""
+        return self._on_queue[queue]
 
     def stopping(self, execution: Execution) -> None:
         """An execution is over but its code has not ended yet: nobody here may claim its workflow."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from litewf.definitions import WorkflowDefinition
+from litewf.engine import queues
 from litewf.engine.durable import durable
 from litewf.engine.execution import Execution
 from litewf.engine.requests import Flow, Meanwhile
@@ -20,7 +21,8 @@ from litewf.registry import check_name
 from litewf.serialization.kinds import is_unicode
 from litewf.store.managing import find
 from litewf.store.operations import Turn, Tx
-from litewf.store.starts import FIRST_FENCE, NewWorkflow, Start, Started, insert_workflows, start
+from litewf.store.queues import NewTask, holder, touched
+from litewf.store.starts import FIRST_FENCE, NewWorkflow, Start, Started, insert_workflows
 
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
@@ -38,16 +40,29 @@ class StartOptions:
     authenticated_roles: tuple[str, ...] | None = None
     attributes: Mapping[str, object] | None = None
     on_existing_id: Literal["attach", "reject"] = "attach"
+    queue: str | None = None
+    priority: int | None = None
+    deduplication_id: str | None = None
+    on_duplicate: Literal["raise", "return_existing"] = "raise"
+    partition_key: str | None = None
+    delay_us: int | None = None
+    max_delay_us: int | None = None  # of debounced starts
 
 
 DEFAULTS = StartOptions()
 START_MANY = "litewf.start_workflows"  # the name of a step that starts several children
 
 
+class NameOnly(NamedTuple):
+    """A workflow of which this program has no more than the name; it can be enqueued."""
+
+    name: str
+
+
 class StartRequest(NamedTuple):
     """A workflow to start, with its arguments; `receiver` names the object or class of a method."""
 
-    definition: WorkflowDefinition
+    definition: WorkflowDefinition | NameOnly
     options: StartOptions
     receiver: str | None
     args: Sequence[Any]
@@ -81,7 +96,7 @@ def prepare(
     options, now_us = request.options, runtime.now_us()
     text, args, kwargs = encode_input(runtime, request.receiver, request.args, request.kwargs)
     timeout_us = options.timeout_us
-    deadline_us = None if timeout_us is None else now_us + timeout_us
+    deadline_us = None if timeout_us is None or options.queue is not None else now_us + timeout_us
     user, roles = options.authenticated_user, options.authenticated_roles
     if parent is not None:
         if parent.deadline_us is not None and not options.detached:
@@ -91,11 +106,11 @@ def prepare(
     new = NewWorkflow(
         options.workflow_id or child_id or runtime.world.workflow_id(),
         request.definition.name,
-        runtime.admit(request.definition, options.application_version),
+        _owner(runtime, request),
         None if parent is None else parent.key,
         options.detached,
         deadline_us,
-        options.application_version or runtime.starts_as,
+        options.application_version or (None if isinstance(request.definition, NameOnly) else runtime.starts_as),
         now_us,
         text,
         timeout_us,
@@ -103,8 +118,23 @@ def prepare(
         user,
         json.dumps(roles) if roles else None,
         None if options.attributes is None else encode_attributes(options.attributes),
+        _task(options, now_us),
     )
     return Prepared(request, new, args, kwargs)
+
+
+def _owner(runtime: Runtime, request: StartRequest) -> int | None:
+    """In whose memory a workflow starts; one on a queue waits for its turn."""
+    if request.options.queue is not None or isinstance(request.definition, NameOnly):
+        return None
+    return runtime.admit(request.definition, request.options.application_version)
+
+
+def _task(options: StartOptions, now_us: int) -> NewTask | None:
+    if options.queue is None:
+        return None
+    due_us = None if not options.delay_us else now_us + options.delay_us
+    return NewTask(options.queue, options.priority or 0, options.partition_key, options.deduplication_id, due_us)
 
 
 def encode_input(
@@ -137,6 +167,9 @@ def encode_attributes(attributes: Mapping[str, object]) -> str:
 def start_outside(runtime: Runtime, request: StartRequest) -> Flow[str]:
     """Start one workflow; its id. Starts of many callers share a commit."""
     prepared = prepare(runtime, request)
+    if request.options.deduplication_id is not None or request.options.priority is not None:
+        [workflow_id] = yield from start_many_outside(runtime, [request])
+        return workflow_id
     operation = Start([prepared.new])
     try:
         yield operation
@@ -153,9 +186,9 @@ def start_many_outside(runtime: Runtime, requests: Sequence[StartRequest]) -> Fl
     begun: list[Started] = []
     executions: list[Execution | None] = []
 
-    def change(tx: Tx) -> bool:
-        begun[:] = start_many_turn(many)(tx)
-        return True
+    def change(tx: Tx) -> list[str]:
+        ids, begun[:] = start_many_turn(many)(tx)
+        return ids
 
     operation = Turn(change)
     try:
@@ -163,7 +196,7 @@ def start_many_outside(runtime: Runtime, requests: Sequence[StartRequest]) -> Fl
     finally:
         if operation.error is None and operation.result:
             begin_all(runtime, executions or first_executions(runtime, many), begun)
-    return [prepared.new.id for prepared in many]
+    return cast("list[str]", operation.result)
 
 
 def first_executions(runtime: Runtime, many: Sequence[Prepared]) -> list[Execution | None]:
@@ -183,22 +216,60 @@ def begin_all(runtime: Runtime, executions: Sequence[Execution | None], started:
     runtime.launch(created)
 
 
-def start_many_turn(many: Sequence[Prepared]) -> Callable[[Tx], list[Started]]:
-    """Start all of them or none."""
+def start_many_turn(many: Sequence[Prepared]) -> Callable[[Tx], tuple[list[str], list[Started]]]:
+    """Start all of them or none; their ids, and what became of each."""
 
-    def change(tx: Tx) -> list[Started]:
-        for prepared in many:  # refuse before anything is written
-            found = find(tx.connection, prepared.new.id) if prepared.request.options.workflow_id else None
-            if found is not None:
-                _check_existing(prepared, Started(found.key, found.name, created=False))
-        started = insert_workflows(tx.connection, [prepared.new for prepared in many])
-        for prepared, one in zip(many, started, strict=True):
-            _check_existing(prepared, one)
-        if any(prepared.new.owner is None for prepared in many):
-            tx.touch("ready")
-        return started
+    def change(tx: Tx) -> tuple[list[str], list[Started]]:
+        there = _there_already(tx, many)  # refuses before anything is written
+        places = [at for at in range(len(many)) if at not in there]
+        inserted = insert_workflows(tx.connection, [many[at].new for at in places])
+        started = dict(zip(places, inserted, strict=True))
+        for at, one in started.items():
+            _check_existing(many[at], one)
+        for key in {key for at in places for key in _reasons(many[at].new)}:
+            tx.touch(key)
+        ids = [there.get(at, prepared.new.id) for at, prepared in enumerate(many)]
+        gone = Started(0, "", created=False)
+        return ids, [started.get(at, gone) for at in range(len(many))]
 
     return change
+
+
+def _reasons(new: NewWorkflow) -> Sequence[str]:
+    """What a new workflow gives the dispatchers to do."""
+    if new.task is None:
+        return ("ready",) if new.owner is None else ()
+    return (touched(new.task.queue),) if new.task.due_us is None else (f"due:{new.task.due_us}",)
+
+
+def _there_already(tx: Tx, many: Sequence[Prepared]) -> dict[int, str]:
+    """Which of these are found instead of started: by a deduplication id that is taken now."""
+    there: dict[int, str] = {}
+    mine: dict[tuple[str, str], str] = {}  # deduplication ids of this very batch
+    for queue in {one.new.task.queue for one in many if one.new.task and one.request.options.priority is not None}:
+        queues.check_priority(tx.connection, queue)
+    for at, prepared in enumerate(many):
+        options, task = prepared.request.options, prepared.new.task
+        found = find(tx.connection, prepared.new.id) if options.workflow_id else None
+        if found is not None:
+            _check_existing(prepared, Started(found.key, found.name, created=False))
+        elif task is not None and task.deduplication_id is not None:
+            name = (task.queue, task.deduplication_id)
+            taken = holder(tx.connection, *name)
+            other = mine.setdefault(name, prepared.new.id) if taken is None else taken[1]
+            if other != prepared.new.id:
+                there[at] = _duplicate(prepared, name, other)
+    return there
+
+
+def _duplicate(prepared: Prepared, name: tuple[str, str], other: str) -> str:
+    if prepared.request.options.on_duplicate == "return_existing":
+        return other
+    queue, deduplication_id = name
+    raise DuplicateWorkflowError(
+        f"workflow {other!r} on queue {queue!r} has the deduplication id {deduplication_id!r} and has not ended; wait"
+        ' for it, or enqueue with on_duplicate="return_existing" to get its handle'
+    )
 
 
 def start_child(execution: Execution, number: str, request: StartRequest) -> Flow[str]:
@@ -207,11 +278,8 @@ def start_child(execution: Execution, number: str, request: StartRequest) -> Flo
     begun: list[Started] = []
 
     def change(tx: Tx) -> str:
-        begun[:] = [start(tx, prepared.new)]  # the last attempt of the turn counts
-        _check_existing(prepared, begun[0])
-        if prepared.new.owner is None:
-            tx.touch("ready")
-        return prepared.new.id
+        [workflow_id], begun[:] = start_many_turn([prepared])(tx)  # the last attempt of the turn counts
+        return workflow_id
 
     name = f"litewf.start:{request.definition.name}"
     workflow_id: str = yield from durable(
@@ -231,8 +299,8 @@ def start_children(execution: Execution, number: str, requests: Sequence[StartRe
     begun: list[Started] = []
 
     def change(tx: Tx) -> list[str]:
-        begun[:] = start_many_turn(many)(tx)
-        return [prepared.new.id for prepared in many]
+        ids, begun[:] = start_many_turn(many)(tx)
+        return ids
 
     ids: list[str] = yield from durable(
         execution, number, START_MANY, change,
@@ -265,7 +333,9 @@ def first_execution(runtime: Runtime, prepared: Prepared) -> Execution:
     """The execution of a workflow that starts in this engine's memory, without reading it back; but for its key."""
     new = prepared.new
     identity = (0, new.id, FIRST_FENCE, 1)
-    execution = Execution(runtime, prepared.request.definition, identity, prepared.args, prepared.kwargs)
+    definition = prepared.request.definition
+    assert isinstance(definition, WorkflowDefinition), "what runs here has code here"
+    execution = Execution(runtime, definition, identity, prepared.args, prepared.kwargs)
     execution.receiver = prepared.request.receiver
     execution.latest_us = new.created_us
     execution.deadline_us = new.deadline_us

@@ -49,6 +49,8 @@ class Waiting:
             return NEVER_US
         execution.begin_wait(wait)
         linger_us = self._linger_us(execution)
+        if linger_us is not None and _keeps_a_slot(wait):
+            linger_us = 0
         if linger_us is None:
             return NEVER_US
         if linger_us == 0:
@@ -131,3 +133,9 @@ class Waiting:
                 wait.hurried = True
                 self._runtime.notifier.ring([wait])
                 return
+
+
+def _keeps_a_slot(wait: Wait) -> bool:
+    """Whether a workflow on a queue waits for another one, which may need the slot that it has while in memory."""
+    assert wait.execution is not None
+    return wait.execution.queue is not None and any((one.waits or "").startswith("workflow:") for one in wait.awaited)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import apsw
 
+from litewf.store import queues
 from litewf.store.operations import Tx
 from litewf.store.waits import wake, workflow_key
 
@@ -16,6 +17,7 @@ class Cancelled(NamedTuple):
     key: int
     id: str
     owner: int | None
+    queue: str | None
 
 
 TREE = """
@@ -33,7 +35,7 @@ def cancel(tx: Tx, key: int, error: str, now_us: int) -> list[Cancelled]:
     rows: list[Any] = tx.connection.execute(
         TREE + "UPDATE workflow SET status = 'CANCELLED', phase = NULL, due_us = NULL, held = NULL, cancelled_by = ?1,"
         " completed_us = max(?2, updated_us), updated_us = max(?2, updated_us)"
-        " WHERE key IN (SELECT key FROM tree) RETURNING key, id, owner",
+        " WHERE key IN (SELECT key FROM tree) RETURNING key, id, owner, queue",
         (key, now_us),
     ).fetchall()
     cancelled = [Cancelled(*row) for row in rows]
@@ -41,6 +43,8 @@ def cancel(tx: Tx, key: int, error: str, now_us: int) -> list[Cancelled]:
         tx.connection.execute("INSERT OR REPLACE INTO outcome (workflow, error) VALUES (?, ?)", (one.key, error))
         tx.connection.execute("DELETE FROM wait WHERE workflow = ?", (one.key,))
         tx.touch(workflow_key(one.id))
+        if one.queue is not None:
+            tx.touch(queues.touched(one.queue))
         if one.owner is not None:
             tx.touch(f"stop:{one.key}")
     if wake(tx.connection, [workflow_key(one.id) for one in cancelled]):
@@ -69,13 +73,13 @@ def overdue(connection: apsw.Connection, now_us: int, limit: int) -> list[Overdu
 RESUME = """
     UPDATE workflow
     SET status = 'PENDING', phase = iif(owner IS NULL, 'ready', 'stopping'), deadline_us = NULL, completed_us = NULL,
-        recoveries = 0, cancelled_by = NULL, held = NULL, held_versions = NULL, updated_us = ?2
+        recoveries = 0, cancelled_by = NULL, held = NULL, held_versions = NULL, updated_us = ?2, queue = NULL
 """
 
 
 def resume(tx: Tx, key: int, now_us: int) -> None:
     """Let an unfinished or stopped workflow go on, with the children that the same cancel stopped."""
-    stopped = tx.connection.execute(
+    stopped: list[Any] = tx.connection.execute(
         "WITH RECURSIVE tree (key) AS (SELECT ?1 UNION"
         " SELECT child.key FROM tree JOIN workflow AS child ON child.parent = tree.key"
         " WHERE child.cancelled_by = (SELECT cancelled_by FROM workflow WHERE key = ?1) AND NOT child.detached)"
@@ -85,4 +89,5 @@ def resume(tx: Tx, key: int, now_us: int) -> None:
     for (one,) in stopped:
         tx.connection.execute(RESUME + "WHERE key = ?1", (one, now_us))
         tx.connection.execute("DELETE FROM outcome WHERE workflow = ?", (one,))
+        queues.leave(tx, one)
     tx.touch("ready")

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple, Self
 import apsw
 
 from litewf.errors import LitewfError
-from litewf.store import communication
+from litewf.store import communication, queues
 from litewf.store.checkpoints import SettledRow, settle_all
 from litewf.store.operations import Operation, Tx
 from litewf.store.waits import WAIT, Awaited, wake, workflow_key
@@ -168,8 +168,11 @@ def _leave(connection: apsw.Connection, parks: Sequence[Park]) -> None:
         for park in parks:
             park.result = True if _is_parked(connection, park) else None
     WAIT.run(connection, waits)
-    if dues:
-        parks[0].touched = (f"due:{min(dues)}",)
+    touched = [f"due:{min(dues)}"] if dues else []
+    yielding = [park.key for park in parks if any((one.waits or "").startswith("workflow:") for one in park.waits)]
+    if yielding:  # for other workflows, which may need the very slot that it has
+        touched += [queues.touched(name) for name in queues.give_up_slots(connection, yielding)]
+    parks[0].touched = touched
 
 
 def _is_parked(connection: apsw.Connection, park: Park) -> bool:

@@ -30,6 +30,10 @@ class StatusRow(NamedTuple):
     completed_us: int | None
     application_version: str | None
     executor: str | None
+    queue: str | None
+    priority: int | None
+    deduplication_id: str | None
+    partition: str | None
     parent_id: str | None
     timeout_us: int | None
     forked_from: str | None
@@ -43,12 +47,14 @@ class StatusRow(NamedTuple):
 
 BASE = """
     SELECT w.key, w.id, w.name, w.status, w.phase, w.held, w.generation, w.recoveries, w.deadline_us, w.created_us,
-           w.updated_us, w.started_us, w.completed_us, w.application_version, e.label, parent.id, r.timeout_us,
-           r.forked_from, r.authenticated_user, r.authenticated_roles, r.attributes, {input}, {output}, o.error
+           w.updated_us, w.started_us, w.completed_us, w.application_version, e.label, t.queue, t.priority,
+           t.deduplication_id, t.partition, parent.id, r.timeout_us, r.forked_from, r.authenticated_user,
+           r.authenticated_roles, r.attributes, {input}, {output}, o.error
     FROM workflow AS w
     JOIN request AS r ON r.workflow = w.key
     LEFT JOIN outcome AS o ON o.workflow = w.key
     LEFT JOIN executor AS e ON e.key = w.owner
+    LEFT JOIN task AS t ON t.workflow = w.key
     LEFT JOIN workflow AS parent ON parent.key = w.parent
 """
 

@@ -10,7 +10,9 @@ from typing import ClassVar, NamedTuple, Self, cast
 
 import apsw
 
+from litewf.store import queues
 from litewf.store.operations import Operation, Tx
+from litewf.store.queues import Newcomer, NewTask
 from litewf.store.wide import Value, Wide
 
 
@@ -31,6 +33,13 @@ class NewWorkflow(NamedTuple):
     authenticated_user: str | None = None
     authenticated_roles: str | None = None
     attributes: str | None = None
+    task: NewTask | None = None  # where it stands in its queue, if it waits for its turn
+
+    @property
+    def status(self) -> str:
+        if self.task is None:
+            return "PENDING"
+        return "ENQUEUED" if self.task.due_us is None else "DELAYED"
 
 
 class Started(NamedTuple):
@@ -42,14 +51,14 @@ class Started(NamedTuple):
 
 
 WORKFLOW = Wide(
-    9,
+    11,
     """
-    WITH v (key, id, name, owner, parent, detached, deadline_us, application_version, created_us)
+    WITH v (key, id, name, owner, parent, detached, deadline_us, application_version, created_us, status, queue)
         AS (VALUES {rows})
     INSERT INTO workflow (key, id, name, owner, parent, detached, deadline_us, application_version, created_us,
-                          updated_us, status, phase, fence, started_us)
-    SELECT key, id, name, owner, parent, detached, deadline_us, application_version, created_us, created_us,
-           'PENDING', iif(owner IS NULL, 'ready', 'running'), owner IS NOT NULL,
+                          updated_us, status, queue, phase, fence, started_us)
+    SELECT key, id, name, owner, parent, detached, deadline_us, application_version, created_us, created_us, status,
+           queue, iif(status = 'PENDING', iif(owner IS NULL, 'ready', 'running'), NULL), owner IS NOT NULL,
            iif(owner IS NULL, NULL, created_us)
     FROM v WHERE key IS NOT NULL
     ON CONFLICT (id) DO NOTHING
@@ -104,13 +113,22 @@ def insert_workflows(connection: apsw.Connection, workflows: Sequence[NewWorkflo
     rows: list[Value] = []
     requests: list[Value] = []
     for key, new in enumerate(workflows, first):
-        rows += (key, *new[:8])
-        requests += (key, *new[8:])
+        rows += (key, *new[:8], new.status, None if new.task is None else new.task.queue)
+        requests += (key, *new[8:14])
     inserted = WORKFLOW.run(connection, rows)
     REQUEST.run(connection, requests)
     if inserted == len(workflows):
-        return [Started(key, new.name, created=True) for key, new in enumerate(workflows, first)]
-    return [_find(connection, new.id, key) for key, new in enumerate(workflows, first)]
+        started = [Started(key, new.name, created=True) for key, new in enumerate(workflows, first)]
+    else:
+        started = [_find(connection, new.id, key) for key, new in enumerate(workflows, first)]
+    newcomers = [
+        Newcomer(one.key, new.name, new.application_version, new.task)
+        for one, new in zip(started, workflows, strict=True)
+        if new.task is not None and one.created
+    ]
+    if newcomers:
+        queues.add(connection, newcomers)
+    return started
 
 
 def _next_key(connection: apsw.Connection) -> int:

@@ -9,6 +9,7 @@ from tests.crash.scenarios import (
     cloud_events,
     events,
     messages,
+    queues,
     steps,
     streams,
     tables,
@@ -18,8 +19,8 @@ from tests.crash.scenarios import (
 from tests.crash.scenarios.writing import SCENARIOS, driven
 
 __all__ = [
-    "SCENARIOS", "branches", "cancelling", "children", "cloud_events", "events", "messages", "steps", "streams", "tables",
-    "the_smallest", "values", "waits",
+    "SCENARIOS", "branches", "cancelling", "children", "cloud_events", "events", "messages", "queues", "steps", "streams",
+    "tables", "the_smallest", "values", "waits",
 ]  # fmt: skip
 
 
