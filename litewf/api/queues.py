@@ -7,11 +7,11 @@ from typing import Any, ParamSpec, TypedDict, TypeVar, Unpack
 
 from litewf.api.actions import Action, Operations, awaiting, blocking, change, perform, perform_async, query
 from litewf.api.handle import WorkflowHandle
+from litewf.api.starts import start, start_many
 from litewf.api.workflow import BaseWorkflow, debounce_request, enqueue_request, many_on
 from litewf.definitions import QueueDefinition
 from litewf.durations import Duration, duration_us, positive
-from litewf.engine import debouncing, queues, starting
-from litewf.engine.starting import StartRequest
+from litewf.engine import debouncing, queues
 from litewf.records import QueueInfo, RateLimit
 from litewf.registry import Registry, check_definition_name, check_name, default_registry
 from litewf.store.queues import QueueRow
@@ -98,13 +98,13 @@ class Queues(Operations):
 
         `workflow` may be a name that only other programs have the code of.
         """
-        return perform(self._running(), _start(enqueue_request(name_of(queue), workflow, args, kwargs)))
+        return perform(self._running(), start("enqueue", enqueue_request(name_of(queue), workflow, args, kwargs)))
 
     def enqueue_async(
         self, queue: Queue | str, workflow: BaseWorkflow[P, R] | str, /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, WorkflowHandle[R]]:
         """Put a workflow on a queue; see enqueue."""
-        return perform_async(self._running(), _start(enqueue_request(name_of(queue), workflow, args, kwargs)))
+        return perform_async(self._running(), start("enqueue", enqueue_request(name_of(queue), workflow, args, kwargs)))
 
     def debounce(
         self, workflow: BaseWorkflow[P, R], key: str, period: Duration, /, *args: P.args, **kwargs: P.kwargs
@@ -123,7 +123,7 @@ class Queues(Operations):
 
     def _enqueue_many(self, queue: Queue | str, starts: Sequence[Sequence[Any]]) -> Action[list[WorkflowHandle[Any]]]:
         """Put several workflows on a queue in one commit, all or none: [(render, 1), (render, 2)]."""
-        return _start_many(many_on(name_of(queue), starts))
+        return start_many("enqueue_many", many_on(name_of(queue), starts))
 
     def _create_queue(self, name: str, **limits: Unpack[QueueLimits]) -> Action[None]:
         """Give a queue limits, in the file, from now on."""
@@ -188,22 +188,4 @@ def _debounce(
         lambda runtime: debouncing.outside(runtime, request),
         lambda execution, number: debouncing.inside(execution, number, request),
         lambda runtime, workflow_id: WorkflowHandle(workflow_id, runtime),
-    )
-
-
-def _start(request: StartRequest) -> Action[WorkflowHandle[Any]]:
-    return Action(
-        "enqueue",
-        lambda runtime: starting.start_outside(runtime, request),
-        lambda execution, number: starting.start_child(execution, number, request),
-        lambda runtime, workflow_id: WorkflowHandle(workflow_id, runtime),
-    )
-
-
-def _start_many(requests: Sequence[StartRequest]) -> Action[list[WorkflowHandle[Any]]]:
-    return Action(
-        "enqueue_many",
-        lambda runtime: starting.start_many_outside(runtime, requests),
-        lambda execution, number: starting.start_children(execution, number, requests),
-        lambda runtime, ids: [WorkflowHandle(workflow_id, runtime) for workflow_id in ids],
     )

@@ -16,12 +16,12 @@ from litewf.api.events import Events
 from litewf.api.handle import WorkflowHandle
 from litewf.api.messages import Messages
 from litewf.api.queues import Queue, Queues, name_of
+from litewf.api.starts import start, start_many
 from litewf.api.streams import Streams
 from litewf.api.workflow import BaseWorkflow, as_request, request_of
 from litewf.durations import Duration, duration_us
-from litewf.engine import commands, maintenance, starting, views
+from litewf.engine import commands, maintenance, views
 from litewf.engine.requests import Blocking, Flow
-from litewf.engine.starting import StartRequest
 from litewf.records import Status, StepInfo, WorkflowFilter, WorkflowStatus
 from litewf.store import queries
 from litewf.store.transactions import Connection, Parameters
@@ -70,13 +70,13 @@ class WorkflowOperations(Queues, Messages, Events, Streams, CloudEvents):
 
     def start_workflow(self, workflow: BaseWorkflow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> WorkflowHandle[R]:
         """Start a workflow; it is durable on return. `workflow.with_options(workflow_id=...)` makes it idempotent."""
-        return perform(self._running(), start(request_of(workflow, args, kwargs)))
+        return perform(self._running(), start("start_workflow", request_of(workflow, args, kwargs)))
 
     def start_workflow_async(
         self, workflow: BaseWorkflow[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, WorkflowHandle[R]]:
         """Start a workflow; it is durable once awaited."""
-        return perform_async(self._running(), start(request_of(workflow, args, kwargs)))
+        return perform_async(self._running(), start("start_workflow", request_of(workflow, args, kwargs)))
 
     def run_workflow(self, workflow: BaseWorkflow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Start a workflow and wait for its result."""
@@ -90,7 +90,7 @@ class WorkflowOperations(Queues, Messages, Events, Streams, CloudEvents):
 
     def _start_workflows(self, starts: Sequence[Sequence[Any]]) -> Action[list[WorkflowHandle[Any]]]:
         """Start several workflows in one commit, all or none: [(checkout, order), (refund, order, "late")]."""
-        return start_many([as_request(item) for item in starts])
+        return start_many("start_workflows", [as_request(item) for item in starts])
 
     start_workflows = blocking(_start_workflows)
     start_workflows_async = awaiting(_start_workflows)
@@ -232,26 +232,6 @@ class WorkflowOperations(Queues, Messages, Events, Streams, CloudEvents):
     backup_async = awaiting(_backup)
     prune = blocking(_prune)
     prune_async = awaiting(_prune)
-
-
-def start(request: StartRequest) -> Action[WorkflowHandle[Any]]:
-    """Start one workflow."""
-    return Action(
-        "start_workflow",
-        lambda runtime: starting.start_outside(runtime, request),
-        lambda execution, number: starting.start_child(execution, number, request),
-        lambda runtime, workflow_id: WorkflowHandle(workflow_id, runtime),
-    )
-
-
-def start_many(requests: Sequence[StartRequest]) -> Action[list[WorkflowHandle[Any]]]:
-    """Start several workflows in one commit."""
-    return Action(
-        "start_workflows",
-        lambda runtime: starting.start_many_outside(runtime, requests),
-        lambda execution, number: starting.start_children(execution, number, requests),
-        lambda runtime, ids: [WorkflowHandle(workflow_id, runtime) for workflow_id in ids],
-    )
 
 
 def outside_only(what: str, run: Callable[[Runtime], R]) -> Action[R]:
