@@ -40,6 +40,7 @@ from litewf.api.handle import WorkflowHandle
 from litewf.api.inside import inside as _inside
 from litewf.api.messages import recv, recv_async
 from litewf.api.queues import Queue
+from litewf.api.schedules import scheduled
 from litewf.api.step import AsyncStep, Step, run_step, run_step_async
 from litewf.api.streams import close_stream, close_stream_async, write_stream, write_stream_async
 from litewf.api.transaction import Transaction
@@ -58,6 +59,7 @@ from litewf.errors import (
     QueueNotFoundError,
     RegistrationError,
     RemoteError,
+    ScheduleNotFoundError,
     SerializationError,
     StepRetriesExceededError,
     StepTimeoutError,
@@ -86,6 +88,7 @@ from litewf.records import (
     QueueInfo,
     RateLimit,
     ReceivedEvent,
+    ScheduleInfo,
     StepInfo,
     StreamItem,
     Waiting,
@@ -164,6 +167,8 @@ __all__ = [
     "RegistrationError",
     "Registry",
     "RemoteError",
+    "ScheduleInfo",
+    "ScheduleNotFoundError",
     "SerializationError",
     "Serializer",
     "Step",
@@ -239,6 +244,7 @@ __all__ = [
     "run_step_async",
     "run_workflow",
     "run_workflow_async",
+    "scheduled",
     "send",
     "send_async",
     "send_bulk",

@@ -9,6 +9,7 @@ import typer
 
 from litewf.cli.commands.bench import bench
 from litewf.cli.commands.demo import demo
+from litewf.cli.commands.run_due import run_due
 
 app = typer.Typer(
     name="litewf",
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(bench)
+app.command()(run_due)
 
 
 def run() -> int:

@@ -50,7 +50,7 @@ def _names(tx: Tx, runtime: Runtime, wanted: Collection[str] | None, turn: int) 
     """The queues to look at, each first in its turn."""
     found = {*(queues.busy(tx.connection) if wanted is None else wanted), *queues.woken(tx.connection)}
     served = runtime.settings.queues
-    names = sorted(found if served is None else found.intersection(served))
+    names = sorted(found if served is None else found.intersection((*served, queues.SCHEDULED)))
     first = turn % len(names) if names else 0
     return [*names[first:], *names[:first]]
 

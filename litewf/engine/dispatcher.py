@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from litewf.engine import claiming
+from litewf.engine import claiming, firing
 from litewf.engine.peers import Peers
 from litewf.errors import LitewfError, WorkflowTimeoutError
 from litewf.store import cancelling, claims, queues
@@ -52,6 +52,7 @@ class Dispatcher:
         self._stopping = False
         self._poked = False
         self._asleep_until_us = 0
+        self._until_rest: list[threading.Event] = []  # to be set once nothing is left to do
         self._trouble: str | None = None  # why the last round failed
         self._thread = threading.Thread(target=self._serve, name="litewf-dispatcher", daemon=True)
 
@@ -80,6 +81,13 @@ class Dispatcher:
         """Come back in time for an alarm, if the thread sleeps beyond it."""
         if time_us < self._asleep_until_us:
             self.poke()
+
+    def at_rest(self) -> threading.Event:
+        """An event for the moment when nothing runs here, and nothing is ready or due; it comes at the end, too."""
+        event = threading.Event()
+        self._until_rest.append(event)
+        self.poke()
+        return event
 
     def look_for_ready(self) -> None:
         self._ready = True
@@ -110,6 +118,8 @@ class Dispatcher:
         clock = self._runtime.world.clock
         while not self._stopping:
             until_us = self._attempt()
+            if self._until_rest and self._rests(until_us):
+                self._tell_of_rest()
             with self._changed:
                 if not (self._poked or self._stopping):
                     wait_us = int(self._pause_s() * 1_000_000)
@@ -119,6 +129,20 @@ class Dispatcher:
                     clock.wait(self._changed, wait_us)
                     self._asleep_until_us = 0
                 self._poked = False
+
+        self._tell_of_rest()
+
+    def _rests(self, until_us: int | None) -> bool:
+        if not self._runtime.is_empty:  # first: what an execution leaves to be done was noted before it left
+            return False
+        if self._ready or self._all_queues or self._queues or self._trouble is not None:
+            return False
+        return until_us is None or until_us > self._runtime.now_us()
+
+    def _tell_of_rest(self) -> None:
+        told, self._until_rest = self._until_rest, []
+        for event in told:
+            event.set()
 
     def _pause_s(self) -> float:
         if self._trouble is not None:
@@ -178,7 +202,7 @@ class Dispatcher:
         runtime = self._runtime
         if self._next_due_us == 0:
             self._next_due_us = None  # a commit in between sets it again
-            found = runtime.store.read(claims.next_due_us)
+            found = firing.next_due_us(runtime)
             if found is not None:
                 self._bring_forward(found)
         now_us = runtime.now_us()
@@ -186,6 +210,7 @@ class Dispatcher:
             return
         woken = runtime.store.writer.turn(lambda tx: claims.wake_due(tx, now_us, BATCH))
         runtime.store.writer.turn(lambda tx: queues.wake_delayed(tx, now_us, BATCH))
+        firing.fire(runtime, now_us)
         self._end_overdue(now_us)
         if woken:
             self._ready = True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import os
 import threading
@@ -14,8 +13,8 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from litewf.definitions import QueueDefinition, WorkflowDefinition
-from litewf.engine import drivers, loading, queues, runner, starting
+from litewf.definitions import WorkflowDefinition
+from litewf.engine import defining, drivers, loading, runner, starting
 from litewf.engine.alarms import Alarm, Alarms
 from litewf.engine.dispatcher import Dispatcher
 from litewf.engine.ending import Ending
@@ -37,7 +36,6 @@ from litewf.store.database import Durability
 from litewf.store.executors import Registration
 from litewf.store.mailboxes import deliver
 from litewf.store.operations import Operation
-from litewf.store.queues import QueueRow
 from litewf.store.starts import Started
 from litewf.store.store import Store
 from litewf.store.waits import ELSEWHERE, workflow_key
@@ -92,6 +90,7 @@ class Runtime:
         self.giving_back = GivingBack(self)
         self._none_active = threading.Condition()
         self.warned_long: set[int] = set()  # workflows whose long history was mentioned
+        self.unreadable_schedules: set[str] = set()  # such as those in time zones that this machine lacks
         self._end = Ending(self)
         self.dispatcher = Dispatcher(self)
         self.store = Store(
@@ -110,7 +109,7 @@ class Runtime:
     def _register(self) -> Capability:
         self.store.writer.start()
         able = self._as_engine() if self.settings.serves else Capability(NO_EXECUTOR, (), self.version, False)
-        self._announced = self._defined()
+        self._announced = defining.defined(self.registry)
         self._seen = self.store.writer.turn(lambda tx: arrivals.newest(tx.connection))  # of what others have brought
         return able
 
@@ -124,7 +123,7 @@ class Runtime:
         executor = writer.turn(lambda tx: executors.register(tx, mine, names))
         able = Capability(executor, names, self.version, settings.only_version)
         writer.turn(lambda tx: claims.retry_held(tx, able))
-        self._define_queues()
+        defining.define(self)
         return able
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
@@ -138,20 +137,12 @@ class Runtime:
             raise
 
     def announce(self) -> None:
-        """Write down what was defined after the launch: queues, and workflows, which others then leave to this engine."""
-        if self._defined() != self._announced:
+        """Write down what was defined after the launch; the workflows others then leave to this engine."""
+        if defining.defined(self.registry) != self._announced:
             names = self.registry.workflows.keys()
             self.store.writer.turn(lambda tx: executors.announce(tx, self.able.executor, names))
-            self._define_queues()
-            self._announced = self._defined()
-
-    def _defined(self) -> tuple[int, tuple[QueueDefinition, ...]]:
-        return len(self.registry.workflows), tuple(self.registry.queues.values())
-
-    def _define_queues(self) -> None:
-        rows = [QueueRow(*dataclasses.astuple(queue)) for queue in self.registry.queues.values()]
-        if rows:
-            self.store.writer.turn(queues.define(self, rows))
+            defining.define(self)
+            self._announced = defining.defined(self.registry)
 
     # --- driving flows ----------------------------------------------------------------------------------------
 
@@ -300,6 +291,11 @@ class Runtime:
     def in_memory(self, key: int) -> Execution | None:
         """The execution of a workflow here, also one whose code has yet to end."""
         return self._active.get(key) or self._ending.get(key)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no execution is in memory."""
+        return not (self._active or self._ending)
 
     def room(self, most: int) -> Room:
         """How many workflows to claim now."""

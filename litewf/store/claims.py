@@ -239,6 +239,16 @@ def next_due_us(connection: apsw.Connection) -> int | None:
     return None if row is None else row[0]
 
 
+def something_is_ready(connection: apsw.Connection) -> bool:
+    """Whether a workflow may go on now, or is in the memory of an engine, which may have died."""
+    row: Any = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM workflow WHERE phase = 'ready' AND queue IS NULL)"
+        " OR EXISTS (SELECT 1 FROM workflow WHERE phase = 'ready' AND queue IS NOT NULL)"
+        " OR EXISTS (SELECT 1 FROM workflow WHERE owner IS NOT NULL)"
+    ).fetchone()
+    return bool(row[0])
+
+
 def held_elsewhere(connection: apsw.Connection, able: Capability) -> bool:
     """Whether something is held that this engine has not tried."""
     row = connection.execute(

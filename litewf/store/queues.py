@@ -14,6 +14,7 @@ from litewf.store.operations import Tx
 from litewf.store.wide import Value, Wide, integers
 
 NO_LIMIT = 1 << 62
+SCHEDULED = "litewf.scheduled"  # the queue of ticks that need one although their schedule names none
 
 
 class QueueRow(NamedTuple):
@@ -53,7 +54,9 @@ def find(connection: apsw.Connection, name: str) -> QueueRow | None:
 
 
 def all_queues(connection: apsw.Connection) -> list[QueueRow]:
-    return [QueueRow(*row) for row in connection.execute(f"SELECT {COLUMNS} FROM queue ORDER BY name")]
+    """The queues of users: those that begin with 'litewf.' are the engine's own."""
+    rows = connection.execute(f"SELECT {COLUMNS} FROM queue WHERE name NOT LIKE 'litewf.%' ORDER BY name")
+    return [QueueRow(*row) for row in rows]
 
 
 def put(tx: Tx, queue: QueueRow, now_us: int) -> None:
@@ -271,12 +274,31 @@ def take_slot_again(tx: Tx, queue: QueueRow, key: int) -> bool:
 
 
 def give_up_slots(connection: apsw.Connection, keys: Sequence[int]) -> list[str]:
-    """These wait for other workflows, which may need their slots; the queues that have more room now."""
+    """These wait for other workflows, which may need their slots; the queues that have more room now.
+
+    A run of a schedule keeps its slot: it is there so that the next one does not begin before this one has ended.
+    """
     rows: list[Any] = connection.execute(
-        "UPDATE task SET slot = 0 WHERE slot = 1 AND workflow IN (SELECT value FROM carray(?)) RETURNING queue",
-        (integers(keys),),
+        "UPDATE task SET slot = 0 WHERE slot = 1 AND queue <> ? AND workflow IN (SELECT value FROM carray(?))"
+        " RETURNING queue",
+        (SCHEDULED, integers(keys)),
     ).fetchall()
     return sorted({row[0] for row in rows})
+
+
+def next_start_us(connection: apsw.Connection, name: str, now_us: int) -> int | None:
+    """When the limits of a queue allow its next start; None: not before something else has ended or was changed."""
+    queue = find(connection, name) or QueueRow(name)
+    if queue.paused or slots_free(connection, queue) <= 0:
+        return None
+    if queue.rate_limit is None or queue.rate_period_us is None:
+        return now_us
+    past = connection.execute(
+        "SELECT started_us FROM started JOIN queue ON queue.name = queue"
+        " WHERE queue = ? AND place = starts % rate_limit",
+        (name,),
+    ).fetchone()
+    return now_us if past is None else max(now_us, min(past[0], now_us) + queue.rate_period_us)
 
 
 class Allowance(NamedTuple):
