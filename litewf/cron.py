@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -65,14 +66,10 @@ class Cron:
     every_hour: bool  # the hour field has a `*`
 
     def next_local(self, after: datetime) -> datetime | None:
-        """The first matching local time after this one; None if there is none in fifty years."""
-        from copy import copy  # noqa: PLC0415 - `import litewf` needs nothing of this
-
-        from croniter import CroniterBadDateError  # type: ignore[import-untyped]  # noqa: PLC0415 - as above
-
+        """The first matching local time after this one; None if there is none in fifty years or the calendar ends."""
         try:
             return copy(self.searcher).get_next(datetime, start_time=after)  # a search changes its searcher
-        except CroniterBadDateError:
+        except (ValueError, OverflowError):
             return None
 
 
@@ -90,7 +87,7 @@ def parse(text: object) -> Cron:
 
 @lru_cache(maxsize=512)
 def _parse(text: str) -> Cron:
-    from croniter import croniter  # noqa: PLC0415 - `import litewf` needs nothing of it
+    from croniter import croniter  # type: ignore[import-untyped]  # noqa: PLC0415 - `import litewf` needs nothing of it
 
     parts = text.split()
     if not text.isprintable() or len(parts) not in (5, 6):
