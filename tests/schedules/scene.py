@@ -27,7 +27,9 @@ class Scene(Stage):
     @property
     def ticks(self) -> list[str]:
         """The intended times of the ticks that ran: '12:05', with the day if it is another than the first."""
-        return [f"{tick:%H:%M}" if tick.date() == at("2030-01-01").date() else f"{tick:%d %H:%M}" for tick, _ in self.notes]
+        return [
+            f"{tick:%H:%M}" if tick.date() == at("2030-01-01").date() else f"{tick:%d %H:%M}" for tick, _ in self.notes
+        ]
 
     def rest(self, engine: litewf.Engine) -> None:
         """Let everything happen that is due."""
