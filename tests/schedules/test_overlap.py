@@ -91,7 +91,7 @@ def test_a_run_that_waits_for_a_child_keeps_its_place(scene, overlap):
         scene.pass_time(engine, 4 * HOUR, step=5 * MINUTE)
         ended = engine.list_workflows(name="parent", status="SUCCESS")
         assert engine.list_workflows(status="ERROR") == []
-    assert len(ended) == 3
+    assert len(ended) == {"skip": 3, "buffer_one": 4}[overlap]
 
 
 def test_a_cancelled_run_makes_way_for_the_one_behind_it(scene, slow):
@@ -125,6 +125,7 @@ def test_backfilled_ticks_run_one_after_the_other_where_ticks_must_not_overlap(s
         engine.create_schedule("past", slow, "*/10 * * * *", overlap=overlap)
         engine.pause_schedule("past")
         handles = engine.backfill_schedule("past", at("2030-01-01 11:00"), at("2030-01-01 11:30"))
+        scene.rest(engine)
         scene.pass_time(engine, 3 * HOUR, step=30 * MINUTE)
         assert [handle.get_status().status for handle in handles] == ["SUCCESS"] * 3
     assert scene.ticks == ["11:00", "11:10", "11:20"]
