@@ -52,7 +52,7 @@ class Dispatcher:
         self._stopping = False
         self._poked = False
         self._asleep_until_us = 0
-        self._until_rest: list[threading.Event] = []  # to be set once nothing is left to do
+        self._until_rest: list[threading.Event] | None = []  # to be set once nothing is left to do; None: it is over
         self._trouble: str | None = None  # why the last round failed
         self._thread = threading.Thread(target=self._serve, name="litewf-dispatcher", daemon=True)
 
@@ -85,7 +85,11 @@ class Dispatcher:
     def at_rest(self) -> threading.Event:
         """An event for the moment when nothing runs here, and nothing is ready or due; it comes at the end, too."""
         event = threading.Event()
-        self._until_rest.append(event)
+        with self._changed:
+            if self._until_rest is None:
+                event.set()
+            else:
+                self._until_rest.append(event)
         self.poke()
         return event
 
@@ -119,7 +123,7 @@ class Dispatcher:
         while not self._stopping:
             until_us = self._attempt()
             if self._until_rest and self._rests(until_us):
-                self._tell_of_rest()
+                self._tell_of_rest([])
             with self._changed:
                 if not (self._poked or self._stopping):
                     wait_us = int(self._pause_s() * 1_000_000)
@@ -130,7 +134,7 @@ class Dispatcher:
                     self._asleep_until_us = 0
                 self._poked = False
 
-        self._tell_of_rest()
+        self._tell_of_rest(None)
 
     def _rests(self, until_us: int | None) -> bool:
         if not self._runtime.is_empty:  # first: what an execution leaves to be done was noted before it left
@@ -139,9 +143,10 @@ class Dispatcher:
             return False
         return until_us is None or until_us > self._runtime.now_us()
 
-    def _tell_of_rest(self) -> None:
-        told, self._until_rest = self._until_rest, []
-        for event in told:
+    def _tell_of_rest(self, following: list[threading.Event] | None) -> None:
+        with self._changed:
+            told, self._until_rest = self._until_rest, following
+        for event in told or ():
             event.set()
 
     def _pause_s(self) -> float:
