@@ -163,16 +163,28 @@ def _info(row: ScheduleRow) -> ScheduleInfo:
 
 def next_due_us(runtime: Runtime) -> Callable[[Reader], int | None]:
     """When this file needs an engine next: now if something is ready, runs, or may be started from a queue."""
+    now_us = runtime.now_us()
     own = firing.firing(runtime) if runtime.settings.serves else None
-    served, now_us = runtime.settings.queues, runtime.now_us()
+    able = runtime.able if runtime.settings.serves else None
 
     def look(connection: Reader) -> int | None:
-        if claims.something_is_ready(connection):
+        if claims.something_is_ready(connection, able):
             return now_us
-        waiting = [name for name in queues.busy(connection) if served is None or name in (*served, queues.SCHEDULED)]
-        starts = [queues.next_start_us(connection, name, now_us) for name in waiting]
-        times = [*starts, claims.next_due_us(connection), schedules.next_us(connection, own)]
+        times = [queues.next_start_us(connection, name, now_us) for name in _waiting(runtime, connection)]
+        times += (claims.next_due_us(connection), schedules.next_us(connection, own))
         found = min((time_us for time_us in times if time_us is not None), default=None)
         return None if found is None else max(found, now_us)
 
     return look
+
+
+def _waiting(runtime: Runtime, connection: Reader) -> list[str]:
+    """The queues on which something waits that this engine runs, or any engine if this is a client."""
+    if not runtime.settings.serves:
+        return queues.busy(connection)
+    names, served = tuple(runtime.able.names), runtime.settings.queues
+    return [
+        queue
+        for queue in queues.busy(connection)
+        if (served is None or queue in (*served, queues.SCHEDULED)) and queues.waits_for(connection, queue, names)
+    ]

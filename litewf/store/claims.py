@@ -239,12 +239,17 @@ def next_due_us(connection: apsw.Connection) -> int | None:
     return None if row is None else row[0]
 
 
-def something_is_ready(connection: apsw.Connection) -> bool:
-    """Whether a workflow may go on now, or is in the memory of an engine, which may have died."""
+def something_is_ready(connection: apsw.Connection, able: Capability | None) -> bool:
+    """Whether a workflow may go on now or is in memory: one of this engine, or of any, which may have died."""
+    ready, owned = "", "owner IS NOT NULL"
+    parameters: tuple[Any, ...] = ()
+    if able is not None:
+        ready, owned = "AND name IN (SELECT value FROM carray(?))", "owner = ?"
+        parameters = (texts(tuple(able.names)), able.executor)
     row: Any = connection.execute(
-        "SELECT EXISTS (SELECT 1 FROM workflow WHERE phase = 'ready' AND queue IS NULL)"
-        " OR EXISTS (SELECT 1 FROM workflow WHERE phase = 'ready' AND queue IS NOT NULL)"
-        " OR EXISTS (SELECT 1 FROM workflow WHERE owner IS NOT NULL)"
+        f"SELECT EXISTS (SELECT 1 FROM workflow WHERE phase = 'ready' {ready})"
+        f" OR EXISTS (SELECT 1 FROM workflow WHERE {owned})",
+        parameters,
     ).fetchone()
     return bool(row[0])
 

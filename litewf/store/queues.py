@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from litewf.store.operations import Tx
-from litewf.store.wide import Value, Wide, integers
+from litewf.store.wide import Value, Wide, integers, texts
 
 NO_LIMIT = 1 << 62
 SCHEDULED = "litewf.scheduled"  # the queue of ticks that need one although their schedule names none
@@ -284,6 +284,16 @@ def give_up_slots(connection: apsw.Connection, keys: Sequence[int]) -> list[str]
         (SCHEDULED, integers(keys)),
     ).fetchall()
     return sorted({row[0] for row in rows})
+
+
+def waits_for(connection: apsw.Connection, name: str, workflows: Sequence[str]) -> bool:
+    """Whether a workflow with one of these names waits for its turn."""
+    row = connection.execute(
+        "SELECT 1 FROM task CROSS JOIN workflow ON key = task.workflow"
+        " WHERE task.queue = ? AND state = 'waiting' AND name IN (SELECT value FROM carray(?)) LIMIT 1",
+        (name, texts(workflows)),
+    ).fetchone()
+    return row is not None
 
 
 def next_start_us(connection: apsw.Connection, name: str, now_us: int) -> int | None:

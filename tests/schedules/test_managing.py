@@ -11,7 +11,9 @@ from tests.schedules.scene import HOUR, MINUTE, at
 
 def test_a_schedule_created_at_run_time_lives_in_the_file(scene, report):
     with scene.engine() as engine:
-        engine.create_schedule("every five", report, "*/5 * * * *", timezone="Europe/Berlin", on_missed="all", catch_up=HOUR, jitter=0.5)
+        engine.create_schedule(
+            "every five", report, "*/5 * * * *", timezone="Europe/Berlin", on_missed="all", catch_up=HOUR, jitter=0.5
+        )
     with scene.engine() as engine:
         assert engine.list_schedules() == [engine.get_schedule("every five")]
         info = engine.get_schedule("every five")
@@ -109,7 +111,7 @@ def test_what_changes_in_code_is_changed_by_the_next_launch(scene, report, caplo
 def test_a_schedule_defined_after_the_launch_fires_too(scene, report):
     with scene.engine() as engine:
         litewf.scheduled("*/5 * * * *", name="late")(report)
-        scene.until(lambda: engine.list_schedules())
+        scene.until(engine.list_schedules)
         scene.pass_time(engine, 5 * MINUTE)
     assert scene.ticks == ["12:05"]
 

@@ -102,6 +102,24 @@ def test_an_engine_counts_only_what_it_does_itself(scene, nap, report):
         assert engine.next_due() is None
 
 
+def test_what_other_programs_run_is_their_concern(scene, nap):
+    other = litewf.Registry()
+    gate = threading.Event()
+
+    @other.workflow(name="theirs")
+    def theirs():
+        gate.wait()
+
+    with scene.engine(registry=other) as neighbour, scene.engine() as engine:
+        handle = neighbour.start_workflow(theirs)
+        engine.enqueue("shared", "theirs")
+        scene.rest(engine)
+        assert neighbour.next_due() == scene.clock.now
+        assert engine.next_due() is None
+        gate.set()
+        handle.get_result()
+
+
 def test_waiting_for_rest_lets_chains_of_work_end_and_waits_be(scene):
     @scene.registry.workflow(name="child")
     def child(n):

@@ -91,7 +91,9 @@ def test_two_engines_fire_each_tick_once(crew: Crew) -> None:
     check_diary(crew, killed=0)
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.nightly), pytest.param(3, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    "seed", [1, pytest.param(2, marks=pytest.mark.nightly), pytest.param(3, marks=pytest.mark.nightly)]
+)
 def test_engines_that_are_killed_and_started_again_fire_each_tick_once(crew: Crew, seed: int) -> None:
     chance, minute, killed = random.Random(seed), 0, 0
     for _ in range(2):

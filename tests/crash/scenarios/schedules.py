@@ -47,9 +47,7 @@ def _ticking(life: Life, sleep_s: float, **options: Any) -> Drive:
     return drive
 
 
-def _check_ticks(
-    life: Life, engine: litewf.Engine, on_missed: str, overlap: str = "allow", **_options: Any
-) -> None:
+def _check_ticks(life: Life, engine: litewf.Engine, on_missed: str, overlap: str = "allow", **_options: Any) -> None:
     """H1: at most one run for each intended time, and at least one if the policy says so."""
     now = EPOCH + timedelta(microseconds=life.time.now_us)
     ran = engine.list_workflows(name="tick")
