@@ -3,6 +3,8 @@
 Between two deaths the clock stands still or an hour passes, so every other recovery finds ticks that were missed.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,11 +18,12 @@ from tests.crash.virtual_clock import START_US
 EVERY = timedelta(minutes=20)
 CRON = "*/20 * * * *"
 END_US = START_US + 45 * 60_000_000
+LEAST_US = 50 * 60_000_000  # in which a tick comes, even if the schedule is new and the clock was set back
 MINUTE = timedelta(minutes=1)
 
 
 def _ticking(life: Life, sleep_s: float, **options: Any) -> Drive:
-    """A scheduled workflow with a step, for some time, or until now if that has passed."""
+    """A scheduled workflow with a step, for some time."""
 
     @life.step
     def tell(scheduled_at: str) -> str:
@@ -36,7 +39,7 @@ def _ticking(life: Life, sleep_s: float, **options: Any) -> Drive:
     litewf.scheduled(CRON, **options)(tick)
 
     def drive(engine: litewf.Engine) -> None:
-        life.settle(max(END_US, life.time.now_us))
+        life.settle(max(END_US, life.time.now_us + LEAST_US))
         if not engine.get_schedule("tick").paused:
             _check_ticks(life, engine, **options)
             engine.pause_schedule("tick")
@@ -91,6 +94,11 @@ def missed_ticks_are_left_out(life: Life) -> Drive:
     return _ticking(life, 0, on_missed="skip")
 
 
+@scenario(downtime_s=(-1500.0, 3600.0))
+def a_clock_that_is_set_back_repeats_no_tick(life: Life) -> Drive:
+    return _ticking(life, 0, on_missed="all")
+
+
 @scenario(linger=0)
 def ticks_keep_one_behind(life: Life) -> Drive:
     return _ticking(life, 1500, on_missed="all", overlap="buffer_one")
@@ -99,3 +107,51 @@ def ticks_keep_one_behind(life: Life) -> Drive:
 @scenario(linger=0)
 def ticks_with_jitter_do_not_overlap(life: Life) -> Drive:
     return _ticking(life, 1500, on_missed="once", overlap="skip", jitter=300)
+
+
+@scenario()
+def changes_take_effect_between_ticks(life: Life) -> Drive:
+    """H6: created, paused, edited, resumed, deleted; what was acknowledged holds for every tick that comes after."""
+
+    @life.step
+    def tell(scheduled_at: str) -> str:
+        return scheduled_at
+
+    @life.workflow
+    def tick(scheduled_at: datetime, actual_at: datetime) -> str:
+        return tell(scheduled_at.isoformat())
+
+    def act(what: str, do: Callable[[], object], then_s: float) -> None:
+        life.ledger.times_us.setdefault(f"{what} at the earliest", life.time.now_us)
+        if life.ledger.acknowledge(what, do):
+            life.ledger.times_us[what] = life.time.now_us
+        life.settle(life.time.now_us + int(then_s * 1_000_000))
+
+    def delete(engine: litewf.Engine) -> None:
+        with suppress(litewf.ScheduleNotFoundError):  # deleted by a life that did not hear of it
+            engine.delete_schedule("s")
+
+    def drive(engine: litewf.Engine) -> None:
+        act("created", lambda: engine.create_schedule("s", tick, CRON, on_missed="all"), 1500)
+        act("paused", lambda: engine.pause_schedule("s"), 3000)
+        act("edited", lambda: engine.create_schedule("s", tick, "10 * * * *", on_missed="all"), 0)
+        act("resumed", lambda: engine.resume_schedule("s"), 4000)
+        act("deleted", lambda: delete(engine), 4000)
+        life.settle()
+        _check_changes(life, engine)
+
+    return drive
+
+
+def _check_changes(life: Life, engine: litewf.Engine) -> None:
+    when = life.ledger.times_us
+    for status in engine.list_workflows(name="tick"):
+        assert status.input is not None
+        intended: datetime = status.input.args[0]  # type: ignore[assignment]  # what a schedule gives
+        began_us = (status.created_at - EPOCH) // timedelta(microseconds=1)
+        if intended.minute % 20 == 0 and began_us > when["paused"]:
+            life.ledger.fail(f"H6 {status.workflow_id} began after its cron was changed")
+        if intended.minute == 10 and began_us < when["edited at the earliest"]:
+            life.ledger.fail(f"H6 {status.workflow_id} began before its cron was changed")
+        if when["paused"] < began_us < when["resumed at the earliest"] or began_us > when["deleted"]:
+            life.ledger.fail(f"H6 {status.workflow_id} began while nothing may begin")
