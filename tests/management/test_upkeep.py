@@ -141,7 +141,7 @@ def test_a_backup_while_writing_is_consistent(stage: Stage, tmp_path, quick):
 
         thread = threading.Thread(target=write)
         thread.start()
-        stage.until(lambda: stage.commits > 5)
+        stage.until(engine.list_workflows)
         copies = [engine.backup(tmp_path / f"copy-{number}.db") for number in range(3)]
         stop.set()
         thread.join()
