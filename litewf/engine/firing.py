@@ -46,7 +46,7 @@ def next_due_us(runtime: Runtime) -> int | None:
 
 def firing(runtime: Runtime) -> Firing:
     registry = runtime.registry
-    return Firing(registry.schedules, registry.workflows, runtime.unreadable_schedules)
+    return Firing(registry.workflows, registry.schedules, runtime.unreadable_schedules)
 
 
 def fire(runtime: Runtime, now_us: int) -> None:

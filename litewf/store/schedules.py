@@ -34,22 +34,21 @@ COLUMNS = ", ".join(ScheduleRow._fields)
 
 
 class Firing(NamedTuple):
-    """Which schedules an engine fires: those that its program defines, and those in the file whose workflow it has."""
+    """Which schedules an engine fires: of the workflows that it has, those that it defines and those of the file."""
 
-    defined: Collection[str]
     workflows: Collection[str]
+    defined: Collection[str]
     unreadable: Collection[str] = ()  # it cannot tell when these are due
 
 
 MINE = """
-    name NOT IN (SELECT value FROM carray(?)) AND
-    (origin = 'code' AND name IN (SELECT value FROM carray(?))
-     OR origin = 'file' AND workflow IN (SELECT value FROM carray(?)))
+    workflow IN (SELECT value FROM carray(?)) AND name NOT IN (SELECT value FROM carray(?))
+    AND (origin = 'file' OR name IN (SELECT value FROM carray(?)))
 """
 
 
 def _bound(firing: Firing) -> tuple[object, object, object]:
-    return texts(tuple(firing.unreadable)), texts(tuple(firing.defined)), texts(tuple(firing.workflows))
+    return texts(tuple(firing.workflows)), texts(tuple(firing.unreadable)), texts(tuple(firing.defined))
 
 
 def find(connection: apsw.Connection, name: str) -> ScheduleRow | None:

@@ -50,6 +50,25 @@ def test_a_schedule_in_code_fires_only_while_a_program_that_defines_it_runs(scen
     assert scene.ticks == ["12:05"]
 
 
+def test_an_engine_of_older_code_leaves_a_schedule_alone_whose_workflow_it_lacks(scene, report):
+    litewf.scheduled("*/5 * * * *", name="s")(report)
+    newer = litewf.Registry()
+
+    @litewf.scheduled("*/5 * * * *", name="s")
+    @newer.workflow(name="report2")
+    def report2(scheduled_at, actual_at):
+        scene.note(scheduled_at, actual_at)
+
+    with scene.engine() as old:
+        with scene.engine(registry=newer):
+            pass
+        scene.pass_time(old, 6 * MINUTE)
+        assert old.list_workflows() == []
+    with scene.engine(registry=newer) as engine:
+        scene.pass_time(engine, 5 * MINUTE)
+    assert scene.ticks[-1] == "12:10"
+
+
 def test_a_method_is_scheduled_with_its_object(scene):
     class Shop:
         def __init__(self, place):

@@ -5,7 +5,7 @@
 -- A tick is the workflow '<schedule>@<intended time>', inserted in the transaction that moves next_us past that time. So
 -- whoever sees a tick that is due either starts it and moves on, or finds that another process has.
 --
--- origin  'code': fires while an engine runs whose program defines it; 'file': while one runs that has its workflow
+-- origin  'code': fires while an engine runs whose program defines it; 'file': while one has its workflow
 -- Ticks that must not overlap, and those that start late by their jitter, go through the queue 'litewf.scheduled', which
 -- every engine serves; there the partition of a schedule runs one at a time.
 

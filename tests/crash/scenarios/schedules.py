@@ -75,7 +75,7 @@ def _check_alone(life: Life, engine: litewf.Engine) -> None:
     """No run began before the one before it had ended."""
     ran = sorted((status.started_at, status.completed_at) for status in engine.list_workflows(name="tick"))
     for (_, ended), (began, _) in zip(ran, ran[1:], strict=False):
-        if began < ended:  # type: ignore[operator]  # as above
+        if began < ended:  # type: ignore[operator]  # all have ended
             life.ledger.fail(f"a run began at {began}, before the one before it ended at {ended}")
 
 
