@@ -52,6 +52,7 @@ class Dispatcher:
         self._lively_until = 0.0
         self._peers_at = 0.0
         self._self_at = 0.0
+        self._passed_over = False  # something may be ready for which no thread was free
         self._launching = True  # not all that was ready at the launch has been claimed
         self._stopping = False
         self._poked = False
@@ -88,6 +89,13 @@ class Dispatcher:
     def look_for_ready(self) -> None:
         self._ready = True
         self.poke()
+
+    def thread_is_free(self) -> None:
+        """What was passed over for want of a thread may be claimed now."""
+        if self._passed_over:
+            self._passed_over = False
+            self._ready = self._all_queues = True
+            self.poke()
 
     def look_at_queue(self, name: str) -> None:
         with self._changed:
@@ -224,7 +232,9 @@ class Dispatcher:
         runtime = self._runtime
         while (self._ready or self._all_queues or self._queues) and not self._stopping:
             wanted = self._take_reasons()  # before the room is looked at: an execution that ends in between gives one
+            self._passed_over = True  # before too: a thread that is free from now on gives a reason
             room = runtime.room(BATCH)
+            self._passed_over = bool(room.busy_names)
             if room.limit <= 0:
                 self._ready = self._all_queues = True
                 return

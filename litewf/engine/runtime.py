@@ -87,7 +87,9 @@ class Runtime:
         self.alarms = Alarms()
         self.loops = Loops()
         self.waiting = Waiting(self)
-        self.pool = Pool(settings.max_threads, on_backlog=self.waiting.hurry)
+        self.pool = Pool(
+            settings.max_threads, on_backlog=self.waiting.hurry, on_free=lambda: self.dispatcher.thread_is_free()
+        )
         self._active: dict[int, Execution] = {}
         self._ending: dict[int, Execution] = {}
         self._on_queue: Counter[str] = Counter()  # executions in memory
@@ -256,7 +258,7 @@ class Runtime:
         if not self._active:
             with self._none_active:
                 self._none_active.notify_all()
-        elif len(self._active) == MOST_ACTIVE - 1 or (not execution.definition.is_async and not self.pool.backlog):
+        elif len(self._active) == MOST_ACTIVE - 1:
             self.dispatcher.poke()
 
     def _count_on_queue(self, queue: str, change: int) -> None:

@@ -35,11 +35,12 @@ class Lab:
     def __init__(self, path: Path, **options: Any) -> None:
         self.path = path
         self.time = Time()
-        self._options = options
+        self.options = {"application_version": "1", "recover": "compatible", "linger": 0, "durability": "normal", **options}
         self._lives = 0
         self._points = 0
         self.bodies: dict[str, tuple[asyncio.AbstractEventLoop, asyncio.Event]] = {}  # that run now
         self.begun: list[str] = []  # ids of workflows, as their bodies began
+        self.ran: list[tuple[str, int]] = []  # ids of workflows and the time, as their code began or was replayed
         self.registry = litewf.Registry()
         self._define()
         self.engine = self._launch()
@@ -61,6 +62,7 @@ class Lab:
 
         @self.registry.workflow(name="job")
         async def job(script: str, queue: str, partition: str | None = None) -> str:
+            self.ran.append((litewf.workflow_id(), self.time.now_us))
             for act in script:
                 if act == "h":
                     await body()
@@ -118,10 +120,7 @@ class Lab:
         self._lives += 1
         self._clock = VirtualClock(self.time, lambda: self._points)
         world = World(self._clock, Entropy(self._lives), self._reach)
-        engine = litewf.Engine(
-            self.path, registry=self.registry, world=world, linger=0, durability="normal", application_version="1",
-            **self._options,
-        )  # fmt: skip
+        engine = litewf.Engine(self.path, registry=self.registry, world=world, **self.options)
         self._clock.attach(engine)
         engine.launch()
         return engine
