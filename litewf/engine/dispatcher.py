@@ -98,6 +98,8 @@ class Dispatcher:
             self.poke()
 
     def look_at_queue(self, name: str) -> None:
+        if not claiming.serves(self._runtime, name):
+            return
         with self._changed:
             self._queues.add(name)
             self._poked = True
