@@ -88,7 +88,7 @@ class Runtime:
         self.loops = Loops()
         self.waiting = Waiting(self)
         self.pool = Pool(
-            settings.max_threads, on_backlog=self.waiting.hurry, on_free=lambda: self.dispatcher.thread_is_free()
+            settings.max_threads, on_backlog=self.waiting.hurry, on_free=self._thread_is_free
         )
         self._active: dict[int, Execution] = {}
         self._ending: dict[int, Execution] = {}
@@ -260,6 +260,9 @@ class Runtime:
                 self._none_active.notify_all()
         elif len(self._active) == MOST_ACTIVE - 1:
             self.dispatcher.poke()
+
+    def _thread_is_free(self) -> None:
+        self.dispatcher.thread_is_free()
 
     def _count_on_queue(self, queue: str, change: int) -> None:
         with self._none_active:

@@ -8,7 +8,7 @@ rest, so what runs then is what the limits of the queue allow, and nothing is le
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +75,8 @@ class Lab:
                 else:
                     child = self.job.with_options(partition_key=partition)
                     handle = await litewf.enqueue_async(queue, child, "h", queue, partition)
-                    try:
+                    with suppress(litewf.WorkflowCancelledError):
                         await handle.get_result_async()
-                    except litewf.WorkflowCancelledError:
-                        pass
             return script
 
         self.job = job

@@ -143,6 +143,6 @@ def test_the_cost_of_a_look_does_not_grow_with_the_limit(lab: Lab) -> None:
     lab.engine.create_queue("q", rate_limit=litewf.RateLimit(5000, 3600))
     lab.engine.enqueue_many("q", [(lab.job, "", "q")] * 200)
     lab.rest()
-    times = [time_us for time_us in starts_of(lab)]
+    times = starts_of(lab)
     assert len(times) == 200
     assert all(later >= earlier for earlier, later in pairwise(times))
