@@ -90,6 +90,10 @@ class QueueNotFoundError(LitewfError, LookupError):
     """No queue with this name is defined."""
 
 
+class QueuePriorityError(LitewfError, ValueError):
+    """A priority was given on a queue that does not look at priorities."""
+
+
 class ScheduleNotFoundError(LitewfError, LookupError):
     """There is no schedule with this name in this file."""
 

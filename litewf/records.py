@@ -50,6 +50,22 @@ class RateLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """Which finished workflows are kept: those that ended within `age`, and of these the `count` newest."""
+
+    age: Duration | None = None
+    count: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.age is None and self.count is None:
+            raise ValueError("give a Retention an age, a count, or both")
+        if self.age is not None:
+            duration_us(self.age, "the age of a retention")
+        if self.count is not None:
+            positive(self.count, "the count of a retention")
+
+
+@dataclass(frozen=True, slots=True)
 class QueueInfo:
     """The limits of a queue as the file has them; None where there is none."""
 

@@ -40,9 +40,14 @@ def check_name(name: object, what: str, limit: int = NAME_LIMIT) -> str:
 def check_definition_name(name: object, what: str) -> str:
     """The name of something that users define; names under 'litewf.' are those of the engine's own records."""
     checked = check_name(name, what)
-    if checked.startswith("litewf."):
+    if is_own(checked):
         raise ValueError(f"{what} must not begin with 'litewf.', which marks litewf's own records: {checked!r}")
     return checked
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is one of litewf's own."""
+    return name.startswith("litewf.")
 
 
 class Registry:

@@ -13,6 +13,7 @@ from litewf.api.workflows import WorkflowOperations
 from litewf.durations import Duration, duration_us, optional_duration_us
 from litewf.engine.calls import refuse_on_loop
 from litewf.errors import EngineClosedError, UsageError, WaitTimeoutError
+from litewf.records import Retention
 from litewf.registry import Registry, check_name, default_registry
 from litewf.serialization import JsonSerializer, Serializer
 from litewf.world import Clock, World
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
 class Engine(WorkflowOperations):
     """Durable execution on one SQLite file; several engines, in several processes, may share a file.
 
-    `application_version` defaults to a hash of the workflows' code. `recover="compatible"` runs every unfinished
-    workflow whose name is registered, `"matching"` (the default if a version is given) only those of its own version.
-    `queues` are those that it serves, None for all. `durability="normal"` is faster and may forget the last commits after a power cut, never after a crash.
-    `linger` is for how long a wait stays in memory; 0 parks at every wait, None never. `event_retention` is for how
-    long CloudEvents are kept for waits to come, and remembered as duplicates.
+    `queues` are those that it serves, None for all. `application_version` defaults to a hash of the workflows' code.
+    `recover="compatible"` runs every unfinished workflow whose name is registered, `"matching"` (the default if a
+    version is given) only those of its own version. `durability="normal"` is faster and may forget the last commits
+    after a power cut, never after a crash. `linger` is for how long a wait stays in memory; 0 parks at every wait, None
+    never. `retention` prunes finished workflows: by age, or as a Retention says. `event_retention` is for how long
+    CloudEvents are kept for waits to come, and remembered as duplicates.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Engine(WorkflowOperations):
         durability: Literal["full", "normal"] = "full",
         max_threads: int = 200,
         linger: Duration | None = 0.2,
+        retention: Retention | Duration | None = None,
         event_retention: Duration = timedelta(days=7),
         recover: Literal["compatible", "matching"] | None = None,
         serializer: Serializer | None = None,
@@ -52,12 +55,17 @@ class Engine(WorkflowOperations):
     ) -> None:
         self._path = path
         self._registry = registry
+        if isinstance(queues, str):
+            raise TypeError(f"queues is a list of queues; for one, write [{queues!r}]")
         self._queues = None if queues is None else tuple(name_of(queue) for queue in queues)
         self._given_version = application_version
         self.executor_id = executor_id if executor_id is not None else f"process-{os.getpid()}"
         self._durability: Literal["full", "normal"] = durability
         self._max_threads = max_threads
         self._linger_us = optional_duration_us(linger, "linger")
+        self._retention = (
+            retention if retention is None or isinstance(retention, Retention) else Retention(age=retention)
+        )
         self._event_retention_us = duration_us(event_retention, "event_retention")
         self._recover = recover or ("compatible" if application_version is None else "matching")
         self._serializer = serializer
@@ -140,6 +148,7 @@ class Engine(WorkflowOperations):
             linger_us=self._linger_us,
             event_retention_us=self._event_retention_us,
             queues=self._queues,
+            retention=self._retention,
         )
 
     def shutdown(self, timeout: Duration = 10) -> None:

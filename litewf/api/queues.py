@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, ParamSpec, TypedDict, TypeVar, Unpack
 
 from litewf.api.actions import Action, Operations, awaiting, blocking, change, perform, perform_async, query
 from litewf.api.handle import WorkflowHandle
-from litewf.api.workflow import BaseWorkflow, enqueue_request, many_on
+from litewf.api.workflow import BaseWorkflow, debounce_request, enqueue_request, many_on
 from litewf.definitions import QueueDefinition
-from litewf.durations import positive
-from litewf.engine import queues, starting
+from litewf.durations import Duration, duration_us, positive
+from litewf.engine import debouncing, queues, starting
 from litewf.engine.starting import StartRequest
 from litewf.records import QueueInfo, RateLimit
-from litewf.registry import Registry, check_definition_name, default_registry
+from litewf.registry import Registry, check_definition_name, check_name, default_registry
 from litewf.store.queues import QueueRow
 
 P = ParamSpec("P")
@@ -106,6 +106,21 @@ class Queues(Operations):
         """Put a workflow on a queue; see enqueue."""
         return perform_async(self._running(), _start(enqueue_request(name_of(queue), workflow, args, kwargs)))
 
+    def debounce(
+        self, workflow: BaseWorkflow[P, R], key: str, period: Duration, /, *args: P.args, **kwargs: P.kwargs
+    ) -> WorkflowHandle[R]:
+        """Start a workflow once no call with this key has come for `period`; the arguments of the last call count.
+
+        `workflow.with_options(max_delay=...)` bounds how long calls put it off, `queue=` says where it then waits.
+        """
+        return perform(self._running(), _debounce(workflow, key, period, args, kwargs))
+
+    def debounce_async(
+        self, workflow: BaseWorkflow[P, R], key: str, period: Duration, /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, WorkflowHandle[R]]:
+        """Start a workflow once no call with this key has come for `period`; see debounce."""
+        return perform_async(self._running(), _debounce(workflow, key, period, args, kwargs))
+
     def _enqueue_many(self, queue: Queue | str, starts: Sequence[Sequence[Any]]) -> Action[list[WorkflowHandle[Any]]]:
         """Put several workflows on a queue in one commit, all or none: [(render, 1), (render, 2)]."""
         return _start_many(many_on(name_of(queue), starts))
@@ -161,6 +176,19 @@ def _info(row: QueueRow) -> QueueInfo:
         row.name, row.worker_concurrency, row.global_concurrency, rate, bool(row.priority_enabled),
         row.partition_concurrency, row.max_tasks_per_iteration, bool(row.paused),
     )  # fmt: skip
+
+
+def _debounce(
+    workflow: BaseWorkflow[Any, Any], key: str, period: Duration, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Action[WorkflowHandle[Any]]:
+    check_name(key, "a debounce key", 150)
+    request = debounce_request(workflow, key, duration_us(period, "period"), args, kwargs)
+    return Action(
+        "debounce",
+        lambda runtime: debouncing.outside(runtime, request),
+        lambda execution, number: debouncing.inside(execution, number, request),
+        lambda runtime, workflow_id: WorkflowHandle(workflow_id, runtime),
+    )
 
 
 def _start(request: StartRequest) -> Action[WorkflowHandle[Any]]:

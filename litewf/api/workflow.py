@@ -10,7 +10,7 @@ from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypedDict, Typ
 from litewf.api.naming import describe
 from litewf.definitions import ScheduleDefinition, WorkflowDefinition
 from litewf.durations import Duration, optional_duration_us, positive
-from litewf.engine import calls, results, starting
+from litewf.engine import calls, debouncing, results, starting
 from litewf.engine.execution import FRAME, Branch, Execution
 from litewf.engine.requests import Flow
 from litewf.engine.starting import NameOnly, StartOptions, StartRequest, check_workflow_id
@@ -21,6 +21,7 @@ P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+DURATIONS = ("timeout", "delay", "max_delay")  # options that are times
 
 
 class WorkflowOptions(TypedDict, total=False):
@@ -33,7 +34,7 @@ class WorkflowOptions(TypedDict, total=False):
     With a `queue` the workflow waits for its turn; a lower `priority` comes first, none before all. While a workflow
     with the same `deduplication_id` has not ended there, another one raises DuplicateWorkflowError, or gets its handle
     with `on_duplicate="return_existing"`. Workflows with one `partition_key` share the queue's `partition_concurrency`.
-    `delay` is how long it may not start.
+    `delay` is how long it may not start; `max_delay` is for how long at most `debounce` puts it off.
     """
 
     workflow_id: str | None
@@ -50,6 +51,7 @@ class WorkflowOptions(TypedDict, total=False):
     on_duplicate: Literal["raise", "return_existing"]
     partition_key: str | None
     delay: Duration | None
+    max_delay: Duration | None
 
 
 class BaseWorkflow(Generic[P, R_co]):
@@ -78,6 +80,11 @@ class BaseWorkflow(Generic[P, R_co]):
         return self._definition.name
 
     @property
+    def options(self) -> StartOptions:
+        """How it is started."""
+        return self._options
+
+    @property
     def fn(self) -> Callable[..., Any]:
         """The plain function, to call it undurably; that of a method takes the object or class first."""
         return cast("Callable[..., Any]", getattr(self._definition.fn, "__func__", self._definition.fn))
@@ -88,17 +95,17 @@ class BaseWorkflow(Generic[P, R_co]):
     def request(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> StartRequest:
         """A start of this workflow; wrong arguments raise TypeError here, before anything is written."""
         check_arguments(self._definition.fn, args, kwargs, bound=self._receiver is not None)
-        if self._options.queue is None and self._options is not starting.DEFAULTS:
-            _refuse_without_queue(self._options)
+        if self._options is not starting.DEFAULTS:
+            _refuse_without_meaning(self._options)
         return StartRequest(self._definition, self._options, self._receiver, args, kwargs)
 
     def add_schedule(self, schedule: ScheduleDefinition) -> None:
         """Let the program that defines this workflow run it at the times of a schedule."""
         self._registry.add_schedule(schedule, self._definition)
 
-    def on_queue(self, queue: str) -> BaseWorkflow[P, R_co]:
+    def on_queue(self, queue: str, **changes: Any) -> BaseWorkflow[P, R_co]:
         """The same workflow, to be started from a queue."""
-        return self._copy(replace(self._options, queue=queue), self._receiver)
+        return self._copy(replace(self._options, queue=queue, **changes), self._receiver)
 
     def _copy(self, options: StartOptions, receiver: str | None) -> BaseWorkflow[P, R_co]:
         return type(self)(self._definition, self._registry, options, receiver)
@@ -131,11 +138,10 @@ class BaseWorkflow(Generic[P, R_co]):
         unknown = set(options) - set(WorkflowOptions.__annotations__)
         if unknown:
             raise TypeError(f"a workflow has no option {', '.join(sorted(unknown))}")
-        changes: dict[str, Any] = {name: value for name, value in options.items() if name not in ("timeout", "delay")}
-        if "timeout" in options:
-            changes["timeout_us"] = optional_duration_us(options["timeout"], "timeout")
-        if "delay" in options:
-            changes["delay_us"] = optional_duration_us(options["delay"], "delay")
+        changes: dict[str, Any] = {name: value for name, value in options.items() if name not in DURATIONS}
+        for name in DURATIONS:
+            if name in options:
+                changes[f"{name}_us"] = optional_duration_us(cast("Duration | None", options.get(name)), name)
         if (roles := options.get("authenticated_roles")) is not None:
             changes["authenticated_roles"] = _checked_roles(roles)
         changed = replace(self._options, **changes)
@@ -177,7 +183,11 @@ def _check_queue_options(options: StartOptions) -> None:
         raise ValueError(f'on_duplicate is "raise" or "return_existing", not {options.on_duplicate!r}')
 
 
-def _refuse_without_queue(options: StartOptions) -> None:
+def _refuse_without_meaning(options: StartOptions) -> None:
+    if options.max_delay_us is not None:
+        raise ValueError("max_delay has a meaning only for debounce(); use delay=... to start a workflow later")
+    if options.queue is not None:
+        return
     for name in ("priority", "deduplication_id", "partition_key", "delay_us"):
         if getattr(options, name) is not None:
             raise ValueError(
@@ -329,6 +339,20 @@ def enqueue_request(queue: str, workflow: Any, args: Sequence[Any], kwargs: Mapp
     if not isinstance(workflow, BaseWorkflow):
         raise UsageError(f"enqueue takes a function with @workflow, or the name of one, not {workflow!r}")
     return workflow.on_queue(queue).request(args, kwargs)
+
+
+def debounce_request(
+    workflow: Any, key: str, period_us: int, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> StartRequest:
+    """The start that the first of several debounced calls makes."""
+    if not isinstance(workflow, BaseWorkflow):
+        raise UsageError(f"debounce takes a function with @workflow, not {workflow!r}")
+    options = workflow.options
+    for name in ("workflow_id", "deduplication_id", "delay_us"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"{name.removesuffix('_us')} has no meaning for debounce, which sets it")
+    plain = workflow.on_queue(options.queue or debouncing.QUEUE, max_delay_us=None)
+    return debouncing.debounced(plain.request(args, kwargs), key, period_us, options.max_delay_us)
 
 
 def many_on(queue: str, items: Sequence[Any]) -> list[StartRequest]:

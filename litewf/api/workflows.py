@@ -15,7 +15,7 @@ from litewf.api.cloud_events import CloudEvents
 from litewf.api.events import Events
 from litewf.api.handle import WorkflowHandle
 from litewf.api.messages import Messages
-from litewf.api.queues import Queues
+from litewf.api.queues import Queue, Queues, name_of
 from litewf.api.schedules import Schedules
 from litewf.api.streams import Streams
 from litewf.api.workflow import BaseWorkflow, as_request, request_of
@@ -147,11 +147,16 @@ class WorkflowOperations(Queues, Schedules, Messages, Events, Streams, CloudEven
         *,
         workflow_id: str | None = None,
         application_version: str | None = None,
+        queue: Queue | str | None = None,
     ) -> Action[WorkflowHandle[Any]]:
-        """Start a copy of workflow `id` that has recorded the steps before `start_step`, under `workflow_id`."""
+        """Start a copy of workflow `id` that has recorded the steps before `start_step`, under `workflow_id`.
+
+        On a `queue` the copy waits for its turn.
+        """
+        on = None if queue is None else name_of(queue)
         return change(
             "fork_workflow",
-            lambda runtime: commands.fork(runtime, id, start_step, workflow_id, application_version),
+            lambda runtime: commands.fork(runtime, id, start_step, workflow_id, application_version, on),
             lambda runtime, found: WorkflowHandle(found, runtime),
         )
 

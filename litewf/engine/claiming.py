@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from litewf.registry import is_own
 from litewf.store import queues
 from litewf.store.claims import Claimed, Claimer, Room
 from litewf.store.operations import Tx
@@ -23,7 +24,7 @@ class Round:
     held: list[tuple[str, str]] = field(default_factory=list)
     more: bool = False
     more_of: list[str] = field(default_factory=list)
-    next_us: dict[str, int] = field(default_factory=dict)  # when the rate limit of a queue allows its next start
+    next_us: dict[str, int | None] = field(default_factory=dict)  # when the rate limit of a queue allows its next start
 
 
 def claim(runtime: Runtime, room: Room, wanted: Collection[str] | None, turn: int) -> Round:
@@ -35,6 +36,8 @@ def claim(runtime: Runtime, room: Room, wanted: Collection[str] | None, turn: in
 
 
 def _round(tx: Tx, runtime: Runtime, claimer: Claimer, wanted: Collection[str] | None, turn: int) -> Round:
+    if not claimer.is_known:
+        return Round()
     done = Round(more=claimer.ready())
     names = _names(tx, runtime, wanted, turn)
     for at, name in enumerate(names):
@@ -49,22 +52,23 @@ def _round(tx: Tx, runtime: Runtime, claimer: Claimer, wanted: Collection[str] |
 def _names(tx: Tx, runtime: Runtime, wanted: Collection[str] | None, turn: int) -> Sequence[str]:
     """The queues to look at, each first in its turn."""
     found = {*(queues.busy(tx.connection) if wanted is None else wanted), *queues.woken(tx.connection)}
-    served = runtime.settings.queues
-    names = sorted(found if served is None else found.intersection((*served, queues.SCHEDULED)))
+    names = sorted(name for name in found if serves(runtime, name))
     first = turn % len(names) if names else 0
     return [*names[first:], *names[:first]]
 
 
+def serves(runtime: Runtime, queue: str) -> bool:
+    """Whether this engine starts workflows from a queue; litewf's own queues are everyone's."""
+    settings = runtime.settings
+    return settings.serves and (settings.queues is None or queue in settings.queues or is_own(queue))
+
+
 def _claim_from(runtime: Runtime, claimer: Claimer, queue: QueueRow, sharers: int, done: Round) -> None:
     """Take from one queue no more than its share of the room, so that none takes it all."""
-    share = max(claimer.left // sharers, 1)
-    most = share
+    room = claimer.left
     if queue.worker_concurrency is not None:
-        most = min(share, queue.worker_concurrency - runtime.running_of(queue.name))
-    before = claimer.left
-    next_us = claimer.queue(queue, most)
-    taken = before - claimer.left
-    if next_us is not None:
-        done.next_us[queue.name] = next_us
-    elif taken and (taken == share or taken == queue.max_tasks_per_iteration):
+        room = queue.worker_concurrency - runtime.running_of(queue.name)
+    found = claimer.queue(queue, room, max(claimer.left // sharers, 1))
+    done.next_us[queue.name] = found.next_us
+    if found.is_more:
         done.more_of.append(queue.name)

@@ -12,6 +12,7 @@ from litewf.errors import WorkflowCancelledError, WorkflowConflictError, Workflo
 from litewf.store import cancelling, managing
 from litewf.store.managing import Found
 from litewf.store.operations import Tx
+from litewf.store.queues import NewTask
 from litewf.store.starts import NewWorkflow
 
 if TYPE_CHECKING:
@@ -62,9 +63,14 @@ def resume(runtime: Runtime, workflow_id: str) -> Callable[[Tx], None]:
 
 
 def fork(
-    runtime: Runtime, source_id: str, start_step: int, forked_id: str | None, version: str | None
+    runtime: Runtime,
+    source_id: str,
+    start_step: int,
+    forked_id: str | None,
+    version: str | None,
+    queue: str | None = None,
 ) -> Callable[[Tx], str]:
-    """A new workflow that begins with the records of another."""
+    """A new workflow that begins with the records of another, on a queue if one is named."""
     given_id(source_id)
     _check_step(start_step)
     if forked_id is not None:
@@ -79,7 +85,7 @@ def fork(
             return new_id  # this very fork, asked for again
         new = NewWorkflow(
             new_id, source.name, None, None, False, None, version or runtime.starts_as, runtime.now_us(), "",
-            forked_from=source_id,
+            forked_from=source_id, task=None if queue is None else NewTask(queue),
         )  # fmt: skip
         managing.fork(tx, source, start_step, new)
         return new_id

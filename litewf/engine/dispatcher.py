@@ -1,7 +1,8 @@
 """The one background thread of an engine: it fires alarms, wakes what is due, claims what is ready, notices others.
 
 It sleeps until the next due time or until a commit gives it a reason; a look at the file's version every 20 ms, every
-4 ms while others are at it, is how it hears of other processes. Each duty is a method; `run_once` does what is due and says when to come back.
+4 ms while others are at it, is how it hears of other processes. Each duty is a method; `run_once` does what is due and
+says when to come back.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from litewf.engine import claiming, firing
+from litewf.engine.alarms import Alarm
 from litewf.engine.peers import Peers
 from litewf.errors import LitewfError, WorkflowTimeoutError
 from litewf.store import cancelling, claims, queues
@@ -43,11 +45,14 @@ class Dispatcher:
         self._ready = True  # something may be ready
         self._all_queues = True  # something may wait on any of them
         self._queues: set[str] = set()  # ... or on these
+        self._rates: dict[str, Alarm] = {}  # by queue: when its rate limit allows the next start
+        self._latest_us = 0  # that the clock has shown
         self._rounds = 0
         self._next_due_us: int | None = 0  # 0: not read yet
         self._lively_until = 0.0
         self._peers_at = 0.0
         self._self_at = 0.0
+        self._passed_over = False  # something may be ready for which no thread was free
         self._launching = True  # not all that was ready at the launch has been claimed
         self._stopping = False
         self._poked = False
@@ -97,7 +102,16 @@ class Dispatcher:
         self._ready = True
         self.poke()
 
+    def thread_is_free(self) -> None:
+        """What was passed over for want of a thread may be claimed now."""
+        if self._passed_over:
+            self._passed_over = False
+            self._ready = self._all_queues = True
+            self.poke()
+
     def look_at_queue(self, name: str) -> None:
+        if not claiming.serves(self._runtime, name):
+            return
         with self._changed:
             self._queues.add(name)
             self._poked = True
@@ -176,12 +190,13 @@ class Dispatcher:
     def run_once(self) -> int | None:
         """Do what is due; when the next thing is."""
         runtime = self._runtime
+        self._notice_clock()
         runtime.alarms.fire(runtime.now_us())
         self._notice_others()
+        self._look_after()  # first: what a dead engine has started goes before what waits
         if self._serves:
             self._wake_due()
             self._claim_ready()
-        self._look_after()
         return self.next_due_us()
 
     def next_due_us(self) -> int | None:
@@ -191,6 +206,13 @@ class Dispatcher:
         return min((time_us for time_us in times if time_us is not None), default=None)
 
     # --- duties -----------------------------------------------------------------------------------------------
+
+    def _notice_clock(self) -> None:
+        """A clock that was set back: rate limits wait for times that are too far away now."""
+        now_us = self._runtime.now_us()
+        if now_us < self._latest_us and self._rates:
+            self._all_queues = True
+        self._latest_us = now_us
 
     def _notice_others(self) -> None:
         """Other processes have committed: anything may have come, ended or been cancelled."""
@@ -242,7 +264,9 @@ class Dispatcher:
         runtime = self._runtime
         while (self._ready or self._all_queues or self._queues) and not self._stopping:
             wanted = self._take_reasons()  # before the room is looked at: an execution that ends in between gives one
+            self._passed_over = True  # before too: a thread that is free from now on gives a reason
             room = runtime.room(BATCH)
+            self._passed_over = bool(room.busy_names)
             if room.limit <= 0:
                 self._ready = self._all_queues = True
                 return
@@ -255,10 +279,16 @@ class Dispatcher:
             for name in claimed.more_of:
                 self.look_at_queue(name)
             for name, due_us in claimed.next_us.items():
-                runtime.alarms.at(due_us, lambda name=name: self.look_at_queue(name))  # type: ignore[misc]  # a default binds it
+                self._look_again(name, due_us)
         if self._launching and not self._stopping:
             self._launching = False
             _warn_at_launch(runtime.store.read(claims.held_summary))
+
+    def _look_again(self, queue: str, due_us: int | None) -> None:
+        """Look at a queue when its rate limit allows the next start; there is one such alarm for each queue."""
+        self._runtime.alarms.silence(self._rates.pop(queue, None))
+        if due_us is not None:
+            self._rates[queue] = self._runtime.alarms.at(due_us, lambda: self.look_at_queue(queue))
 
     def _take_reasons(self) -> Collection[str] | None:
         """The queues to look at, None for all; whoever sets a reason from now on is heard in the next round."""
@@ -277,7 +307,7 @@ class Dispatcher:
         if now >= self._peers_at and self._serves and not self._stopping:
             self._peers_at = now + PEERS_S
             self._runtime.giving_back.run_once()
-            self._runtime.announce()
+            self._runtime.announcing.run_once()
             if self._peers.look():
                 self._ready = self._all_queues = True
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from litewf.errors import QueueNotFoundError
+from litewf.errors import QueueNotFoundError, QueuePriorityError
 from litewf.store import queues
 from litewf.store.operations import Tx
 from litewf.store.queues import QueueRow
@@ -64,8 +64,10 @@ def not_found(name: str) -> QueueNotFoundError:
     return QueueNotFoundError(f"no queue {name!r} is defined in this file; create_queue({name!r}) does")
 
 
-def check_priority(runtime: Runtime, name: str) -> None:
+def check_priority(connection: Reader, name: str) -> None:
     """A priority means nothing on a queue that does not look at it: that is a mistake."""
-    known = runtime.store.read(lambda connection: queues.find(connection, name))
+    known = queues.find(connection, name)
     if known is None or not known.priority_enabled:
-        raise ValueError(f"queue {name!r} has no priorities: define it with priority_enabled=True, or give none")
+        raise QueuePriorityError(
+            f"queue {name!r} has no priorities: define it with priority_enabled=True, or give none"
+        )

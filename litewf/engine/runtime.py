@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from litewf.definitions import WorkflowDefinition
-from litewf.engine import defining, drivers, loading, runner, starting
+from litewf.engine import drivers, loading, runner, starting
 from litewf.engine.alarms import Alarm, Alarms
+from litewf.engine.announcing import Announcing
 from litewf.engine.dispatcher import Dispatcher
 from litewf.engine.ending import Ending
 from litewf.engine.execution import Execution
@@ -25,9 +26,11 @@ from litewf.engine.loops import Loops
 from litewf.engine.notifier import Notifier
 from litewf.engine.pool import Pool
 from litewf.engine.requests import Flow
+from litewf.engine.retention import Pruner
 from litewf.engine.signals import Why
 from litewf.engine.waiting import Waiting
 from litewf.errors import EngineClosedError, LitewfError
+from litewf.records import Retention
 from litewf.registry import Registry
 from litewf.serialization import Serializer
 from litewf.store import arrivals, claims, executors, reading
@@ -62,6 +65,7 @@ class Settings:
     max_threads: int
     linger_us: int | None  # None: never park
     event_retention_us: int
+    retention: Retention | None = None  # which finished workflows are kept; None: all
     queues: tuple[str, ...] | None = None  # which it serves; None: all
     serves: bool = True  # False: a client, which runs no workflow
 
@@ -83,7 +87,9 @@ class Runtime:
         self.alarms = Alarms()
         self.loops = Loops()
         self.waiting = Waiting(self)
-        self.pool = Pool(settings.max_threads, on_backlog=self.waiting.hurry)
+        self.pool = Pool(
+            settings.max_threads, on_backlog=self.waiting.hurry, on_free=self._thread_is_free
+        )
         self._active: dict[int, Execution] = {}
         self._ending: dict[int, Execution] = {}
         self._on_queue: Counter[str] = Counter()  # executions in memory
@@ -99,6 +105,9 @@ class Runtime:
         self.store.on_fork = self._end.after_fork
         try:
             self.able = self._register()
+            self.announcing = Announcing(self)
+            if settings.serves:
+                self.announcing.run_once()
         except Exception:
             self.store.close(1.0)
             raise
@@ -109,7 +118,6 @@ class Runtime:
     def _register(self) -> Capability:
         self.store.writer.start()
         able = self._as_engine() if self.settings.serves else Capability(NO_EXECUTOR, (), self.version, False)
-        self._announced = defining.defined(self.registry)
         self._seen = self.store.writer.turn(lambda tx: arrivals.newest(tx.connection))  # of what others have brought
         return able
 
@@ -123,7 +131,6 @@ class Runtime:
         executor = writer.turn(lambda tx: executors.register(tx, mine, names))
         able = Capability(executor, names, self.version, settings.only_version)
         writer.turn(lambda tx: claims.retry_held(tx, able))
-        defining.define(self)
         return able
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
@@ -132,17 +139,11 @@ class Runtime:
             if loop is not None:
                 self.loops.adopt(loop)
             self.dispatcher.start()
+            if self.settings.retention is not None:
+                Pruner(self, self.settings.retention).start()
         except BaseException:
             self.shutdown(0)
             raise
-
-    def announce(self) -> None:
-        """Write down what was defined after the launch; the workflows others then leave to this engine."""
-        if defining.defined(self.registry) != self._announced:
-            names = self.registry.workflows.keys()
-            self.store.writer.turn(lambda tx: executors.announce(tx, self.able.executor, names))
-            defining.define(self)
-            self._announced = defining.defined(self.registry)
 
     # --- driving flows ----------------------------------------------------------------------------------------
 
@@ -258,8 +259,11 @@ class Runtime:
         if not self._active:
             with self._none_active:
                 self._none_active.notify_all()
-        elif len(self._active) == MOST_ACTIVE - 1 or (not execution.definition.is_async and not self.pool.backlog):
+        elif len(self._active) == MOST_ACTIVE - 1:
             self.dispatcher.poke()
+
+    def _thread_is_free(self) -> None:
+        self.dispatcher.thread_is_free()
 
     def _count_on_queue(self, queue: str, change: int) -> None:
         with self._none_active:

@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 from litewf.definitions import ScheduleDefinition
-from litewf.engine import firing, ticks
+from litewf.engine import claiming, firing, ticks
 from litewf.errors import DuplicateWorkflowError, ScheduleNotFoundError, UsageError
 from litewf.records import OnMissed, Overlap, ScheduleInfo
-from litewf.store import claims, queues, schedules
+from litewf.store import claims, queues, schedules, upcoming
 from litewf.store.operations import Tx
 from litewf.store.readers import Reader
 from litewf.store.schedules import ScheduleRow
@@ -170,7 +170,7 @@ def next_due_us(runtime: Runtime) -> Callable[[Reader], int | None]:
     def look(connection: Reader) -> int | None:
         if claims.something_is_ready(connection, able):
             return now_us
-        times = [queues.next_start_us(connection, name, now_us) for name in _waiting(runtime, connection)]
+        times = [upcoming.next_start_us(connection, name, now_us) for name in _waiting(runtime, connection)]
         times += (claims.next_due_us(connection), schedules.next_us(connection, own))
         found = min((time_us for time_us in times if time_us is not None), default=None)
         return None if found is None else max(found, now_us)
@@ -182,9 +182,6 @@ def _waiting(runtime: Runtime, connection: Reader) -> list[str]:
     """The queues on which something waits that this engine runs, or any engine if this is a client."""
     if not runtime.settings.serves:
         return queues.busy(connection)
-    names, served = tuple(runtime.able.names), runtime.settings.queues
-    return [
-        queue
-        for queue in queues.busy(connection)
-        if (served is None or queue in (*served, queues.SCHEDULED)) and queues.waits_for(connection, queue, names)
-    ]
+    names = tuple(runtime.able.names)
+    busy = [queue for queue in queues.busy(connection) if claiming.serves(runtime, queue)]
+    return [queue for queue in busy if upcoming.waits_for(connection, queue, names)]

@@ -46,6 +46,7 @@ class StartOptions:
     on_duplicate: Literal["raise", "return_existing"] = "raise"
     partition_key: str | None = None
     delay_us: int | None = None
+    max_delay_us: int | None = None  # of debounced starts
 
 
 DEFAULTS = StartOptions()
@@ -95,7 +96,7 @@ def prepare(
     options, now_us = request.options, runtime.now_us()
     text, args, kwargs = encode_input(runtime, request.receiver, request.args, request.kwargs)
     timeout_us = options.timeout_us
-    deadlines = [] if timeout_us is None else [now_us + timeout_us]
+    deadlines = [] if timeout_us is None or options.queue is not None else [now_us + timeout_us]
     user, roles = options.authenticated_user, options.authenticated_roles
     if parent is not None:
         if parent.deadline_us is not None and not options.detached:
@@ -109,7 +110,7 @@ def prepare(
         None if parent is None else parent.key,
         options.detached,
         min(deadlines, default=None),
-        options.application_version or runtime.starts_as,
+        options.application_version or (None if isinstance(request.definition, NameOnly) else runtime.starts_as),
         now_us,
         text,
         timeout_us,
@@ -117,7 +118,7 @@ def prepare(
         user,
         json.dumps(roles) if roles else None,
         None if options.attributes is None else encode_attributes(options.attributes),
-        _task(runtime, options, now_us),
+        _task(options, now_us),
     )
     return Prepared(request, new, args, kwargs)
 
@@ -129,11 +130,9 @@ def _owner(runtime: Runtime, request: StartRequest) -> int | None:
     return runtime.admit(request.definition, request.options.application_version)
 
 
-def _task(runtime: Runtime, options: StartOptions, now_us: int) -> NewTask | None:
+def _task(options: StartOptions, now_us: int) -> NewTask | None:
     if options.queue is None:
         return None
-    if options.priority is not None:
-        queues.check_priority(runtime, options.queue)
     due_us = None if not options.delay_us else now_us + options.delay_us
     return NewTask(options.queue, options.priority or 0, options.partition_key, options.deduplication_id, due_us)
 
@@ -168,7 +167,7 @@ def encode_attributes(attributes: Mapping[str, object]) -> str:
 def start_outside(runtime: Runtime, request: StartRequest) -> Flow[str]:
     """Start one workflow; its id. Starts of many callers share a commit."""
     prepared = prepare(runtime, request)
-    if request.options.deduplication_id is not None:
+    if request.options.deduplication_id is not None or request.options.priority is not None:
         [workflow_id] = yield from start_many_outside(runtime, [request])
         return workflow_id
     operation = Start([prepared.new])
@@ -242,6 +241,8 @@ def _there_already(tx: Tx, many: Sequence[Prepared]) -> dict[int, str]:
     """Which of these are found instead of started: by a deduplication id that is taken now."""
     there: dict[int, str] = {}
     mine: dict[tuple[str, str], str] = {}  # deduplication ids of this very batch
+    for queue in {one.new.task.queue for one in many if one.new.task and one.request.options.priority is not None}:
+        queues.check_priority(tx.connection, queue)
     for at, prepared in enumerate(many):
         options, task = prepared.request.options, prepared.new.task
         found = find(tx.connection, prepared.new.id) if options.workflow_id else None

@@ -79,7 +79,7 @@ RESUME = """
 
 def resume(tx: Tx, key: int, now_us: int) -> None:
     """Let an unfinished or stopped workflow go on, with the children that the same cancel stopped."""
-    stopped = tx.connection.execute(
+    stopped: list[Any] = tx.connection.execute(
         "WITH RECURSIVE tree (key) AS (SELECT ?1 UNION"
         " SELECT child.key FROM tree JOIN workflow AS child ON child.parent = tree.key"
         " WHERE child.cancelled_by = (SELECT cancelled_by FROM workflow WHERE key = ?1) AND NOT child.detached)"
@@ -89,5 +89,5 @@ def resume(tx: Tx, key: int, now_us: int) -> None:
     for (one,) in stopped:
         tx.connection.execute(RESUME + "WHERE key = ?1", (one, now_us))
         tx.connection.execute("DELETE FROM outcome WHERE workflow = ?", (one,))
-        tx.connection.execute("UPDATE task SET state = 'ended', slot = 0 WHERE workflow = ?", (one,))
+        queues.leave(tx, one)
     tx.touch("ready")

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from litewf.store import queues
+from litewf.store import queues, rates
 from litewf.store.executors import is_registered
 from litewf.store.operations import Tx
-from litewf.store.queues import QueueRow
+from litewf.store.queues import Kind, QueueRow
 from litewf.store.waits import workflow_key
 from litewf.store.wide import integers, texts
 
@@ -56,11 +56,11 @@ class Claimed(NamedTuple):
 
 # What an engine takes: not those whose last execution still runs here; those that it can run, and those that none can.
 MINE = """
-    key NOT IN (SELECT value FROM carray(?)) AND name NOT IN (SELECT value FROM carray(?))
-    AND (name IN (SELECT value FROM carray(?))
+    key NOT IN (SELECT value FROM carray(?)) AND workflow.name NOT IN (SELECT value FROM carray(?))
+    AND (workflow.name IN (SELECT value FROM carray(?))
              AND (NOT ? OR application_version IS NULL OR application_version = ?)
-         OR name NOT IN (SELECT value FROM carray(?))
-             AND name || char(10) || application_version NOT IN (SELECT value FROM carray(?)))
+         OR workflow.name NOT IN (SELECT value FROM carray(?))
+             AND workflow.name || char(10) || application_version NOT IN (SELECT value FROM carray(?)))
 """
 TAKEN = "key, id, name, fence, generation, created_us, deadline_us, application_version, held_versions, queue"
 CLAIM = f"""
@@ -78,13 +78,15 @@ CLAIM_KEYS = f"""
     FROM request WHERE request.workflow = key AND key IN (SELECT value FROM carray(?3))
     RETURNING {TAKEN}
 """
+# What waits for its turn, but no engine can run it.
+HOLD_WAITING = """
+    UPDATE workflow SET status = 'PENDING', phase = 'held', updated_us = max(updated_us, ?), held = ?,
+                        held_versions = json_insert(coalesce(held_versions, '[]'), '$[#]', ?)
+    WHERE key IN (SELECT value FROM carray(?)) RETURNING id
+"""
 WOKEN = f"""
     SELECT key FROM workflow CROSS JOIN task ON task.workflow = key
-    WHERE phase = 'ready' AND workflow.queue = ? AND slot = ? AND {MINE} ORDER BY key LIMIT ?
-"""
-NEXT = f"""
-    SELECT key FROM task CROSS JOIN workflow ON key = task.workflow
-    WHERE task.queue = ? AND state = 'waiting' AND {MINE} ORDER BY task.priority, task.workflow LIMIT ?
+    WHERE phase = 'ready' AND workflow.queue = ? AND slot = ? AND {MINE} ORDER BY key
 """
 
 
@@ -96,6 +98,14 @@ class Room(NamedTuple):
     busy_names: Collection[str]
 
 
+class FromQueue(NamedTuple):
+    """What one look at a queue brought."""
+
+    taken: int = 0
+    next_us: int | None = None  # when the rate limit allows the next start
+    is_more: bool = False  # whether a bound of this very look left something behind
+
+
 class Claimer:
     """One round of claims, in one transaction: for whom, with how much room."""
 
@@ -103,11 +113,13 @@ class Claimer:
         self._tx = tx
         self._able = able
         self._now_us = now_us
-        alive = is_registered(tx.connection, able.executor)  # else nobody would ever take back what it claims now
-        self.left = room.limit if alive else 0
+        self._busy_names = room.busy_names
+        self._others = _left_to_others(tx, able.executor)
+        self.is_known = is_registered(tx.connection, able.executor)  # else nobody would take back what it claims now
+        self.left = room.limit if self.is_known else 0
         busy = (integers(room.busy_keys), texts(tuple(room.busy_names)))
         mine_to_run = (texts(tuple(able.names)), able.only_version, able.version)
-        self._mine = (*busy, *mine_to_run, *_left_to_others(tx, able.executor))
+        self._mine = (*busy, *mine_to_run, *self._others.as_tables())
         self.workflows: list[Claimed] = []
         self.held: list[tuple[str, str]] = []
 
@@ -127,34 +139,69 @@ class Claimer:
         self._take(self._tx.connection.execute(CLAIM, parameters).fetchall())
         return self.full
 
-    def queue(self, queue: QueueRow, most: int) -> int | None:
-        """Take up to `most` from a queue, ahead of all those that were started before; when its rate allows the next."""
-        connection, most = self._tx.connection, min(most, self.left)
-        most -= self._take_keys(self._keys(WOKEN, queue.name, 1, most))
-        free = queues.slots_free(connection, queue)
-        again = self._take_slots_again(queue, self._keys(WOKEN, queue.name, 0, min(most, free)))
-        most, free = most - again, free - again
-        if queue.paused or min(most, free) <= 0:
-            return None
-        wanted = min(most, free, queue.max_tasks_per_iteration or most)
-        allowed = queues.rate_allows(self._tx, queue, wanted, self._now_us)
-        keys = self._keys(NEXT, queue.name, None, allowed.starts)
-        queues.take_slots(self._tx, keys)
-        self._take_keys(keys)
-        queues.count_starts(self._tx, queue, len(keys), self._now_us)
-        return allowed.next_us if len(keys) == allowed.starts else None
+    def queue(self, queue: QueueRow, room: int, share: int) -> FromQueue:
+        """Take from a queue, those ahead that were started before: up to `room`, and of that no more than `share`."""
+        most = min(room, share, self.left)
+        taken = self._take_keys(self._woken(queue, 1, most))
+        free = queues.slots_free(self._tx.connection, queue)
+        again = self._take_keys(self._take_slots_again(queue, min(most - taken, free)))
+        taken, free = taken + again, free - again
+        if queue.paused:
+            return FromQueue(taken, is_more=taken == share)
+        wanted = min(most - taken, free, queue.max_tasks_per_iteration or most)
+        started = self._start(queue, wanted)
+        taken += started.taken
+        is_more = taken == share or 0 < started.taken == queue.max_tasks_per_iteration
+        return FromQueue(taken, started.next_us, is_more)
 
-    def _keys(self, select: str, queue: str, slot: int | None, limit: int) -> list[int]:
-        if limit <= 0:
-            return []
-        which = (queue,) if slot is None else (queue, slot)
-        rows = self._tx.connection.execute(select, (*which, *self._mine, limit))
+    def _woken(self, queue: QueueRow, slot: int, limit: int) -> list[int]:
+        """Workflows that were started from a queue, have waited, and may go on."""
+        rows = self._tx.connection.execute(WOKEN + " LIMIT ?", (queue.name, slot, *self._mine, max(limit, 0)))
         return [row[0] for row in rows]
 
-    def _take_slots_again(self, queue: QueueRow, keys: Sequence[int]) -> int:
-        """Those that gave up their slot while they waited for another workflow take it again, if there is one."""
-        kept = [key for key in keys if queues.take_slot_again(self._tx, queue, key)]
-        return self._take_keys(kept)
+    def _take_slots_again(self, queue: QueueRow, most: int) -> list[int]:
+        """Those that gave up their slot while they waited for another workflow take it again, where there is one."""
+        if most <= 0:
+            return []
+        limit = most if queue.partition_concurrency is None else queues.NO_LIMIT  # some partitions may be full
+        kept: list[int] = []
+        for key in self._woken(queue, 0, limit):
+            if len(kept) < most and queues.take_slot_again(self._tx, queue, key):
+                kept.append(key)
+        return kept
+
+    def _start(self, queue: QueueRow, wanted: int) -> FromQueue:
+        """Start those whose turn it is, as many as the rate limit of the queue allows."""
+        if wanted <= 0:
+            return FromQueue()
+        keys, next_us = self._next(queue.name, wanted), None
+        if keys and queue.rate is not None:
+            starts, next_us = rates.allows(self._tx, queue.rate, len(keys), self._now_us)
+            keys = keys[:starts]
+            rates.count_starts(self._tx, queue.rate, starts, self._now_us)
+        queues.take_slots(self._tx, keys)
+        return FromQueue(self._take_keys(keys), next_us)
+
+    def _next(self, queue: str, limit: int) -> list[int]:
+        """Those of a queue that this engine can run, in their order; those that no engine can run are held."""
+        mine: list[tuple[int, int]] = []
+        for kind in list(queues.kinds(self._tx.connection, queue)):
+            obstacle = self._able.obstacle(*kind)
+            if obstacle is None and kind.name not in self._busy_names:
+                mine += queues.first_of(self._tx.connection, queue, kind, limit)
+            elif obstacle is not None and not self._others.run(kind):
+                self._hold_kind(queue, kind, obstacle, limit)
+        return [key for _, key in sorted(mine)[:limit]]
+
+    def _hold_kind(self, queue: str, kind: Kind, obstacle: str, limit: int) -> None:
+        keys = [key for _, key in queues.first_of(self._tx.connection, queue, kind, limit)]
+        queues.set_aside(self._tx, keys)
+        parameters = (self._now_us, obstacle, self._able.version, integers(keys))
+        held: list[Any] = self._tx.connection.execute(HOLD_WAITING, parameters).fetchall()
+        for (workflow_id,) in held:
+            self.held.append((workflow_id, obstacle))
+            self._tx.touch(workflow_key(workflow_id))
+        self._tx.touch(queues.touched(queue))  # there may be more
 
     def _take_keys(self, keys: Sequence[int]) -> int:
         if keys:
@@ -177,8 +224,20 @@ class Claimer:
                 self.held.append((workflow.id, obstacle))
 
 
-def _left_to_others(tx: Tx, executor: int) -> tuple[Any, Any]:
-    """Names that other engines run in any version, and names with the one version in which they do."""
+class Others(NamedTuple):
+    """What the other engines can run: names in any version, and names with the one version in which they do."""
+
+    in_any: Collection[str]
+    in_one: Collection[str]
+
+    def run(self, kind: Kind) -> bool:
+        return kind.name in self.in_any or f"{kind.name}\n{kind.version}" in self.in_one
+
+    def as_tables(self) -> tuple[object, object]:
+        return texts(tuple(self.in_any)), texts(tuple(self.in_one))
+
+
+def _left_to_others(tx: Tx, executor: int) -> Others:
     in_any: set[str] = set()
     in_one: set[str] = set()
     rows: list[Any] = tx.connection.execute(
@@ -189,7 +248,7 @@ def _left_to_others(tx: Tx, executor: int) -> tuple[Any, Any]:
             in_one.update(f"{name}\n{version}" for name in json.loads(names))
         else:
             in_any.update(json.loads(names))
-    return texts(tuple(in_any)), texts(tuple(in_one))
+    return Others(in_any, in_one)
 
 
 def _hold(tx: Tx, workflow: Claimed, obstacle: str, version: str) -> None:
@@ -199,6 +258,8 @@ def _hold(tx: Tx, workflow: Claimed, obstacle: str, version: str) -> None:
         (obstacle, version, workflow.key),
     )
     tx.touch(workflow_key(workflow.id))
+    if workflow.queue is not None:
+        tx.touch(queues.touched(workflow.queue))  # it has given up its slot
 
 
 UNTRIED = """
@@ -209,12 +270,18 @@ UNTRIED = """
 
 
 def retry_held(tx: Tx, able: Capability) -> int:
-    """Make ready what other versions hold and this one has not tried."""
-    tx.connection.execute(
-        "UPDATE workflow SET phase = 'ready', held = NULL" + UNTRIED,
-        (texts(tuple(able.names)), able.only_version, able.version),
-    )
-    return tx.connection.changes()
+    """Make ready what other versions hold and this one has not tried; what was never started waits for its turn."""
+    parameters = (texts(tuple(able.names)), able.only_version, able.version)
+    rows: list[Any] = tx.connection.execute(
+        "UPDATE workflow SET phase = NULL, held = NULL, status = 'ENQUEUED'"
+        + UNTRIED
+        + " AND queue IS NOT NULL AND started_us IS NULL RETURNING key",
+        parameters,
+    ).fetchall()
+    if rows:
+        queues.take_back(tx, [row[0] for row in rows])
+    tx.connection.execute("UPDATE workflow SET phase = 'ready', held = NULL" + UNTRIED, parameters)
+    return tx.connection.changes() + len(rows)
 
 
 def wake_due(tx: Tx, now_us: int, limit: int) -> int:

@@ -46,6 +46,7 @@ def open_writer(path: Path, durability: Durability) -> apsw.Connection:
     with _opened(path, 300) as connection:
         connection.transaction_mode = "IMMEDIATE"
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        connection.pragma("auto_vacuum", 2)  # of a new file, so that pruning can give space back; others keep theirs
         _set(connection, path, "journal_mode", "wal")
         _set(connection, path, "synchronous", SYNCHRONOUS[durability])
         _set(connection, path, "wal_autocheckpoint", 0)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from litewf.store import communication
+from litewf.store import communication, queues
 from litewf.store.operations import Tx
 from litewf.store.starts import NewWorkflow, start
 from litewf.store.wide import integers, texts
@@ -54,7 +54,7 @@ def fork(tx: Tx, source: Found, start_step: int, new: NewWorkflow) -> int:
         (forked.key, source.key, start_step),
     )
     communication.copy(tx, source.key, forked.key, start_step)
-    tx.touch("ready")
+    tx.touch("ready" if new.task is None else queues.touched(new.task.queue))
     return forked.key
 
 
@@ -97,10 +97,12 @@ def rewind(tx: Tx, key: int, start_step: int, now_us: int) -> None:
     )
     communication.cut(tx, key, start_step, now_us)
     tx.connection.execute("DELETE FROM outcome WHERE workflow = ?", (key,))
+    queues.leave(tx, key)
     tx.connection.execute(
         "UPDATE workflow SET status = 'PENDING', phase = iif(owner IS NULL, 'ready', 'stopping'), completed_us = NULL,"
-        " deadline_us = NULL, queue = NULL, generation = generation + 1, recoveries = 0, progress = 0, cancelled_by = NULL,"
-        " fence = fence + 1, updated_us = ? WHERE key = ?",  # a body that still runs records nothing here
+        " deadline_us = NULL, queue = NULL, generation = generation + 1, recoveries = 0, progress = 0,"
+        " cancelled_by = NULL, fence = fence + 1,"
+        " updated_us = ? WHERE key = ?",  # a body that still runs records nothing here
         (now_us, key),
     )
     tx.touch("ready")

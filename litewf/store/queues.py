@@ -5,13 +5,15 @@ Everything here runs inside the transaction that claims, enqueues or changes lim
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import apsw
 
+from litewf.store import rates
 from litewf.store.operations import Tx
-from litewf.store.wide import Value, Wide, integers, texts
+from litewf.store.rates import Rate
+from litewf.store.wide import Value, Wide, integers
 
 NO_LIMIT = 1 << 62
 SCHEDULED = "litewf.scheduled"  # the queue of ticks that need one although their schedule names none
@@ -29,6 +31,12 @@ class QueueRow(NamedTuple):
     priority_enabled: int = 0
     max_tasks_per_iteration: int | None = None
     paused: int = 0
+
+    @property
+    def rate(self) -> Rate | None:
+        if self.rate_limit is None or self.rate_period_us is None:
+            return None
+        return Rate(self.name, self.rate_limit, self.rate_period_us)
 
 
 class NewTask(NamedTuple):
@@ -68,9 +76,10 @@ def put(tx: Tx, queue: QueueRow, now_us: int) -> None:
         f" ON CONFLICT (name) DO UPDATE SET {changes}",
         (*queue, now_us),
     )
-    if before is not None and before.rate_limit != queue.rate_limit:
-        _resize_ring(tx, queue)
-    if (before or QueueRow(queue.name)).partition_concurrency != queue.partition_concurrency:
+    before = before or QueueRow(queue.name)
+    if before.rate != queue.rate:
+        rates.change(tx, queue.name, before.rate, queue.rate)
+    if before.partition_concurrency != queue.partition_concurrency:
         _place_partitions(tx, queue)
     tx.touch(touched(queue.name))
 
@@ -80,7 +89,7 @@ def remove(tx: Tx, name: str) -> bool:
     tx.connection.execute("DELETE FROM queue WHERE name = ?", (name,))
     if not tx.connection.changes():
         return False
-    tx.connection.execute("DELETE FROM started WHERE queue = ?", (name,))
+    rates.forget(tx, name)
     _place_partitions(tx, QueueRow(name))
     tx.touch(touched(name))
     return True
@@ -89,18 +98,6 @@ def remove(tx: Tx, name: str) -> bool:
 def touched(queue: str) -> str:
     """The notifier's key of a queue: something may be started from it."""
     return f"queue:{queue}"
-
-
-def _resize_ring(tx: Tx, queue: QueueRow) -> None:
-    """Keep the latest starts that the new limit still counts."""
-    latest = tx.connection.execute(
-        "SELECT started_us FROM started WHERE queue = ? ORDER BY started_us DESC LIMIT ?",
-        (queue.name, queue.rate_limit or 0),
-    ).fetchall()
-    tx.connection.execute("DELETE FROM started WHERE queue = ?", (queue.name,))
-    for place, (started_us,) in enumerate(reversed(latest)):
-        tx.connection.execute("INSERT INTO started VALUES (?, ?, ?)", (queue.name, place, started_us))
-    tx.connection.execute("UPDATE queue SET starts = ? WHERE name = ?", (len(latest), queue.name))
 
 
 # --- partitions ---------------------------------------------------------------------------------------------------
@@ -122,19 +119,20 @@ def place_partition(tx: Tx, queue: QueueRow, partition: str) -> None:
     limit = NO_LIMIT if queue.partition_concurrency is None else queue.partition_concurrency
     here = (queue.name, partition)
     free = max(limit - _count(tx, here), 0)
-    waiting: list[Any]
-    behind: list[Any]
-    waiting, behind = (
-        tx.connection.execute(
-            "SELECT priority, workflow FROM task WHERE queue = ? AND partition = ?"
-            f" AND state = '{state}' ORDER BY priority, workflow LIMIT ?",
-            (*here, free if state == "behind" else NO_LIMIT),
-        ).fetchall()
-        for state in ("waiting", "behind")
-    )
+    waiting = _in_order(tx, here, "waiting", NO_LIMIT)
+    behind = _in_order(tx, here, "behind", free)
     first = set(sorted([*waiting, *behind])[:free])
-    _set_state(tx, "behind", [row[1] for row in waiting if row not in first])
-    _set_state(tx, "waiting", [row[1] for row in behind if row in first])
+    _set_state(tx, "behind", [key for priority, key in waiting if (priority, key) not in first])
+    _set_state(tx, "waiting", [key for priority, key in behind if (priority, key) in first])
+
+
+def _in_order(tx: Tx, here: tuple[str, str], state: str, limit: int) -> list[tuple[int, int]]:
+    rows: list[Any] = tx.connection.execute(
+        "SELECT priority, workflow FROM task WHERE queue = ? AND partition = ?"
+        f" AND state = '{state}' ORDER BY priority, workflow LIMIT ?",
+        (*here, limit),
+    ).fetchall()
+    return rows
 
 
 def _set_state(tx: Tx, state: str, keys: Sequence[int]) -> None:
@@ -155,36 +153,45 @@ def _count(tx: Tx, here: tuple[str, str]) -> int:
 # --- enqueueing ---------------------------------------------------------------------------------------------------
 
 TASK = Wide(
-    8,
+    10,
     """
-    WITH v (workflow, queue, priority, partition, deduplication_id, due_us, latest_us, state) AS (VALUES {rows})
-    INSERT INTO task (workflow, queue, priority, partition, deduplication_id, due_us, latest_us, state)
+    WITH v (workflow, name, version, queue, priority, partition, deduplication_id, due_us, latest_us, state)
+        AS (VALUES {rows})
+    INSERT INTO task (workflow, name, version, queue, priority, partition, deduplication_id, due_us, latest_us, state)
     SELECT v.* FROM v WHERE EXISTS (SELECT 1 FROM workflow WHERE workflow.key = v.workflow)
     """,
 )
 
 
-def add(connection: apsw.Connection, tasks: Sequence[tuple[int, NewTask]]) -> None:
+class Newcomer(NamedTuple):
+    """A new workflow that goes on a queue."""
+
+    workflow: int
+    name: str
+    version: str | None
+    task: NewTask
+
+
+def add(connection: apsw.Connection, newcomers: Sequence[Newcomer]) -> None:
     """Put new workflows on their queues; who cannot start at once in its partition stands behind."""
-    limited = {
-        name: found for name in {task.queue for _, task in tasks} if (found := _limits_partitions(connection, name))
-    }
+    limited = _limiting_partitions(connection, {new.task.queue for new in newcomers})
     values: list[Value] = []
     crowded: set[tuple[str, str]] = set()
-    for workflow, task in tasks:
+    for workflow, name, version, task in newcomers:
         state = "delayed" if task.due_us is not None else "waiting"
         if task.partition is not None and task.due_us is None and task.queue in limited:
             state = "behind"
             crowded.add((task.queue, task.partition))
-        values += (workflow, *task, state)
+        values += (workflow, name, version or "", *task, state)
     TASK.run(connection, values)
-    for name, partition in crowded:
-        place_partition(Tx(connection), limited[name], partition)
+    for queue, partition in crowded:
+        place_partition(Tx(connection), limited[queue], partition)
 
 
-def _limits_partitions(connection: apsw.Connection, name: str) -> QueueRow | None:
-    queue = find(connection, name)
-    return None if queue is None or queue.partition_concurrency is None else queue
+def _limiting_partitions(connection: apsw.Connection, names: Collection[str]) -> dict[str, QueueRow]:
+    """Those of the queues that have a limit for each partition."""
+    found = [find(connection, name) for name in names]
+    return {queue.name: queue for queue in found if queue is not None and queue.partition_concurrency is not None}
 
 
 def holder(connection: apsw.Connection, queue: str, deduplication_id: str) -> tuple[int, str, str] | None:
@@ -197,28 +204,57 @@ def holder(connection: apsw.Connection, queue: str, deduplication_id: str) -> tu
     return None if row is None else (row[0], row[1], row[2])
 
 
+def put_off(tx: Tx, queue: str, deduplication_id: str, input: str, due_us: int) -> str | None:
+    """Give a debounced workflow that has not come due another input and more time; its id, None if there is none."""
+    row: Any = tx.connection.execute(
+        "UPDATE task SET due_us = min(?, latest_us) WHERE queue = ? AND deduplication_id = ?"
+        " AND deduplication_id IS NOT NULL AND state <> 'ended' AND state = 'delayed' AND latest_us IS NOT NULL"
+        " RETURNING workflow, due_us",
+        (due_us, queue, deduplication_id),
+    ).fetchone()
+    if row is None:
+        return None
+    tx.connection.execute("UPDATE request SET input = ? WHERE workflow = ?", (input, row[0]))
+    tx.touch(f"due:{row[1]}")
+    found: Any = tx.connection.execute("SELECT id FROM workflow WHERE key = ?", (row[0],)).fetchone()
+    return str(found[0])
+
+
 def wake_delayed(tx: Tx, now_us: int, limit: int) -> None:
     """Let delayed workflows wait for their turn whose time has come."""
     rows: list[Any] = tx.connection.execute(
-        "SELECT workflow, queue, partition FROM task WHERE state = 'delayed' AND due_us <= ? ORDER BY due_us LIMIT ?",
+        "UPDATE task SET due_us = NULL, state = 'waiting',"
+        " deduplication_id = iif(latest_us IS NULL, deduplication_id, NULL)"  # the next call makes another one
+        " WHERE workflow IN (SELECT workflow FROM task WHERE state = 'delayed' AND due_us <= ? ORDER BY due_us LIMIT ?)"
+        " RETURNING workflow, queue, partition",
         (now_us, limit),
     ).fetchall()
-    if not rows:
-        return
-    keys = integers(row[0] for row in rows)
-    tx.connection.execute(
-        "UPDATE task SET due_us = NULL, state = iif(partition IS NULL, 'waiting', 'behind')"
-        " WHERE workflow IN (SELECT value FROM carray(?))",
-        (keys,),
-    )
-    tx.connection.execute(
-        "UPDATE workflow SET status = 'ENQUEUED', updated_us = ? WHERE key IN (SELECT value FROM carray(?))",
-        (now_us, keys),
-    )
-    for name, partition in {(str(row[1]), row[2]) for row in rows}:
-        if partition is not None:
-            place_partition(tx, find(tx.connection, name) or QueueRow(name), str(partition))
-        tx.touch(touched(name))
+    if rows:
+        tx.connection.execute(
+            "UPDATE workflow SET status = 'ENQUEUED', updated_us = max(created_us, ?)"
+            " WHERE key IN (SELECT value FROM carray(?))",
+            (now_us, integers(row[0] for row in rows)),
+        )
+        _let_wait(tx, rows)
+
+
+def take_back(tx: Tx, keys: Sequence[int]) -> None:
+    """Let held workflows that were never started wait for their turn again, each in its place."""
+    rows: list[Any] = tx.connection.execute(
+        "UPDATE task SET state = 'waiting' WHERE state = 'held' AND workflow IN (SELECT value FROM carray(?))"
+        " RETURNING workflow, queue, partition",
+        (integers(keys),),
+    ).fetchall()
+    _let_wait(tx, rows)
+
+
+def _let_wait(tx: Tx, rows: Sequence[tuple[int, str, str | None]]) -> None:
+    """These wait for their turn from now on; a partition that limits how many may sends some behind."""
+    limited = _limiting_partitions(tx.connection, {queue for _, queue, _ in rows})
+    for queue, partition in {(queue, partition) for _, queue, partition in rows}:
+        if partition is not None and queue in limited:
+            place_partition(tx, limited[queue], partition)
+        tx.touch(touched(queue))
 
 
 # --- starting -----------------------------------------------------------------------------------------------------
@@ -243,12 +279,46 @@ def _hop(connection: apsw.Connection, table: str, condition: str) -> list[str]:
     return [row[0] for row in rows]
 
 
+class Kind(NamedTuple):
+    """Workflows of one name and one version (None: any)."""
+
+    name: str
+    version: str | None
+
+
+def kinds(connection: apsw.Connection, queue: str) -> Iterator[Kind]:
+    """What waits on a queue: a hop from one name and version to the next, however many there are of each."""
+    last = ("", "")
+    while row := connection.execute(
+        "SELECT name, version FROM task WHERE queue = ? AND state = 'waiting' AND (name, version) > (?, ?)"
+        " ORDER BY name, version LIMIT 1",
+        (queue, *last),
+    ).fetchone():
+        last = (row[0], row[1])
+        yield Kind(last[0], last[1] or None)
+
+
+def first_of(connection: apsw.Connection, queue: str, kind: Kind, limit: int) -> list[tuple[int, int]]:
+    """Priority and key of those of one kind that come first."""
+    rows: list[Any] = connection.execute(
+        "SELECT priority, workflow FROM task WHERE queue = ? AND state = 'waiting' AND name = ? AND version = ?"
+        " ORDER BY priority, workflow LIMIT ?",
+        (queue, kind.name, kind.version or "", limit),
+    ).fetchall()
+    return rows
+
+
+def set_aside(tx: Tx, keys: Sequence[int]) -> None:
+    """No engine can run these: they let others pass."""
+    _set_state(tx, "held", keys)
+
+
 def slots_free(connection: apsw.Connection, queue: QueueRow) -> int:
     """How many more workflows may hold a slot of the queue."""
     if queue.global_concurrency is None:
         return NO_LIMIT
     row: Any = connection.execute("SELECT count(*) FROM task WHERE queue = ? AND slot = 1", (queue.name,)).fetchone()
-    return max(queue.global_concurrency - row[0], 0)
+    return max(queue.global_concurrency - int(row[0]), 0)
 
 
 def take_slots(tx: Tx, keys: Sequence[int]) -> None:
@@ -273,6 +343,17 @@ def take_slot_again(tx: Tx, queue: QueueRow, key: int) -> bool:
     return True
 
 
+def leave(tx: Tx, key: int) -> None:
+    """A workflow goes on outside its queue; a body of it that still runs holds its slot until it ends."""
+    row = tx.connection.execute(
+        "UPDATE task SET state = 'ended', slot = iif((SELECT owner FROM workflow WHERE key = ?1) IS NULL, 0, slot)"
+        " WHERE workflow = ?1 RETURNING queue",
+        (key,),
+    ).fetchone()
+    if row is not None:
+        tx.touch(touched(str(row[0])))
+
+
 def give_up_slots(connection: apsw.Connection, keys: Sequence[int]) -> list[str]:
     """These wait for other workflows, which may need their slots; the queues that have more room now.
 
@@ -284,70 +365,3 @@ def give_up_slots(connection: apsw.Connection, keys: Sequence[int]) -> list[str]
         (SCHEDULED, integers(keys)),
     ).fetchall()
     return sorted({row[0] for row in rows})
-
-
-def waits_for(connection: apsw.Connection, name: str, workflows: Sequence[str]) -> bool:
-    """Whether a workflow with one of these names waits for its turn."""
-    row = connection.execute(
-        "SELECT 1 FROM task CROSS JOIN workflow ON key = task.workflow"
-        " WHERE task.queue = ? AND state = 'waiting' AND name IN (SELECT value FROM carray(?)) LIMIT 1",
-        (name, texts(workflows)),
-    ).fetchone()
-    return row is not None
-
-
-def next_start_us(connection: apsw.Connection, name: str, now_us: int) -> int | None:
-    """When the limits of a queue allow its next start; None: not before something else has ended or was changed."""
-    queue = find(connection, name) or QueueRow(name)
-    if queue.paused or slots_free(connection, queue) <= 0:
-        return None
-    if queue.rate_limit is None or queue.rate_period_us is None:
-        return now_us
-    past = connection.execute(
-        "SELECT started_us FROM started JOIN queue ON queue.name = queue"
-        " WHERE queue = ? AND place = starts % rate_limit",
-        (name,),
-    ).fetchone()
-    return now_us if past is None else max(now_us, min(past[0], now_us) + queue.rate_period_us)
-
-
-class Allowance(NamedTuple):
-    """How many starts a rate limit allows now, and when the next one if it stops there."""
-
-    starts: int
-    next_us: int | None
-
-
-def rate_allows(tx: Tx, queue: QueueRow, wanted: int, now_us: int) -> Allowance:
-    """What the rate limit allows of so many starts: each needs the one `rate_limit` before it to be a period old."""
-    if queue.rate_limit is None or queue.rate_period_us is None:
-        return Allowance(wanted, None)
-    row = tx.connection.execute("SELECT starts FROM queue WHERE name = ?", (queue.name,)).fetchone()
-    assert row is not None
-    tx.connection.execute(  # a clock that was set back: what lies in the future counts as now
-        "UPDATE started SET started_us = ? WHERE queue = ? AND started_us > ?", (now_us, queue.name, now_us)
-    )
-    for ahead in range(wanted):
-        place = (row[0] + ahead) % queue.rate_limit
-        if ahead >= queue.rate_limit:
-            return Allowance(ahead, now_us + queue.rate_period_us)
-        past = tx.connection.execute(
-            "SELECT started_us FROM started WHERE queue = ? AND place = ?", (queue.name, place)
-        ).fetchone()
-        if past is not None and past[0] + queue.rate_period_us > now_us:
-            return Allowance(ahead, past[0] + queue.rate_period_us)
-    return Allowance(wanted, None)
-
-
-def count_starts(tx: Tx, queue: QueueRow, starts: int, now_us: int) -> None:
-    """Note in the ring of a rate limit that so many were started now."""
-    if queue.rate_limit is None or not starts:
-        return
-    row = tx.connection.execute(
-        "UPDATE queue SET starts = starts + ? WHERE name = ? RETURNING starts", (starts, queue.name)
-    ).fetchone()
-    assert row is not None
-    for number in range(row[0] - starts, row[0]):
-        tx.connection.execute(
-            "INSERT OR REPLACE INTO started VALUES (?, ?, ?)", (queue.name, number % queue.rate_limit, now_us)
-        )

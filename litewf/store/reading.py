@@ -47,8 +47,9 @@ class StatusRow(NamedTuple):
 
 BASE = """
     SELECT w.key, w.id, w.name, w.status, w.phase, w.held, w.generation, w.recoveries, w.deadline_us, w.created_us,
-           w.updated_us, w.started_us, w.completed_us, w.application_version, e.label, t.queue, t.priority, t.deduplication_id, t.partition, parent.id, r.timeout_us,
-           r.forked_from, r.authenticated_user, r.authenticated_roles, r.attributes, {input}, {output}, o.error
+           w.updated_us, w.started_us, w.completed_us, w.application_version, e.label, t.queue, t.priority,
+           t.deduplication_id, t.partition, parent.id, r.timeout_us, r.forked_from, r.authenticated_user,
+           r.authenticated_roles, r.attributes, {input}, {output}, o.error
     FROM workflow AS w
     JOIN request AS r ON r.workflow = w.key
     LEFT JOIN outcome AS o ON o.workflow = w.key

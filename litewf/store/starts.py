@@ -12,7 +12,7 @@ import apsw
 
 from litewf.store import queues
 from litewf.store.operations import Operation, Tx
-from litewf.store.queues import NewTask
+from litewf.store.queues import Newcomer, NewTask
 from litewf.store.wide import Value, Wide
 
 
@@ -121,9 +121,13 @@ def insert_workflows(connection: apsw.Connection, workflows: Sequence[NewWorkflo
         started = [Started(key, new.name, created=True) for key, new in enumerate(workflows, first)]
     else:
         started = [_find(connection, new.id, key) for key, new in enumerate(workflows, first)]
-    tasks = [(one.key, new.task) for one, new in zip(started, workflows, strict=True) if new.task and one.created]
-    if tasks:
-        queues.add(connection, tasks)
+    newcomers = [
+        Newcomer(one.key, new.name, new.application_version, new.task)
+        for one, new in zip(started, workflows, strict=True)
+        if new.task is not None and one.created
+    ]
+    if newcomers:
+        queues.add(connection, newcomers)
     return started
 
 

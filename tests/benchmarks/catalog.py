@@ -9,8 +9,11 @@ from litewf.cli.benchmarks.catalog import WORKLOADS as SHARED
 EMPTY: Final = "litewf (empty)"
 DBOS: Final = "dbos"
 DBOS_WAL: Final = "dbos (WAL)"
-COLUMNS: Final = (RAW, LITEWF, DBOS, DBOS_WAL)
+HUEY: Final = "huey"
+FEW: Final = "litewf (5,000 waiting)"
+COLUMNS: Final = (RAW, LITEWF, DBOS, DBOS_WAL, HUEY)
 HERE: Final = "tests.benchmarks"
+QUEUEING: Final = f"{HERE}.transact_queueing"
 TALKING: Final = f"{HERE}.transact_talking"
 
 
@@ -46,6 +49,11 @@ GOALS: Final[dict[str, tuple[Goal, ...]]] = {
     "parked: threads": (Goal(250, at_most=True),),
     "parked: CPU": (Goal(1.0, at_most=True),),
     "parked: one wakes": (Goal(5, at_most=True),),
+    "drain_10": (Goal(50, of=DBOS), Goal(1, of=HUEY)),
+    "drain_100": (Goal(50, of=DBOS), Goal(1, of=HUEY)),
+    "start: p50": (Goal(3, at_most=True),),
+    "idle: CPU": (Goal(1.0, at_most=True),),
+    "waiting": (Goal(0.85, of=FEW),),
     "history": (Goal(0.85, of=EMPTY),),
     "import": (Goal(60, at_most=True),),
     "import: foreign packages": (Goal(0, at_most=True),),
@@ -60,6 +68,10 @@ def _transact(function: str, module: str = f"{HERE}.transact", **sizes: int) -> 
     }
 
 
+def _huey(function: str, **sizes: int) -> Call:
+    return Call(f"{HERE}.hueys", function, sizes)
+
+
 PEERS: Final = {
     "async_steps": _transact("async_steps", workflows=100, steps=5),
     "sync_steps": _transact("sync_steps", workflows=100, steps=5),
@@ -72,6 +84,12 @@ PEERS: Final = {
     "event": _transact("event", TALKING, events=10),
     "event_across": _transact("event_across", TALKING, events=10),
     "stream": _transact("stream", TALKING, values=300),
+    "enqueue": {**_transact("enqueue", QUEUEING, workflows=800, threads=8), HUEY: _huey("enqueue", workflows=10_000)},
+    "drain_10": {**_transact("drain", QUEUEING, workflows=200, concurrency=10), HUEY: _huey("drain", concurrency=10)},
+    "drain_100": {
+        **_transact("drain", QUEUEING, workflows=400, concurrency=100),
+        HUEY: _huey("drain", concurrency=100),
+    },
     "import": {DBOS: Call(f"{HERE}.transact", "importing", {"runs": 15})},
 }
 FOREIGN: Final = Row("import: foreign packages", "foreign", "packages")
@@ -92,4 +110,15 @@ def _history() -> Workload:
     )
 
 
-WORKLOADS: Final = (*(_with_peer(shared) for shared in SHARED), _history())
+def _waiting() -> Workload:
+    call = Call("litewf.cli.benchmarks.queueing", "waiting", {"workflows": 1_000_000, "run": 5_000})
+    return Workload(
+        name="waiting",
+        calls={FEW: replace(call, sizes={"workflows": 5_000, "run": 5_000}), LITEWF: call},
+        rows=(Row("waiting", "rate", "workflows/s"),),
+        note="{run:,} workflows off a queue on which {workflows:,} wait, as a share of the same on a short queue",
+        most_rounds=1,
+    )
+
+
+WORKLOADS: Final = (*(_with_peer(shared) for shared in SHARED), _history(), _waiting())

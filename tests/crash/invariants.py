@@ -1,7 +1,7 @@
 """What must hold in the file after every crash, as SQL, and from one crash to the next.
 
 Each query names what it forbids: it must return no rows. The letters and numbers are those of the project's list of
-invariants: A storage, B workflows and steps, C cancellation, D children, E waiting, H time.
+invariants: A storage, B workflows and steps, C cancellation, D children, E waiting, G queues, H time.
 """
 
 import shutil
@@ -66,6 +66,34 @@ ALWAYS = {
     "D4 an unfinished child of a cancelled parent": """
         SELECT child.id FROM workflow AS child JOIN workflow AS parent ON parent.key = child.parent
         WHERE parent.status = 'CANCELLED' AND child.completed_us IS NULL AND NOT child.detached""",
+    "A2 a place on a queue that contradicts the status": """
+        SELECT id, status, phase, workflow.queue, state FROM task JOIN workflow ON workflow.key = task.workflow
+        WHERE (status = 'DELAYED') <> (state = 'delayed') OR (status = 'ENQUEUED') <> (state IN ('waiting', 'behind'))
+           OR (completed_us IS NOT NULL AND state <> 'ended')
+           OR (completed_us IS NULL AND (workflow.queue IS NULL) <> (state = 'ended'))
+           OR (state = 'held' AND phase IS NOT 'held') OR workflow.queue <> task.queue""",
+    "A2 a workflow on a queue without a place there": """
+        SELECT id FROM workflow WHERE queue IS NOT NULL AND NOT EXISTS (SELECT 1 FROM task WHERE workflow = key)""",
+    "G1 a workflow that runs without a slot of its queue": """
+        SELECT id FROM task JOIN workflow ON workflow.key = task.workflow
+        WHERE phase = 'running' AND workflow.queue IS NOT NULL AND slot = 0""",
+    "G1 more slots than a queue has": """
+        SELECT queue.name, count(*) FROM queue JOIN task ON task.queue = queue.name WHERE slot = 1
+        GROUP BY queue.name HAVING count(*) > global_concurrency""",
+    "G1 more slots than a partition has": """
+        SELECT queue.name, partition, count(*) FROM queue JOIN task ON task.queue = queue.name
+        WHERE slot = 1 AND partition IS NOT NULL
+        GROUP BY queue.name, partition HAVING count(*) > partition_concurrency""",
+    "G2 a slot of a workflow that has ended, of which nothing runs": """
+        SELECT id, status, state FROM task JOIN workflow ON workflow.key = task.workflow
+        WHERE slot = 1 AND owner IS NULL AND (state <> 'started' OR completed_us IS NOT NULL)""",
+    "G10 somebody behind, although the partition has room": """
+        SELECT queue.name, t.partition FROM task AS t JOIN queue ON queue.name = t.queue WHERE t.state = 'behind'
+           AND (SELECT count(*) FROM task WHERE queue = t.queue AND partition = t.partition
+                AND (slot = 1 OR state = 'waiting')) < partition_concurrency""",
+    "G10 somebody behind in a partition without a limit": """
+        SELECT workflow FROM task AS t WHERE state = 'behind' AND NOT EXISTS
+            (SELECT 1 FROM queue WHERE queue.name = t.queue AND partition_concurrency IS NOT NULL)""",
     "H5 times that run backwards": """
         SELECT id FROM workflow WHERE updated_us < created_us OR started_us < created_us OR completed_us < started_us""",
 }
@@ -75,6 +103,7 @@ AT_THE_END = {
     "B9 a workflow that was given up": "SELECT id FROM workflow WHERE status = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED'",
     "A3 an engine that is gone but still listed": "SELECT key, label FROM executor",
     "A3 an owner although no engine runs": "SELECT id, owner FROM workflow WHERE owner IS NOT NULL",
+    "G2 a slot although all has ended": "SELECT workflow, state FROM task WHERE slot = 1 OR state <> 'ended'",
     "C4 a wait although all has ended": "SELECT workflow, step FROM wait",
     "B6 a gap in the numbers of a finished workflow": """
         WITH number (workflow, n) AS (SELECT DISTINCT workflow, CAST(step AS INTEGER) FROM step
@@ -97,7 +126,7 @@ class Image:
                 shutil.copyfile(source, target)
         copy.with_name(copy.name + "-shm").unlink(missing_ok=True)
         self._connection = apsw.Connection(str(copy))
-        self.empty = not self.rows("SELECT 1 FROM sqlite_schema WHERE name = 'workflow'")
+        self.empty = not self.rows("SELECT 1 FROM sqlite_schema WHERE name = 'task'")  # the last of the schema
         self.generations: dict[str, int] = {}
         self.workflows: dict[str, tuple[Any, ...]] = {}
         self.settled: dict[str, tuple[Any, ...]] = {}

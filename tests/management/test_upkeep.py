@@ -139,7 +139,7 @@ def test_a_backup_while_writing_is_consistent(stage: Stage, tmp_path, quick):
             while not stop.is_set():
                 engine.start_workflows([(quick, number) for number in range(20)])
 
-        thread = threading.Thread(target=write)
+        thread, before = threading.Thread(target=write), stage.commits
         thread.start()
         stage.until(engine.list_workflows)
         copies = [engine.backup(tmp_path / f"copy-{number}.db") for number in range(3)]

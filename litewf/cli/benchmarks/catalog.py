@@ -128,6 +128,40 @@ TALKING = (
         most_rounds=1,
     ),
 )
+
+
+def _queueing(name: str, function: str, sizes: dict[str, int], quick: dict[str, int], note: str) -> Workload:
+    return Workload(
+        name=name,
+        calls={LITEWF: Call(f"{HERE}.queueing", function, sizes, quick)},
+        rows=(Row(name, "rate", "workflows/s"),),
+        note=note,
+    )
+
+
+QUEUEING = (
+    _queueing("enqueue", "enqueue", {"workflows": 10_000, "threads": 8}, {"workflows": 400},
+              "{threads} threads enqueue {workflows:,} workflows one by one"),
+    _queueing("enqueue_batches", "enqueue_batches", {"workflows": 50_000}, {"workflows": 2_000},
+              "one thread enqueues {workflows:,} workflows, 1,000 in a commit"),
+    _queueing("drain_10", "drain", {"workflows": 50_000, "concurrency": 10}, {"workflows": 1_000},
+              "{workflows:,} no-op workflows off a queue with worker_concurrency={concurrency}"),
+    _queueing("drain_100", "drain", {"workflows": 50_000, "concurrency": 100}, {"workflows": 1_000},
+              "{workflows:,} no-op workflows off a queue with worker_concurrency={concurrency}"),
+    Workload(
+        name="start",
+        calls={LITEWF: Call(f"{HERE}.queueing", "start_latency", {"workflows": 200}, {"workflows": 50})},
+        rows=(Row("start: p50", "p50_ms", "ms"), Row("start: p99", "p99_ms", "ms")),
+        note="from enqueue until the workflow runs, on an idle engine",
+    ),
+    Workload(
+        name="idle",
+        calls={LITEWF: Call(f"{HERE}.queueing", "idle", {"queues": 100, "rest": 10}, {"rest": 1})},
+        rows=(Row("idle: CPU", "cpu_percent", "%"),),
+        note="an engine with {queues:,} queues and nothing to do",
+        most_rounds=1,
+    ),
+)  # fmt: skip
 WORKLOADS = (
     _steps("async_steps", "async"),
     _steps("sync_steps", "sync"),
@@ -163,6 +197,7 @@ WORKLOADS = (
         most_rounds=1,
     ),
     *TALKING,
+    *QUEUEING,
     Workload(
         name="import",
         calls={

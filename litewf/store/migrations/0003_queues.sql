@@ -6,11 +6,16 @@
 --   behind    its partition has as many waiting and running as it may
 --   waiting   may be started, in the order of priority (0: none given), then of its key
 --   started   was started; `slot` tells whether it holds one of the queue and of its partition now
+--   held      its turn has come, but no engine can run it; back in its place once one can
 --   ended     has ended, was cancelled, or was resumed, which takes a workflow off its queue
 -- started  when a queue with a rate limit started its last workflows: a ring, place = count modulo the limit
 --
+-- name and version are those of the workflow ('': any version), so that an engine finds what it can run without passing
+-- what it cannot, however much of that waits in front.
+--
 -- workflow.queue names the queue through which a workflow is claimed; NULL once it has left it. Slots are counted from
--- rows, and triggers keep them: whatever ends or holds a workflow frees its slot in the same statement.
+-- rows, and triggers keep them: whatever ends or holds a workflow frees its slot in the same statement. A workflow whose
+-- body still runs holds its slot until the body has ended, also when it was cancelled, resumed or rewound meanwhile.
 
 ALTER TABLE workflow ADD COLUMN queue TEXT;
 
@@ -31,16 +36,18 @@ CREATE TABLE queue (
 CREATE TABLE task (
     workflow         INTEGER PRIMARY KEY REFERENCES workflow (key) ON DELETE CASCADE,
     queue            TEXT NOT NULL,
+    name             TEXT NOT NULL,
+    version          TEXT NOT NULL,
     priority         INTEGER NOT NULL DEFAULT 0,
     partition        TEXT,
     deduplication_id TEXT,
-    state            TEXT NOT NULL CHECK (state IN ('delayed', 'behind', 'waiting', 'started', 'ended')),
+    state            TEXT NOT NULL CHECK (state IN ('delayed', 'behind', 'waiting', 'started', 'held', 'ended')),
     slot             INTEGER NOT NULL DEFAULT 0,
     due_us           INTEGER,
     latest_us        INTEGER                      -- a debounced task is put off no longer than this
 ) STRICT;
 
-CREATE INDEX task_waiting ON task (queue, priority, workflow) WHERE state = 'waiting';
+CREATE INDEX task_waiting ON task (queue, name, version, priority, workflow) WHERE state = 'waiting';
 CREATE INDEX task_behind  ON task (queue, partition, priority, workflow) WHERE state = 'behind';
 CREATE INDEX task_part    ON task (queue, partition, priority, workflow) WHERE state = 'waiting' AND partition IS NOT NULL;
 CREATE INDEX task_delayed ON task (due_us) WHERE state = 'delayed';
@@ -62,6 +69,13 @@ BEGIN
     UPDATE task SET state = 'ended', slot = iif(NEW.owner IS NULL, 0, slot) WHERE workflow = NEW.key;
 END;
 
+-- A workflow that was resumed or rewound has left its queue, but the body of its former execution has yet to end.
+CREATE TRIGGER task_is_left AFTER UPDATE OF owner ON workflow
+WHEN NEW.queue IS NULL AND OLD.owner IS NOT NULL AND NEW.owner IS NULL AND OLD.phase IS NOT 'running'
+BEGIN
+    UPDATE task SET slot = 0 WHERE workflow = NEW.key;
+END;
+
 CREATE TRIGGER task_is_held AFTER UPDATE OF phase ON workflow
 WHEN NEW.queue IS NOT NULL AND NEW.phase = 'held'
 BEGIN
@@ -70,7 +84,7 @@ END;
 
 -- A place in a partition is free: the next one may come forward.
 CREATE TRIGGER task_comes_forward AFTER UPDATE OF state, slot ON task
-WHEN OLD.partition IS NOT NULL AND (OLD.slot > NEW.slot OR (OLD.state = 'waiting' AND NEW.state = 'ended'))
+WHEN OLD.partition IS NOT NULL AND (OLD.slot > NEW.slot OR (OLD.state = 'waiting' AND NEW.state IN ('held', 'ended')))
 BEGIN
     UPDATE task SET state = 'waiting' WHERE workflow =
         (SELECT workflow FROM task WHERE queue = NEW.queue AND partition = NEW.partition AND state = 'behind'

@@ -2,21 +2,11 @@
 
 from tests.crash.explorer import Drive, Scenario
 from tests.crash.life import Life
-from tests.crash.scenarios import branches, cancelling, children, schedules, steps, tables, values, waits
+from tests.crash.scenarios import branches, cancelling, children, queues, schedules, steps, tables, values, waits
 from tests.crash.scenarios.writing import SCENARIOS, driven
 
-__all__ = [
-    "SCENARIOS",
-    "branches",
-    "cancelling",
-    "children",
-    "schedules",
-    "steps",
-    "tables",
-    "the_smallest",
-    "values",
-    "waits",
-]
+__all__ = ["SCENARIOS", "branches", "cancelling", "children", "queues", "schedules", "steps", "tables", "the_smallest", "values",
+           "waits"]  # fmt: skip
 
 
 def one_step(life: Life) -> Drive:

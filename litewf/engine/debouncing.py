@@ -1,0 +1,81 @@
+"""Debouncing: many calls become one workflow, which starts when there was no call for a while.
+
+It is a delayed workflow that each further call puts off and gives its own input. Once it waits for its turn its key is
+free, so no call is lost: the next one makes a new workflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from litewf.engine import starting
+from litewf.engine.durable import durable
+from litewf.engine.execution import Execution
+from litewf.engine.requests import Flow
+from litewf.engine.starting import Prepared, StartRequest
+from litewf.store import queues
+from litewf.store.operations import Turn, Tx
+from litewf.store.queues import NO_LIMIT
+
+if TYPE_CHECKING:
+    from litewf.engine.runtime import Runtime
+
+QUEUE = "litewf.debounced"  # for workflows that ask for no other
+
+
+def debounced(request: StartRequest, key: str, period_us: int, max_delay_us: int | None) -> StartRequest:
+    """The start that the first call makes."""
+    options = replace(
+        request.options,
+        queue=request.options.queue or QUEUE,
+        deduplication_id=f"{request.definition.name} {key}",
+        delay_us=period_us,
+        max_delay_us=max_delay_us,
+    )
+    return request._replace(options=options)
+
+
+def outside(runtime: Runtime, request: StartRequest) -> Flow[str]:
+    """Debounce from outside; the id of the one workflow."""
+    prepared = _prepared(runtime, request)
+    workflow_id: str = yield Turn(_bounce(runtime, prepared))
+    return workflow_id
+
+
+def inside(execution: Execution, number: str, request: StartRequest) -> Flow[str]:
+    """Debounce from a workflow, recorded."""
+    runtime = execution.runtime
+    child = starting.child_id(execution, number)
+    prepared = _prepared(runtime, request, execution, child)
+    name = f"litewf.debounce:{request.definition.name}"
+    workflow_id: str = yield from durable(execution, number, name, _bounce(runtime, prepared), child=child)
+    return workflow_id
+
+
+def _prepared(
+    runtime: Runtime, request: StartRequest, parent: Execution | None = None, child_id: str | None = None
+) -> Prepared:
+    prepared = starting.prepare(runtime, request, parent=parent, child_id=child_id)
+    most_us, task = request.options.max_delay_us, prepared.new.task
+    assert task is not None
+    latest_us = NO_LIMIT if most_us is None else prepared.new.created_us + most_us
+    due_us = min(prepared.new.created_us + (request.options.delay_us or 0), latest_us)
+    return prepared._replace(new=prepared.new._replace(task=task._replace(due_us=due_us, latest_us=latest_us)))
+
+
+def _bounce(runtime: Runtime, prepared: Prepared) -> Callable[[Tx], str]:
+    task, period_us = prepared.new.task, prepared.request.options.delay_us or 0
+
+    def change(tx: Tx) -> str:
+        assert task is not None
+        assert task.deduplication_id is not None
+        due_us = runtime.now_us() + period_us
+        waiting = queues.put_off(tx, task.queue, task.deduplication_id, prepared.new.input, due_us)
+        if waiting is not None:
+            return waiting
+        [workflow_id], _ = starting.start_many_turn([prepared])(tx)
+        return workflow_id
+
+    return change
