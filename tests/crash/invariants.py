@@ -95,7 +95,8 @@ ALWAYS = {
         SELECT workflow FROM task AS t WHERE state = 'behind' AND NOT EXISTS
             (SELECT 1 FROM queue WHERE queue.name = t.queue AND partition_concurrency IS NOT NULL)""",
     "H5 times that run backwards": """
-        SELECT id FROM workflow WHERE updated_us < created_us OR started_us < created_us OR completed_us < started_us""",
+        SELECT id, created_us, started_us, updated_us, completed_us FROM workflow
+        WHERE updated_us < created_us OR started_us < created_us OR completed_us < started_us""",
 }
 
 AT_THE_END = {
