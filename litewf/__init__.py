@@ -40,6 +40,7 @@ from litewf.api.handle import WorkflowHandle
 from litewf.api.inside import inside as _inside
 from litewf.api.messages import recv, recv_async
 from litewf.api.queues import Queue
+from litewf.api.schedules import scheduled
 from litewf.api.step import AsyncStep, Step, run_step, run_step_async
 from litewf.api.streams import close_stream, close_stream_async, write_stream, write_stream_async
 from litewf.api.transaction import Transaction
@@ -59,6 +60,7 @@ from litewf.errors import (
     QueuePriorityError,
     RegistrationError,
     RemoteError,
+    ScheduleNotFoundError,
     SerializationError,
     StepRetriesExceededError,
     StepTimeoutError,
@@ -88,6 +90,7 @@ from litewf.records import (
     RateLimit,
     ReceivedEvent,
     Retention,
+    ScheduleInfo,
     StepInfo,
     StreamItem,
     Waiting,
@@ -168,6 +171,8 @@ __all__ = [
     "Registry",
     "RemoteError",
     "Retention",
+    "ScheduleInfo",
+    "ScheduleNotFoundError",
     "SerializationError",
     "Serializer",
     "Step",
@@ -243,6 +248,7 @@ __all__ = [
     "run_step_async",
     "run_workflow",
     "run_workflow_async",
+    "scheduled",
     "send",
     "send_async",
     "send_bulk",

@@ -68,4 +68,20 @@ class QueueDefinition:
     max_tasks_per_iteration: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ScheduleDefinition:
+    """A workflow that is to run again and again, and when."""
+
+    name: str
+    workflow: str
+    receiver: str | None  # names the object or class of a method
+    cron: str
+    timezone: str
+    on_missed: str
+    catch_up_us: int | None
+    overlap: str
+    jitter_us: int
+    queue: str | None
+
+
 Definition = WorkflowDefinition | StepDefinition | TransactionDefinition

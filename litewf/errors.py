@@ -3,6 +3,7 @@
     LitewfError
     ├── WorkflowNotFoundError              no workflow has this id (LookupError)
     ├── QueueNotFoundError                 no queue with this name is defined (LookupError)
+    ├── ScheduleNotFoundError              no schedule with this name is in the file (LookupError)
     ├── WorkflowConflictError              the id belongs to another workflow
     ├── DuplicateWorkflowError             the id exists and the caller asked to reject that
     ├── WorkflowStateError                 the workflow's status forbids the call
@@ -52,6 +53,7 @@ __all__ = [
     "QueueNotFoundError",
     "RegistrationError",
     "RemoteError",
+    "ScheduleNotFoundError",
     "SerializationError",
     "StepRetriesExceededError",
     "StepTimeoutError",
@@ -90,6 +92,10 @@ class QueueNotFoundError(LitewfError, LookupError):
 
 class QueuePriorityError(LitewfError, ValueError):
     """A priority was given on a queue that does not look at priorities."""
+
+
+class ScheduleNotFoundError(LitewfError, LookupError):
+    """There is no schedule with this name in this file."""
 
 
 class WorkflowConflictError(LitewfError):

@@ -79,6 +79,32 @@ class QueueInfo:
     paused: bool
 
 
+OnMissed = Literal["skip", "once", "all"]
+Overlap = Literal["allow", "skip", "buffer_one"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleInfo:
+    """A schedule as the file has it.
+
+    `next_at` is the intended time of the next tick, None if none ever comes; `last_at` that of the last one that ran.
+    """
+
+    name: str
+    workflow: str
+    cron: str
+    timezone: str
+    on_missed: OnMissed
+    catch_up: timedelta | None
+    overlap: Overlap
+    jitter: timedelta
+    queue: str | None
+    in_code: bool
+    paused: bool
+    next_at: datetime | None
+    last_at: datetime | None
+
+
 class Message(NamedTuple):
     """One message for send_bulk."""
 

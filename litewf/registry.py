@@ -6,7 +6,14 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from litewf.definitions import Definition, QueueDefinition, StepDefinition, TransactionDefinition, WorkflowDefinition
+from litewf.definitions import (
+    Definition,
+    QueueDefinition,
+    ScheduleDefinition,
+    StepDefinition,
+    TransactionDefinition,
+    WorkflowDefinition,
+)
 from litewf.errors import RegistrationError
 from litewf.serialization import TypeTable
 
@@ -53,6 +60,8 @@ class Registry:
         self.types = TypeTable()
         self.workflows: dict[str, WorkflowDefinition] = {}
         self.queues: dict[str, QueueDefinition] = {}
+        self.schedules: dict[str, ScheduleDefinition] = {}
+        self._scheduled: dict[str, WorkflowDefinition] = {}
         self._definitions: dict[str, Definition] = {}
         self._instances: dict[str, object] = {}
 
@@ -104,6 +113,16 @@ class Registry:
     def add_queue(self, queue: QueueDefinition) -> None:
         """Register a queue; the same name again replaces its limits (reload, notebooks)."""
         self.queues[queue.name] = queue
+
+    def add_schedule(self, schedule: ScheduleDefinition, workflow: WorkflowDefinition) -> None:
+        """Register a schedule; the same name for the workflow defined anew replaces it (reload, notebooks)."""
+        known = self.schedules.get(schedule.name)
+        if known is not None and (known.workflow != schedule.workflow or self._scheduled[schedule.name] is workflow):
+            raise RegistrationError(
+                f"schedule {schedule.name!r}, of workflow {known.workflow!r}, is there already; give this one name=..."
+            )
+        self.schedules[schedule.name] = schedule
+        self._scheduled[schedule.name] = workflow
 
     def instance_name(self, instance: object) -> str | None:
         return next((name for name, known in self._instances.items() if known is instance), None)

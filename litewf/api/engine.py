@@ -12,7 +12,7 @@ from litewf.api.queues import Queue, name_of
 from litewf.api.workflows import WorkflowOperations
 from litewf.durations import Duration, duration_us, optional_duration_us
 from litewf.engine.calls import refuse_on_loop
-from litewf.errors import EngineClosedError, UsageError
+from litewf.errors import EngineClosedError, UsageError, WaitTimeoutError
 from litewf.records import Retention
 from litewf.registry import Registry, check_name, default_registry
 from litewf.serialization import JsonSerializer, Serializer
@@ -168,6 +168,21 @@ class Engine(WorkflowOperations):
         timeout_us = duration_us(timeout, "timeout")
         if self._live is not None:
             await asyncio.to_thread(self._live.shutdown, timeout_us / 1_000_000)
+
+    def wait_until_idle(self, timeout: Duration | None = None) -> None:
+        """Wait until nothing runs here, and nothing is ready or due; what waits for something may be parked."""
+        refuse_on_loop("wait_until_idle")
+        timeout_us = optional_duration_us(timeout, "timeout")
+        running = self._running()
+        if not running.dispatcher.at_rest().wait(None if timeout_us is None else timeout_us / 1_000_000):
+            raise WaitTimeoutError(f"there is still work after {timeout} s: {', '.join(running.labels())}")
+        running.raise_if_closed()
+
+    async def wait_until_idle_async(self, timeout: Duration | None = None) -> None:  # noqa: ASYNC109 - as in the other form
+        """Wait without blocking the loop; see wait_until_idle."""
+        import asyncio  # noqa: PLC0415 - as above
+
+        await asyncio.to_thread(self.wait_until_idle, timeout)
 
     def __enter__(self) -> Self:
         self.launch()

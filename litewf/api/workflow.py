@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
 from litewf.api.naming import describe
-from litewf.definitions import WorkflowDefinition
+from litewf.definitions import ScheduleDefinition, WorkflowDefinition
 from litewf.durations import Duration, optional_duration_us, positive
 from litewf.engine import calls, debouncing, results, starting
 from litewf.engine.execution import FRAME, Branch, Execution
@@ -98,6 +98,10 @@ class BaseWorkflow(Generic[P, R_co]):
         if self._options is not starting.DEFAULTS:
             _refuse_without_meaning(self._options)
         return StartRequest(self._definition, self._options, self._receiver, args, kwargs)
+
+    def add_schedule(self, schedule: ScheduleDefinition) -> None:
+        """Let the program that defines this workflow run it at the times of a schedule."""
+        self._registry.add_schedule(schedule, self._definition)
 
     def on_queue(self, queue: str, **changes: Any) -> BaseWorkflow[P, R_co]:
         """The same workflow, to be started from a queue."""

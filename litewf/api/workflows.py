@@ -16,6 +16,7 @@ from litewf.api.events import Events
 from litewf.api.handle import WorkflowHandle
 from litewf.api.messages import Messages
 from litewf.api.queues import Queue, Queues, name_of
+from litewf.api.schedules import Schedules
 from litewf.api.starts import start, start_many
 from litewf.api.streams import Streams
 from litewf.api.workflow import BaseWorkflow, as_request, request_of
@@ -63,7 +64,7 @@ class FilterOptions(TypedDict, total=False):
     load_output: bool
 
 
-class WorkflowOperations(Queues, Messages, Events, Streams, CloudEvents):
+class WorkflowOperations(Queues, Schedules, Messages, Events, Streams, CloudEvents):
     """The operations; the subclass says on which running engine."""
 
     # --- starting ---------------------------------------------------------------------------------------------

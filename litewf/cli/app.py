@@ -9,6 +9,7 @@ import typer
 
 from litewf.cli.commands.bench import bench
 from litewf.cli.commands.demo import demo
+from litewf.cli.commands.run_due import run_due
 from litewf.cli.commands.serve import serve
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(bench)
 app.command()(serve)
+app.command()(run_due)
 
 
 def run() -> int:

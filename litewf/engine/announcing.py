@@ -1,4 +1,5 @@
-"""What the program defines, written down for others: the workflows that this engine has the code of, and its queues.
+"""What the program defines, written down for others: the workflows that this engine has the code of, its queues and
+its schedules.
 
 The launch does it, and the dispatcher for what is defined later. A queue is written when its definition is new or has
 changed, so that limits which were changed at run time stay.
@@ -9,8 +10,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from litewf.definitions import QueueDefinition
-from litewf.engine import queues
+from litewf.definitions import QueueDefinition, ScheduleDefinition
+from litewf.engine import queues, schedules
 from litewf.store import executors
 from litewf.store.queues import QueueRow
 
@@ -25,6 +26,7 @@ class Announcing:
         self._runtime = runtime
         self._workflows = len(runtime.registry.workflows)  # the launch has written these
         self._queues: dict[str, QueueDefinition] = {}
+        self._schedules: dict[str, ScheduleDefinition] = {}
 
     def run_once(self) -> None:
         """Write down what is new."""
@@ -40,3 +42,8 @@ class Announcing:
             rows = [QueueRow(*dataclasses.astuple(one)) for one in new]
             writer.turn(queues.define(self._runtime, rows))
             self._queues = defined
+        if registry.schedules != self._schedules:
+            all_of_them = dict(registry.schedules)
+            changed = [one for name, one in all_of_them.items() if self._schedules.get(name) != one]
+            writer.turn(schedules.define(self._runtime, changed))
+            self._schedules = all_of_them

@@ -52,10 +52,15 @@ def _round(tx: Tx, runtime: Runtime, claimer: Claimer, wanted: Collection[str] |
 def _names(tx: Tx, runtime: Runtime, wanted: Collection[str] | None, turn: int) -> Sequence[str]:
     """The queues to look at, each first in its turn."""
     found = {*(queues.busy(tx.connection) if wanted is None else wanted), *queues.woken(tx.connection)}
-    served = runtime.settings.queues
-    names = sorted(name for name in found if served is None or name in served or is_own(name))
+    names = sorted(name for name in found if serves(runtime, name))
     first = turn % len(names) if names else 0
     return [*names[first:], *names[:first]]
+
+
+def serves(runtime: Runtime, queue: str) -> bool:
+    """Whether this engine starts workflows from a queue; litewf's own queues are everyone's."""
+    settings = runtime.settings
+    return settings.serves and (settings.queues is None or queue in settings.queues or is_own(queue))
 
 
 def _claim_from(runtime: Runtime, claimer: Claimer, queue: QueueRow, sharers: int, done: Round) -> None:

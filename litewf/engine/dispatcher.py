@@ -13,7 +13,7 @@ import time
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from litewf.engine import claiming
+from litewf.engine import claiming, firing
 from litewf.engine.alarms import Alarm
 from litewf.engine.peers import Peers
 from litewf.errors import LitewfError, WorkflowTimeoutError
@@ -52,10 +52,12 @@ class Dispatcher:
         self._lively_until = 0.0
         self._peers_at = 0.0
         self._self_at = 0.0
+        self._passed_over = False  # something may be ready for which no thread was free
         self._launching = True  # not all that was ready at the launch has been claimed
         self._stopping = False
         self._poked = False
         self._asleep_until_us = 0
+        self._until_rest: list[threading.Event] | None = []  # to be set once nothing is left to do; None: it is over
         self._trouble: str | None = None  # why the last round failed
         self._thread = threading.Thread(target=self._serve, name="litewf-dispatcher", daemon=True)
 
@@ -85,11 +87,31 @@ class Dispatcher:
         if time_us < self._asleep_until_us:
             self.poke()
 
+    def at_rest(self) -> threading.Event:
+        """An event for the moment when nothing runs here, and nothing is ready or due; it comes at the end, too."""
+        event = threading.Event()
+        with self._changed:
+            if self._until_rest is None:
+                event.set()
+            else:
+                self._until_rest.append(event)
+        self.poke()
+        return event
+
     def look_for_ready(self) -> None:
         self._ready = True
         self.poke()
 
+    def thread_is_free(self) -> None:
+        """What was passed over for want of a thread may be claimed now."""
+        if self._passed_over:
+            self._passed_over = False
+            self._ready = self._all_queues = True
+            self.poke()
+
     def look_at_queue(self, name: str) -> None:
+        if not claiming.serves(self._runtime, name):
+            return
         with self._changed:
             self._queues.add(name)
             self._poked = True
@@ -114,6 +136,8 @@ class Dispatcher:
         clock = self._runtime.world.clock
         while not self._stopping:
             until_us = self._attempt()
+            if self._until_rest and self._rests(until_us):
+                self._tell_of_rest([])
             with self._changed:
                 if not (self._poked or self._stopping):
                     wait_us = int(self._pause_s() * 1_000_000)
@@ -123,6 +147,21 @@ class Dispatcher:
                     clock.wait(self._changed, wait_us)
                     self._asleep_until_us = 0
                 self._poked = False
+
+        self._tell_of_rest(None)
+
+    def _rests(self, until_us: int | None) -> bool:
+        if not self._runtime.is_empty:  # first: what an execution leaves to be done was noted before it left
+            return False
+        if self._ready or self._all_queues or self._queues or self._trouble is not None:
+            return False
+        return until_us is None or until_us > self._runtime.now_us()
+
+    def _tell_of_rest(self, following: list[threading.Event] | None) -> None:
+        with self._changed:
+            told, self._until_rest = self._until_rest, following
+        for event in told or ():
+            event.set()
 
     def _pause_s(self) -> float:
         if self._trouble is not None:
@@ -190,7 +229,7 @@ class Dispatcher:
         runtime = self._runtime
         if self._next_due_us == 0:
             self._next_due_us = None  # a commit in between sets it again
-            found = runtime.store.read(claims.next_due_us)
+            found = firing.next_due_us(runtime)
             if found is not None:
                 self._bring_forward(found)
         now_us = runtime.now_us()
@@ -198,6 +237,7 @@ class Dispatcher:
             return
         woken = runtime.store.writer.turn(lambda tx: claims.wake_due(tx, now_us, BATCH))
         runtime.store.writer.turn(lambda tx: queues.wake_delayed(tx, now_us, BATCH))
+        firing.fire(runtime, now_us)
         self._end_overdue(now_us)
         if woken:
             self._ready = True
@@ -224,7 +264,9 @@ class Dispatcher:
         runtime = self._runtime
         while (self._ready or self._all_queues or self._queues) and not self._stopping:
             wanted = self._take_reasons()  # before the room is looked at: an execution that ends in between gives one
+            self._passed_over = True  # before too: a thread that is free from now on gives a reason
             room = runtime.room(BATCH)
+            self._passed_over = bool(room.busy_names)
             if room.limit <= 0:
                 self._ready = self._all_queues = True
                 return

@@ -53,7 +53,7 @@ def _execution(runtime: Runtime, workflow: Claimed, text: str) -> Execution:
     definition = runtime.registry.workflows[workflow.name]
     execution = Execution(runtime, definition, identity, given["args"], given["kwargs"])
     execution.receiver = given.get("self")
-    execution.latest_us = workflow.created_us
+    execution.latest_us = workflow.latest_us
     execution.deadline_us = workflow.deadline_us
     execution.version = workflow.application_version
     execution.queue = workflow.queue

@@ -18,9 +18,12 @@ class Pool:
     The threads are daemons: a body that never ends must not keep the interpreter from exiting.
     """
 
-    def __init__(self, most: int, on_backlog: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, most: int, on_backlog: Callable[[], None] = lambda: None, on_free: Callable[[], None] = lambda: None
+    ) -> None:
         self.most = most
         self._on_backlog = on_backlog
+        self._on_free = on_free  # a thread has nothing to do
         self._lock = threading.Lock()
         self._work_added = threading.Condition(self._lock)
         self._queue: deque[Callable[[], None]] = deque()
@@ -89,6 +92,10 @@ class Pool:
     def _next(self) -> Callable[[], None] | None:
         with self._lock:
             self._idle += 1
+            free = not self._queue
+        if free:
+            self._on_free()
+        with self._lock:
             try:
                 while not self._queue:
                     if self._closed or not self._work_added.wait(IDLE_S):

@@ -88,13 +88,14 @@ class Runtime:
         self.alarms = Alarms()
         self.loops = Loops()
         self.waiting = Waiting(self)
-        self.pool = Pool(settings.max_threads, on_backlog=self.waiting.hurry)
+        self.pool = Pool(settings.max_threads, on_backlog=self.waiting.hurry, on_free=self._thread_is_free)
         self._active: dict[int, Execution] = {}
         self._ending: dict[int, Execution] = {}
         self._on_queue: Counter[str] = Counter()  # executions in memory
         self.giving_back = GivingBack(self)
         self._none_active = threading.Condition()
         self.warned_long: set[int] = set()  # workflows whose long history was mentioned
+        self.unreadable_schedules: set[str] = set()  # such as those in time zones that this machine lacks
         self._end = Ending(self)
         self.dispatcher = Dispatcher(self)
         self.store = Store(
@@ -263,8 +264,11 @@ class Runtime:
         if not self._active:
             with self._none_active:
                 self._none_active.notify_all()
-        elif len(self._active) == MOST_ACTIVE - 1 or (not execution.definition.is_async and not self.pool.backlog):
+        elif len(self._active) == MOST_ACTIVE - 1:
             self.dispatcher.poke()
+
+    def _thread_is_free(self) -> None:
+        self.dispatcher.thread_is_free()
 
     def _count_on_queue(self, queue: str, change: int) -> None:
         with self._none_active:
@@ -296,6 +300,11 @@ class Runtime:
     def in_memory(self, key: int) -> Execution | None:
         """The execution of a workflow here, also one whose code has yet to end."""
         return self._active.get(key) or self._ending.get(key)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no execution is in memory."""
+        return not (self._active or self._ending)
 
     def room(self, most: int) -> Room:
         """How many workflows to claim now."""

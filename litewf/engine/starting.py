@@ -226,7 +226,7 @@ def start_many_turn(many: Sequence[Prepared]) -> Callable[[Tx], tuple[list[str],
         started = dict(zip(places, inserted, strict=True))
         for at, one in started.items():
             _check_existing(many[at], one)
-        for key in {key for at in places for key in _reasons(many[at].new)}:
+        for key in {key for at in places for key in reasons(many[at].new)}:
             tx.touch(key)
         ids = [there.get(at, prepared.new.id) for at, prepared in enumerate(many)]
         gone = Started(0, "", created=False)
@@ -235,7 +235,7 @@ def start_many_turn(many: Sequence[Prepared]) -> Callable[[Tx], tuple[list[str],
     return change
 
 
-def _reasons(new: NewWorkflow) -> Sequence[str]:
+def reasons(new: NewWorkflow) -> Sequence[str]:
     """What a new workflow gives the dispatchers to do."""
     if new.task is None:
         return ("ready",) if new.owner is None else ()

@@ -73,7 +73,8 @@ def overdue(connection: apsw.Connection, now_us: int, limit: int) -> list[Overdu
 RESUME = """
     UPDATE workflow
     SET status = 'PENDING', phase = iif(owner IS NULL, 'ready', 'stopping'), deadline_us = NULL, completed_us = NULL,
-        recoveries = 0, cancelled_by = NULL, held = NULL, held_versions = NULL, updated_us = ?2, queue = NULL
+        recoveries = 0, cancelled_by = NULL, held = NULL, held_versions = NULL,
+        updated_us = max(updated_us, ?2), queue = NULL
 """
 
 

@@ -47,7 +47,7 @@ class Claimed(NamedTuple):
     name: str
     fence: int
     generation: int
-    created_us: int
+    latest_us: int  # no time of this workflow is before that, whatever the clock says
     deadline_us: int | None
     application_version: str | None
     held_versions: str | None
@@ -62,16 +62,17 @@ MINE = """
          OR workflow.name NOT IN (SELECT value FROM carray(?))
              AND workflow.name || char(10) || application_version NOT IN (SELECT value FROM carray(?)))
 """
-TAKEN = "key, id, name, fence, generation, created_us, deadline_us, application_version, held_versions, queue"
+TAKEN = "key, id, name, fence, generation, updated_us, deadline_us, application_version, held_versions, queue"
 CLAIM = f"""
-    UPDATE workflow SET phase = 'running', owner = ?, fence = fence + 1, due_us = NULL, updated_us = ?,
+    UPDATE workflow SET phase = 'running', owner = ?, fence = fence + 1, due_us = NULL, updated_us = max(updated_us, ?),
                         started_us = coalesce(started_us, max(?, created_us))
     WHERE key IN (SELECT key FROM workflow WHERE phase = 'ready' AND queue IS NULL AND {MINE} ORDER BY key LIMIT ?)
     RETURNING {TAKEN}
 """
 # The time of a queued workflow begins to run when it is claimed for the first time.
 CLAIM_KEYS = f"""
-    UPDATE workflow SET phase = 'running', owner = ?1, fence = fence + 1, due_us = NULL, updated_us = ?2,
+    UPDATE workflow SET phase = 'running', owner = ?1, fence = fence + 1, due_us = NULL,
+                        updated_us = max(updated_us, ?2),
                         started_us = coalesce(started_us, max(?2, created_us)), status = 'PENDING',
                         deadline_us = iif(status = 'PENDING', deadline_us, coalesce(
                             min(deadline_us, ?2 + timeout_us), deadline_us, ?2 + timeout_us))
@@ -304,6 +305,21 @@ def next_due_us(connection: apsw.Connection) -> int | None:
         " WHERE completed_us IS NULL AND deadline_us IS NOT NULL ORDER BY deadline_us LIMIT 1))"
     ).fetchone()
     return None if row is None else row[0]
+
+
+def something_is_ready(connection: apsw.Connection, able: Capability | None) -> bool:
+    """Whether a workflow may go on now or is in memory: one of this engine, or of any, which may have died."""
+    ready, owned = "", "owner IS NOT NULL"
+    parameters: tuple[Any, ...] = ()
+    if able is not None:
+        ready, owned = "AND name IN (SELECT value FROM carray(?))", "owner = ?"
+        parameters = (texts(tuple(able.names)), able.executor)
+    row: Any = connection.execute(
+        f"SELECT EXISTS (SELECT 1 FROM workflow WHERE phase = 'ready' {ready})"
+        f" OR EXISTS (SELECT 1 FROM workflow WHERE {owned})",
+        parameters,
+    ).fetchone()
+    return bool(row[0])
 
 
 def held_elsewhere(connection: apsw.Connection, able: Capability) -> bool:

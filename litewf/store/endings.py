@@ -188,7 +188,7 @@ def release(tx: Tx, key: int, fence: int, executor: int, now_us: int) -> bool:
     A workflow that is 'stopping' waits for its owner, whichever fence the owner's execution was given.
     """
     tx.connection.execute(
-        "UPDATE workflow SET owner = NULL, updated_us = iif(phase IS NULL, updated_us, ?),"
+        "UPDATE workflow SET owner = NULL, updated_us = iif(phase IS NULL, updated_us, max(updated_us, ?)),"
         " phase = iif(phase IN ('running', 'stopping'), 'ready', phase)"
         " WHERE key = ? AND (fence = ? OR phase = 'stopping') AND owner = ?",
         (now_us, key, fence, executor),

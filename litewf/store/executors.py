@@ -67,7 +67,8 @@ def announce(tx: Tx, executor: int, names: Collection[str]) -> None:
 def unregister(tx: Tx, executor: int, now_us: int) -> None:
     """Remove an engine that ends in order; whatever it still holds becomes ready, which is no recovery."""
     tx.connection.execute(
-        "UPDATE workflow SET fence = fence + 1, owner = NULL, updated_us = iif(phase IS NULL, updated_us, ?),"
+        "UPDATE workflow SET fence = fence + 1, owner = NULL,"
+        " updated_us = iif(phase IS NULL, updated_us, max(updated_us, ?)),"
         " phase = iif(phase IS NULL, NULL, 'ready') WHERE owner = ?",
         (now_us, executor),
     )
@@ -121,7 +122,7 @@ def recover(tx: Tx, executor: int, now_us: int, limits: dict[str, int], encode_e
 
 PROGRESS = "(SELECT count(*) + coalesce(sum(attempts), 0) FROM record WHERE record.workflow = workflow.key)"
 RECOVER = f"""
-    UPDATE workflow SET owner = NULL, fence = fence + 1, phase = 'ready', updated_us = ?,
+    UPDATE workflow SET owner = NULL, fence = fence + 1, phase = 'ready', updated_us = max(updated_us, ?),
         recoveries = iif(progress = {PROGRESS}, recoveries + 1, 1), progress = {PROGRESS}
     WHERE owner = ? AND phase = 'running'
     RETURNING key, id, name, recoveries
@@ -137,7 +138,8 @@ def _too_often(workflow_id: str, name: str, recoveries: int) -> MaxRecoveryAttem
 
 def _give_up(tx: Tx, key: int, workflow_id: str, error: str, now_us: int) -> None:
     tx.connection.execute(
-        "UPDATE workflow SET status = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED', phase = NULL, completed_us = ?, updated_us = ?"
+        "UPDATE workflow SET status = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED', phase = NULL,"
+        " completed_us = max(updated_us, ?), updated_us = max(updated_us, ?)"
         " WHERE key = ?",
         (now_us, now_us, key),
     )

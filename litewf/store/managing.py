@@ -102,7 +102,7 @@ def rewind(tx: Tx, key: int, start_step: int, now_us: int) -> None:
         "UPDATE workflow SET status = 'PENDING', phase = iif(owner IS NULL, 'ready', 'stopping'), completed_us = NULL,"
         " deadline_us = NULL, queue = NULL, generation = generation + 1, recoveries = 0, progress = 0,"
         " cancelled_by = NULL, fence = fence + 1,"
-        " updated_us = ? WHERE key = ?",  # a body that still runs records nothing here
+        " updated_us = max(updated_us, ?) WHERE key = ?",  # a body that still runs records nothing here
         (now_us, key),
     )
     tx.touch("ready")
@@ -126,7 +126,7 @@ def attributes_of(connection: apsw.Connection, key: int) -> str | None:
 
 def set_attributes(tx: Tx, key: int, attributes: str, now_us: int) -> None:
     tx.connection.execute("UPDATE request SET attributes = ? WHERE workflow = ?", (attributes, key))
-    tx.connection.execute("UPDATE workflow SET updated_us = ? WHERE key = ?", (now_us, key))
+    tx.connection.execute("UPDATE workflow SET updated_us = max(updated_us, ?) WHERE key = ?", (now_us, key))
 
 
 def prunable(connection: apsw.Connection, before_us: int, limit: int, after_key: int) -> Sequence[int]:

@@ -16,6 +16,7 @@ from litewf.store.rates import Rate
 from litewf.store.wide import Value, Wide, integers
 
 NO_LIMIT = 1 << 62
+SCHEDULED = "litewf.scheduled"  # the queue of ticks that need one although their schedule names none
 
 
 class QueueRow(NamedTuple):
@@ -61,7 +62,9 @@ def find(connection: apsw.Connection, name: str) -> QueueRow | None:
 
 
 def all_queues(connection: apsw.Connection) -> list[QueueRow]:
-    return [QueueRow(*row) for row in connection.execute(f"SELECT {COLUMNS} FROM queue ORDER BY name")]
+    """The queues of users: those that begin with 'litewf.' are the engine's own."""
+    rows = connection.execute(f"SELECT {COLUMNS} FROM queue WHERE name NOT LIKE 'litewf.%' ORDER BY name")
+    return [QueueRow(*row) for row in rows]
 
 
 def put(tx: Tx, queue: QueueRow, now_us: int) -> None:
@@ -352,9 +355,13 @@ def leave(tx: Tx, key: int) -> None:
 
 
 def give_up_slots(connection: apsw.Connection, keys: Sequence[int]) -> list[str]:
-    """These wait for other workflows, which may need their slots; the queues that have more room now."""
+    """These wait for other workflows, which may need their slots; the queues that have more room now.
+
+    A run of a schedule keeps its slot: it is there so that the next one does not begin before this one has ended.
+    """
     rows: list[Any] = connection.execute(
-        "UPDATE task SET slot = 0 WHERE slot = 1 AND workflow IN (SELECT value FROM carray(?)) RETURNING queue",
-        (integers(keys),),
+        "UPDATE task SET slot = 0 WHERE slot = 1 AND queue <> ? AND workflow IN (SELECT value FROM carray(?))"
+        " RETURNING queue",
+        (SCHEDULED, integers(keys)),
     ).fetchall()
     return sorted({row[0] for row in rows})

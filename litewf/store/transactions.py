@@ -29,7 +29,8 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 LOG = logging.getLogger("litewf")
 LONG_S = 0.05  # a transaction that keeps all other writers waiting for longer earns a warning
 OWN_TABLES = frozenset({"store", "executor", "workflow", "request", "outcome", "step", "wait",
-                        "message", "event", "stream", "cloud_event", "taking"})  # fmt: skip
+                        "message", "event", "stream", "cloud_event", "taking", "queue", "task", "started",
+                        "schedule"})  # fmt: skip
 REFUSED = {
     apsw.SQLITE_TRANSACTION: "BEGIN, COMMIT and ROLLBACK",
     apsw.SQLITE_SAVEPOINT: "SAVEPOINT",

@@ -26,7 +26,7 @@ def test_version_is_said(cli: Cli) -> None:
 def test_help_names_every_command(cli: Cli) -> None:
     done = cli("--help")
     assert done.returncode == 0
-    for command in ("demo", "bench", "serve"):
+    for command in ("demo", "bench", "serve", "run-due"):
         assert command in done.stdout
 
 

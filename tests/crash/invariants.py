@@ -95,7 +95,8 @@ ALWAYS = {
         SELECT workflow FROM task AS t WHERE state = 'behind' AND NOT EXISTS
             (SELECT 1 FROM queue WHERE queue.name = t.queue AND partition_concurrency IS NOT NULL)""",
     "H5 times that run backwards": """
-        SELECT id FROM workflow WHERE updated_us < created_us OR started_us < created_us OR completed_us < started_us""",
+        SELECT id, created_us, started_us, updated_us, completed_us FROM workflow
+        WHERE updated_us < created_us OR started_us < created_us OR completed_us < started_us""",
 }
 
 TALKING = {
@@ -191,8 +192,11 @@ class Image:
 
     def settles(self, key: str) -> bool:
         """Whether a step is recorded, or was in a generation that is over."""
-        workflow_id, _, generation = key.rpartition(":")[0].partition("@")
-        return key in self.settled or self.generations.get(workflow_id, 1) > int(generation or 1)
+        label = key.rpartition(":")[0]
+        workflow_id, _, generation = label.rpartition("@")
+        if not generation.isdecimal():  # the id of a tick has a time there
+            workflow_id, generation = label, "1"
+        return key in self.settled or self.generations.get(workflow_id, 1) > int(generation)
 
     def next_attempts(self) -> dict[str, int]:
         """When steps that have failed so far may be tried again."""

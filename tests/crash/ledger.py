@@ -42,6 +42,7 @@ class Ledger:
         self.notes: dict[tuple[str, str], str] = {}
         self.stopped: set[str] = set()  # workflows whose cancel was acknowledged
         self.acknowledged: set[str] = set()
+        self.times_us: dict[str, int] = {}  # of what was done from outside
         self.effects: list[str] = []  # on a world that no transaction covers
 
     def fail(self, text: str) -> None:

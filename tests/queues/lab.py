@@ -8,7 +8,7 @@ rest, so what runs then is what the limits of the queue allow, and nothing is le
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,18 @@ class Lab:
     def __init__(self, path: Path, **options: Any) -> None:
         self.path = path
         self.time = Time()
-        self._options = options
+        self.options = {
+            "application_version": "1",
+            "recover": "compatible",
+            "linger": 0,
+            "durability": "normal",
+            **options,
+        }
         self._lives = 0
         self._points = 0
         self.bodies: dict[str, tuple[asyncio.AbstractEventLoop, asyncio.Event]] = {}  # that run now
         self.begun: list[str] = []  # ids of workflows, as their bodies began
+        self.ran: list[tuple[str, int]] = []  # ids of workflows and the time, as their code began or was replayed
         self.registry = litewf.Registry()
         self._define()
         self.engine = self._launch()
@@ -61,6 +68,7 @@ class Lab:
 
         @self.registry.workflow(name="job")
         async def job(script: str, queue: str, partition: str | None = None) -> str:
+            self.ran.append((litewf.workflow_id(), self.time.now_us))
             for act in script:
                 if act == "h":
                     await body()
@@ -73,10 +81,8 @@ class Lab:
                 else:
                     child = self.job.with_options(partition_key=partition)
                     handle = await litewf.enqueue_async(queue, child, "h", queue, partition)
-                    try:
+                    with suppress(litewf.WorkflowCancelledError):
                         await handle.get_result_async()
-                    except litewf.WorkflowCancelledError:
-                        pass
             return script
 
         self.job = job
@@ -118,10 +124,7 @@ class Lab:
         self._lives += 1
         self._clock = VirtualClock(self.time, lambda: self._points)
         world = World(self._clock, Entropy(self._lives), self._reach)
-        engine = litewf.Engine(
-            self.path, registry=self.registry, world=world, linger=0, durability="normal", application_version="1",
-            **self._options,
-        )  # fmt: skip
+        engine = litewf.Engine(self.path, registry=self.registry, world=world, **self.options)
         self._clock.attach(engine)
         engine.launch()
         return engine

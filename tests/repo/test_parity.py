@@ -16,7 +16,7 @@ CONTEXT = {
     "attempt", "authenticated_roles", "authenticated_user", "cancelled", "continue_as_new", "deprecate_patch",
     "idempotency_key", "is_replaying", "now", "patch", "random", "step_id", "uuid", "workflow_id",
 }  # fmt: skip
-DECORATORS = {"step", "transaction", "workflow"}
+DECORATORS = {"scheduled", "step", "transaction", "workflow"}
 # These take what only an async workflow has, too: un-awaited durable calls.
 WIDER = {"wait_first": "waits"}
 

@@ -10,6 +10,7 @@ from tests.crash.scenarios import (
     events,
     messages,
     queues,
+    schedules,
     steps,
     streams,
     tables,
@@ -19,8 +20,8 @@ from tests.crash.scenarios import (
 from tests.crash.scenarios.writing import SCENARIOS, driven
 
 __all__ = [
-    "SCENARIOS", "branches", "cancelling", "children", "cloud_events", "events", "messages", "queues", "steps", "streams",
-    "tables", "the_smallest", "values", "waits",
+    "SCENARIOS", "branches", "cancelling", "children", "cloud_events", "events", "messages", "queues", "schedules",
+    "steps", "streams", "tables", "the_smallest", "values", "waits",
 ]  # fmt: skip
 
 
