@@ -15,6 +15,7 @@ import litewf
 
 HISTORY_TABLES = ("workflow", "step", "request", "outcome", "wait")
 QUEUE_TABLES = ("task", "started")  # a million may wait: no index of theirs may be gone through either
+HEADS = ("task_delayed",)  # ... but that of which only the first is read
 # One look at all that there is, on purpose: listings and pruning, in order of the key.
 LISTINGS = ("ORDER BY w.key", "w.key, w.id, w.name")
 
@@ -150,7 +151,7 @@ def is_history_scan(detail: str) -> bool:
     if found is None:
         return False
     table, index = found.groups()
-    return (table in HISTORY_TABLES and index is None) or table in QUEUE_TABLES
+    return (table in HISTORY_TABLES and index is None) or (table in QUEUE_TABLES and index not in HEADS)
 
 
 QUESTIONS = {
