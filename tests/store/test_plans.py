@@ -166,8 +166,8 @@ QUESTIONS = {
     "who waits for an end": ("SELECT workflow FROM wait WHERE waits = 'workflow:x'", "wait_waits"),
     "the children of a workflow": ("SELECT key FROM workflow WHERE parent = 5", "workflow_parent"),
     "what waits on a queue": (
-        "SELECT name, version FROM task WHERE queue = 'q' AND state = 'waiting' AND (name, version) > ('a', '')"
-        " ORDER BY name, version LIMIT 1",
+        "SELECT version FROM task WHERE queue = 'q' AND state = 'waiting' AND name = 'a' AND version > ''"
+        " ORDER BY version LIMIT 1",
         "task_waiting",
     ),
     "who is first on a queue": (
