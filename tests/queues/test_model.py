@@ -181,7 +181,7 @@ def check(wanted: dict[str, dict[str, Any]], script: list[tuple[Any, ...]]) -> N
             both.lab.close()
 
 
-two_queues = st.fixed_dictionaries({name: limits for name in QUEUES})
+two_queues = st.fixed_dictionaries(dict.fromkeys(QUEUES, limits))
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 

@@ -247,7 +247,7 @@ def _killed(stage: Stage, at: int) -> bool:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: litewf.Retention(),
+        litewf.Retention,
         lambda: litewf.Retention(age=-1),
         lambda: litewf.Retention(age="7 days"),
         lambda: litewf.Retention(count=-1),

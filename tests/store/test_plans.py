@@ -36,6 +36,31 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     yield seen
 
 
+def limited_queue(registry: litewf.Registry) -> None:
+    litewf.Queue(
+        "q", global_concurrency=3, partition_concurrency=2, rate_limit=litewf.RateLimit(50, 0.01),
+        priority_enabled=True, registry=registry,
+    )  # fmt: skip
+
+
+def live_on_queues(engine: litewf.Engine, child: Any, parent: Any) -> None:
+    """What engines do with queues: batches, partitions, deduplication, delays, debounce, changes, holds."""
+    kept = child.with_options(partition_key="p", deduplication_id="d", priority=2, on_duplicate="return_existing")
+    handles = engine.enqueue_many("q", [(child, 1), (kept, 2), (kept, 3), (parent,)])
+    handles.append(engine.enqueue("q", child.with_options(delay=0.01, partition_key="p"), 4))
+    handles.append(engine.debounce(child, "key", 0.01, 5))
+    engine.debounce(child, "key", 0.01, 6)
+    engine.update_queue("q", rate_limit=litewf.RateLimit(60, 0.02), partition_concurrency=1)
+    unknown = engine.enqueue("q", "unknown")
+    with pytest.raises(litewf.WorkflowHeldError):
+        unknown.get_result(timeout=20)
+    engine.resume_workflow(unknown.workflow_id)
+    engine.cancel_workflow(unknown.workflow_id)
+    engine.cancel_workflow(engine.enqueue("nowhere", child.with_options(delay=60), 1).workflow_id)
+    for handle in handles:
+        handle.get_result(timeout=20)
+
+
 def live(path: Path, registry: litewf.Registry) -> None:
     """What engines do: start, run, wait, park, wake, cancel, resume, fork, rewind, time out, hold, recover, end."""
 
@@ -73,27 +98,7 @@ def live(path: Path, registry: litewf.Registry) -> None:
         if left:
             litewf.continue_as_new(left - 1)
 
-    litewf.Queue(
-        "q", global_concurrency=3, partition_concurrency=2, rate_limit=litewf.RateLimit(50, 0.01),
-        priority_enabled=True, registry=registry,
-    )  # fmt: skip
-
-    def queues(engine: litewf.Engine) -> None:
-        kept = child.with_options(partition_key="p", deduplication_id="d", priority=2, on_duplicate="return_existing")
-        handles = engine.enqueue_many("q", [(child, 1), (kept, 2), (kept, 3), (parent,)])
-        handles.append(engine.enqueue("q", child.with_options(delay=0.01, partition_key="p"), 4))
-        handles.append(engine.debounce(child, "key", 0.01, 5))
-        engine.debounce(child, "key", 0.01, 6)
-        engine.update_queue("q", rate_limit=litewf.RateLimit(60, 0.02), partition_concurrency=1)
-        unknown = engine.enqueue("q", "unknown")
-        with pytest.raises(litewf.WorkflowHeldError):
-            unknown.get_result(timeout=20)
-        engine.resume_workflow(unknown.workflow_id)
-        engine.cancel_workflow(unknown.workflow_id)
-        engine.cancel_workflow(engine.enqueue("nowhere", child.with_options(delay=60), 1).workflow_id)
-        for handle in handles:
-            handle.get_result(timeout=20)
-
+    limited_queue(registry)
     other = litewf.Registry()
     with (
         litewf.Engine(path, registry=registry, linger=0) as engine,
@@ -113,7 +118,7 @@ def live(path: Path, registry: litewf.Registry) -> None:
         done.get_result()
         engine.fork_workflow(done.workflow_id, 1).get_result(timeout=20)
         engine.rewind_workflow(done.workflow_id, 1).get_result(timeout=20)
-        queues(engine)
+        live_on_queues(engine, child, parent)
         done.get_status()
         engine.list_steps(done.workflow_id)
         engine.update_attributes(done.workflow_id, {"a": 1})
@@ -166,23 +171,23 @@ QUESTIONS = {
     "who waits for an end": ("SELECT workflow FROM wait WHERE waits = 'workflow:x'", "wait_waits"),
     "the children of a workflow": ("SELECT key FROM workflow WHERE parent = 5", "workflow_parent"),
     "what waits on a queue": (
-        "SELECT version FROM task WHERE queue = 'q' AND state = 'waiting' AND name = 'a' AND version > ''"
-        " ORDER BY version LIMIT 1",
+        ("SELECT version FROM task WHERE queue = 'q' AND state = 'waiting' AND name = 'a' AND version > ''"
+        " ORDER BY version LIMIT 1"),
         "task_waiting",
     ),
     "who is first on a queue": (
-        "SELECT priority, workflow FROM task WHERE queue = 'q' AND state = 'waiting' AND name = 'a' AND version = ''"
-        " ORDER BY priority, workflow LIMIT 5",
+        ("SELECT priority, workflow FROM task WHERE queue = 'q' AND state = 'waiting' AND name = 'a' AND version = ''"
+        " ORDER BY priority, workflow LIMIT 5"),
         "task_waiting",
     ),
     "who is behind in a partition": (
-        "SELECT workflow FROM task WHERE queue = 'q' AND partition = 'p' AND state = 'behind'"
-        " ORDER BY priority, workflow LIMIT 1",
+        ("SELECT workflow FROM task WHERE queue = 'q' AND partition = 'p' AND state = 'behind'"
+        " ORDER BY priority, workflow LIMIT 1"),
         "task_behind",
     ),
     "who waits in a partition": (
-        "SELECT priority, workflow FROM task WHERE queue = 'q' AND partition = 'p' AND state = 'waiting'"
-        " ORDER BY priority, workflow LIMIT 5",
+        ("SELECT priority, workflow FROM task WHERE queue = 'q' AND partition = 'p' AND state = 'waiting'"
+        " ORDER BY priority, workflow LIMIT 5"),
         "task_part",
     ),
     "how many slots a queue has given": ("SELECT count(*) FROM task WHERE queue = 'q' AND slot = 1", "task_slot"),
@@ -191,8 +196,8 @@ QUESTIONS = {
         "task_delayed",
     ),
     "who has a deduplication id": (
-        "SELECT workflow FROM task WHERE queue = 'q' AND deduplication_id = 'd' AND deduplication_id IS NOT NULL"
-        " AND state <> 'ended'",
+        ("SELECT workflow FROM task WHERE queue = 'q' AND deduplication_id = 'd' AND deduplication_id IS NOT NULL"
+        " AND state <> 'ended'"),
         "task_once",
     ),
     "who was started from a queue and may go on": (
