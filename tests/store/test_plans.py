@@ -61,6 +61,25 @@ def live_on_queues(engine: litewf.Engine, child: Any, parent: Any) -> None:
         handle.get_result(timeout=20)
 
 
+def steer(engine: litewf.Engine, endless: Any, child: Any) -> None:
+    """Cancel, resume, time out, fork and rewind."""
+    stopped = engine.start_workflow(endless)
+    engine.cancel_workflow(stopped.workflow_id)
+    engine.resume_workflow(stopped.workflow_id)
+    engine.cancel_workflow(stopped.workflow_id)
+    late = engine.start_workflow(endless.with_options(timeout=0.01))
+    with pytest.raises(litewf.WorkflowTimeoutError):
+        late.get_result(timeout=20)
+    done = engine.start_workflow(child, 1)
+    done.get_result()
+    engine.fork_workflow(done.workflow_id, 1).get_result(timeout=20)
+    engine.rewind_workflow(done.workflow_id, 1).get_result(timeout=20)
+    done.get_status()
+    engine.list_steps(done.workflow_id)
+    engine.update_attributes(done.workflow_id, {"a": 1})
+    engine.delete_workflow(done.workflow_id)
+
+
 def live(path: Path, registry: litewf.Registry) -> None:
     """What engines do: start, run, wait, park, wake, cancel, resume, fork, rewind, time out, hold, recover, end."""
 
@@ -107,22 +126,8 @@ def live(path: Path, registry: litewf.Registry) -> None:
         engine.run_workflow(parent)
         engine.run_workflow(fan)
         engine.run_workflow(again, 2)
-        stopped = engine.start_workflow(endless)
-        engine.cancel_workflow(stopped.workflow_id)
-        engine.resume_workflow(stopped.workflow_id)
-        engine.cancel_workflow(stopped.workflow_id)
-        late = engine.start_workflow(endless.with_options(timeout=0.01))
-        with pytest.raises(litewf.WorkflowTimeoutError):
-            late.get_result(timeout=20)
-        done = engine.start_workflow(child, 1)
-        done.get_result()
-        engine.fork_workflow(done.workflow_id, 1).get_result(timeout=20)
-        engine.rewind_workflow(done.workflow_id, 1).get_result(timeout=20)
+        steer(engine, endless, child)
         live_on_queues(engine, child, parent)
-        done.get_status()
-        engine.list_steps(done.workflow_id)
-        engine.update_attributes(done.workflow_id, {"a": 1})
-        engine.delete_workflow(done.workflow_id)
 
 
 def plan(connection: apsw.Connection, sql: str) -> list[str]:
