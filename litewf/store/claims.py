@@ -99,6 +99,9 @@ class Room(NamedTuple):
     busy_names: Collection[str]
 
 
+HELD_AT_ONCE = 1000  # of one kind that no engine can run
+
+
 class FromQueue(NamedTuple):
     """What one look at a queue brought."""
 
@@ -191,11 +194,11 @@ class Claimer:
             if obstacle is None and kind.name not in self._busy_names:
                 mine += queues.first_of(self._tx.connection, queue, kind, limit)
             elif obstacle is not None and not self._others.run(kind):
-                self._hold_kind(queue, kind, obstacle, limit)
+                self._hold_kind(queue, kind, obstacle)
         return [key for _, key in sorted(mine)[:limit]]
 
-    def _hold_kind(self, queue: str, kind: Kind, obstacle: str, limit: int) -> None:
-        keys = [key for _, key in queues.first_of(self._tx.connection, queue, kind, limit)]
+    def _hold_kind(self, queue: str, kind: Kind, obstacle: str) -> None:
+        keys = [key for _, key in queues.first_of(self._tx.connection, queue, kind, HELD_AT_ONCE)]
         queues.set_aside(self._tx, keys)
         parameters = (self._now_us, obstacle, self._able.version, integers(keys))
         held: list[Any] = self._tx.connection.execute(HOLD_WAITING, parameters).fetchall()

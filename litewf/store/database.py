@@ -46,7 +46,8 @@ def open_writer(path: Path, durability: Durability) -> apsw.Connection:
     with _opened(path, 300) as connection:
         connection.transaction_mode = "IMMEDIATE"
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        connection.pragma("auto_vacuum", 2)  # of a new file, so that pruning can give space back; others keep theirs
+        if connection.pragma("page_count") == 0:  # an old file keeps its own: to set it is a write
+            connection.pragma("auto_vacuum", 2)  # so that pruning can give space back
         _set(connection, path, "journal_mode", "wal")
         _set(connection, path, "synchronous", SYNCHRONOUS[durability])
         _set(connection, path, "wal_autocheckpoint", 0)

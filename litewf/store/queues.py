@@ -286,14 +286,20 @@ class Kind(NamedTuple):
     version: str | None
 
 
+# The next version of the same name, or the first of the next name; a comparison of both at once would go through all.
+NEXT_KIND = """
+    SELECT * FROM (SELECT name, version FROM task WHERE queue = ?1 AND state = 'waiting' AND name = ?2 AND version > ?3
+                   ORDER BY version LIMIT 1)
+    UNION ALL SELECT * FROM (SELECT name, version FROM task WHERE queue = ?1 AND state = 'waiting' AND name > ?2
+                             ORDER BY name, version LIMIT 1)
+    LIMIT 1
+"""
+
+
 def kinds(connection: apsw.Connection, queue: str) -> Iterator[Kind]:
     """What waits on a queue: a hop from one name and version to the next, however many there are of each."""
     last = ("", "")
-    while row := connection.execute(
-        "SELECT name, version FROM task WHERE queue = ? AND state = 'waiting' AND (name, version) > (?, ?)"
-        " ORDER BY name, version LIMIT 1",
-        (queue, *last),
-    ).fetchone():
+    while row := connection.execute(NEXT_KIND, (queue, *last)).fetchone():
         last = (row[0], row[1])
         yield Kind(last[0], last[1] or None)
 

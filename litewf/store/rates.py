@@ -1,7 +1,11 @@
 """Rate limits: when a queue has started its last workflows, so that no window of its period sees more than its limit.
 
-The starts of a queue are a ring, their place the count modulo the limit: a start is allowed when the one that it would
-replace is a period old. That costs the same for every limit.
+The starts of a queue are numbered. A start is allowed when the one `limit` before it is a period old; that one is then
+forgotten, so a look costs the same for every limit.
+
+A limit that is raised, or a period that is prolonged, may ask for starts that were forgotten. Each was forgotten by a
+later start, at most as many numbers later as there are rows, and at least the shortest period later that was ever in
+force: so much is known of it, and counts.
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ def allows(tx: Tx, rate: Rate, wanted: int, now_us: int) -> Allowance:
     count = _count(tx, rate.queue)
     _forget_future(tx, rate, count, now_us)
     for ahead in range(wanted):
-        past_us = now_us if ahead >= rate.limit else _started_us(tx, rate, count + ahead)
+        past_us = now_us if ahead >= rate.limit else _started_us(tx, rate.queue, count + ahead - rate.limit)
         if past_us is not None and past_us + rate.period_us > now_us:
             return Allowance(ahead, past_us + rate.period_us)
     return Allowance(wanted, None)
@@ -41,18 +45,20 @@ def count_starts(tx: Tx, rate: Rate, starts: int, now_us: int) -> None:
     """Note that so many were started now."""
     count = _count(tx, rate.queue)
     for number in range(count, count + starts):
-        _note(tx, rate, number, now_us)
-    _set_count(tx, rate.queue, count + starts)
+        _note(tx, rate.queue, number, now_us)
+        tx.connection.execute("DELETE FROM started WHERE queue = ? AND number = ?", (rate.queue, number - rate.limit))
+    tx.connection.execute("UPDATE queue SET starts = ? WHERE name = ?", (count + starts, rate.queue))
 
 
 def change(tx: Tx, queue: str, before: Rate | None, after: Rate | None) -> None:
-    """Go on under another limit, which counts the starts under the one before."""
-    kept = [] if before is None or after is None else _latest(tx, before, after.limit)
-    forget(tx, queue)
-    for number, started_us in enumerate(kept):
-        assert after is not None
-        _note(tx, after, number, started_us)
-    _set_count(tx, queue, len(kept))
+    """Go on under another limit, which counts the starts under those before."""
+    if before is None or after is None:
+        forget(tx, queue)
+        shortest_us = None if after is None else after.period_us
+        tx.connection.execute("UPDATE queue SET starts = 0, shortest_us = ? WHERE name = ?", (shortest_us, queue))
+        return
+    _remember(tx, queue, after.limit)
+    tx.connection.execute("UPDATE queue SET shortest_us = min(shortest_us, ?) WHERE name = ?", (after.period_us, queue))
 
 
 def forget(tx: Tx, queue: str) -> None:
@@ -60,43 +66,46 @@ def forget(tx: Tx, queue: str) -> None:
     tx.connection.execute("DELETE FROM started WHERE queue = ?", (queue,))
 
 
-def _latest(tx: Tx, before: Rate, most: int) -> list[int]:
-    """The latest starts, oldest first; those that the ring has overwritten as late as its limit allowed them to be."""
+def _remember(tx: Tx, queue: str, limit: int) -> None:
+    """Have the latest `limit` starts; those that were forgotten as late as they may have been."""
+    count, shortest_us = _counted(tx, queue)
     rows: list[Any] = tx.connection.execute(
-        "SELECT started_us FROM started WHERE queue = ? ORDER BY started_us DESC LIMIT ?", (before.queue, most)
+        "SELECT number, started_us FROM started WHERE queue = ?", (queue,)
     ).fetchall()
-    latest = [row[0] for row in rows]
-    while before.limit <= len(latest) < min(most, _count(tx, before.queue)):
-        latest.append(latest[len(latest) - before.limit] - before.period_us)
-    return latest[::-1]
+    known: dict[int, int] = dict(rows)
+    for number in range(count - 1, max(count - limit, 0) - 1, -1):
+        if number not in known:
+            known[number] = known[min(number + len(rows), count - 1)] - shortest_us
+            _note(tx, queue, number, known[number])
+    oldest = count - max(len(rows), limit)
+    tx.connection.execute("DELETE FROM started WHERE queue = ? AND number < ?", (queue, oldest))
 
 
 def _forget_future(tx: Tx, rate: Rate, count: int, now_us: int) -> None:
     """A clock that was set back: starts that lie in the future count as now."""
-    newest_us = _started_us(tx, rate, count - 1) if count else None
+    newest_us = _started_us(tx, rate.queue, count - 1)
     if newest_us is not None and newest_us > now_us:
         tx.connection.execute(
             "UPDATE started SET started_us = ? WHERE queue = ? AND started_us > ?", (now_us, rate.queue, now_us)
         )
 
 
-def _started_us(tx: Tx, rate: Rate, number: int) -> int | None:
+def _started_us(tx: Tx, queue: str, number: int) -> int | None:
     row = tx.connection.execute(
-        "SELECT started_us FROM started WHERE queue = ? AND place = ?", (rate.queue, number % rate.limit)
+        "SELECT started_us FROM started WHERE queue = ? AND number = ?", (queue, number)
     ).fetchone()
     return None if row is None else row[0]
 
 
-def _note(tx: Tx, rate: Rate, number: int, started_us: int) -> None:
-    tx.connection.execute(
-        "INSERT OR REPLACE INTO started VALUES (?, ?, ?)", (rate.queue, number % rate.limit, started_us)
-    )
+def _note(tx: Tx, queue: str, number: int, started_us: int) -> None:
+    tx.connection.execute("INSERT INTO started VALUES (?, ?, ?)", (queue, number, started_us))
 
 
 def _count(tx: Tx, queue: str) -> int:
-    row: Any = tx.connection.execute("SELECT starts FROM queue WHERE name = ?", (queue,)).fetchone()
-    return int(row[0])
+    return _counted(tx, queue)[0]
 
 
-def _set_count(tx: Tx, queue: str, starts: int) -> None:
-    tx.connection.execute("UPDATE queue SET starts = ? WHERE name = ?", (starts, queue))
+def _counted(tx: Tx, queue: str) -> tuple[int, int]:
+    """How many starts there were, and the shortest period since the first of them."""
+    row: Any = tx.connection.execute("SELECT starts, shortest_us FROM queue WHERE name = ?", (queue,)).fetchone()
+    return row[0], row[1]

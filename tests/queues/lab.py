@@ -42,6 +42,7 @@ class Lab:
             "durability": "normal",
             **options,
         }
+        self.priority_of_children: int | None = None
         self._lives = 0
         self._points = 0
         self.bodies: dict[str, tuple[asyncio.AbstractEventLoop, asyncio.Event]] = {}  # that run now
@@ -79,7 +80,7 @@ class Lab:
                 elif act == "x":
                     raise ValueError("as the script says")
                 else:
-                    child = self.job.with_options(partition_key=partition)
+                    child = self.job.with_options(partition_key=partition, priority=self.priority_of_children)
                     handle = await litewf.enqueue_async(queue, child, "h", queue, partition)
                     with suppress(litewf.WorkflowCancelledError):
                         await handle.get_result_async()

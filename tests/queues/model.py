@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 NAP_US = 10_000_000
+LAST = (
+    2**31 - 1
+)  # the priority of children, who come while others start: they are behind all of them, come when they may
 ENDED = ("SUCCESS", "ERROR", "CANCELLED")
 
 
@@ -222,7 +225,7 @@ class Model:
         if job.child is None:
             number = sum(2 if act == "c" else 1 for act in job.script[: job.at]) + 1
             queue = job.script_queue
-            job.child = Job(f"{job.id}~{number}", len(self.jobs), queue, "h", partition=job.partition, parent=job)
+            job.child = Job(f"{job.id}~{number}", len(self.jobs), queue, "h", LAST, partition=job.partition, parent=job)
             self.jobs[job.child.id] = job.child
         if job.child.status in ENDED:
             job.child = None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import litewf
 from tests.crash.explorer import MEMORY
 from tests.queues.lab import Lab
-from tests.queues.model import Job, Limits, Model
+from tests.queues.model import LAST, Job, Limits, Model
 
 pytestmark = pytest.mark.usefixtures("silent_logs")
 QUEUES = ("a", "b")
@@ -63,6 +63,7 @@ class Both:
 
     def __init__(self, path: Path, wanted: dict[str, dict[str, Any]]) -> None:
         self.lab = Lab(path)
+        self.lab.priority_of_children = LAST
         self.model = Model({name: self._create(name, **limits) for name, limits in wanted.items()})
 
     def _create(self, name: str, rate: int | None, **wanted: int | None) -> Limits:

@@ -148,3 +148,13 @@ def test_the_cost_of_a_look_does_not_grow_with_the_limit(lab: Lab) -> None:
     times = starts_of(lab)
     assert len(times) == 200
     assert all(later >= earlier for earlier, later in pairwise(times))
+
+
+def test_a_limit_that_was_lowered_and_raised_again_knows_all_starts(lab: Lab) -> None:
+    lab.engine.create_queue("q", rate_limit=litewf.RateLimit(3, 10))
+    lab.engine.enqueue_many("q", [(lab.job, "", "q")] * 9)
+    lab.rest()
+    for limit in (1, 2, 3):
+        lab.engine.update_queue("q", rate_limit=litewf.RateLimit(limit, 10))
+        lab.rest(1)
+    assert len(lab.ran) == 3

@@ -48,7 +48,7 @@ def rows(stage: Stage, sql: str) -> list[Any]:
 def test_what_ended_too_long_ago_goes_at_launch_and_every_minute(stage: Stage, quick: Any) -> None:
     with stage.engine() as engine:
         run(engine, quick, 3)
-        stage.clock.move(HOUR_S)
+        stage.clock.move(HOUR_S + 1)
         young = set(run(engine, quick, 2))
     with stage.engine(retention=HOUR_S) as engine:
         stage.until(lambda: ids(engine) == young)
@@ -74,7 +74,7 @@ def test_the_newest_stay_by_count(stage: Stage, quick: Any) -> None:
 def test_age_and_count_hold_both(stage: Stage, quick: Any) -> None:
     with stage.engine() as engine:
         run(engine, quick, 5)
-        stage.clock.move(HOUR_S)
+        stage.clock.move(HOUR_S + 1)
         young = run(engine, quick, 5)
     with stage.engine(retention=litewf.Retention(age=HOUR_S, count=3)) as engine:
         stage.until(lambda: ids(engine) == set(young[-3:]))
@@ -116,11 +116,9 @@ def test_a_cancelled_workflow_stays_while_its_body_runs(stage: Stage) -> None:
         handle = engine.enqueue("q", stubborn)
         assert begun.wait(20)
         handle.cancel()
-        commits = stage.commits
-        stage.clock.move(HOUR_S)
         run(engine, stage.registry.workflow(name="other")(lambda: None), 3)
-        stage.until(lambda: stage.commits > commits + 3)
-        assert handle.workflow_id in ids(engine)
+        stage.clock.move(HOUR_S)
+        stage.until(lambda: ids(engine) == {handle.workflow_id})
         gate.set()
         stage.until(lambda: not engine.query("SELECT 1 FROM workflow WHERE owner IS NOT NULL"))
         stage.clock.move(HOUR_S)
@@ -249,7 +247,7 @@ def _killed(stage: Stage, at: int) -> bool:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: litewf.Retention(),
+        litewf.Retention,
         lambda: litewf.Retention(age=-1),
         lambda: litewf.Retention(age="7 days"),
         lambda: litewf.Retention(count=-1),

@@ -14,6 +14,8 @@ import pytest
 import litewf
 
 HISTORY_TABLES = ("workflow", "step", "request", "outcome", "wait")
+QUEUE_TABLES = ("task", "started")  # a million may wait: no index of theirs may be gone through either
+HEADS = ("task_delayed",)  # ... but that of which only the first is read
 # One look at all that there is, on purpose: listings and pruning, in order of the key.
 LISTINGS = ("ORDER BY w.key", "w.key, w.id, w.name")
 
@@ -32,6 +34,50 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
 
     monkeypatch.setattr(apsw, "connection_hooks", [listen])
     yield seen
+
+
+def limited_queue(registry: litewf.Registry) -> None:
+    litewf.Queue(
+        "q", global_concurrency=3, partition_concurrency=2, rate_limit=litewf.RateLimit(50, 0.01),
+        priority_enabled=True, registry=registry,
+    )  # fmt: skip
+
+
+def live_on_queues(engine: litewf.Engine, child: Any, parent: Any) -> None:
+    """What engines do with queues: batches, partitions, deduplication, delays, debounce, changes, holds."""
+    kept = child.with_options(partition_key="p", deduplication_id="d", priority=2, on_duplicate="return_existing")
+    handles = engine.enqueue_many("q", [(child, 1), (kept, 2), (kept, 3), (parent,)])
+    handles.append(engine.enqueue("q", child.with_options(delay=0.01, partition_key="p"), 4))
+    handles.append(engine.debounce(child, "key", 0.01, 5))
+    engine.debounce(child, "key", 0.01, 6)
+    engine.update_queue("q", rate_limit=litewf.RateLimit(60, 0.02), partition_concurrency=1)
+    unknown = engine.enqueue("q", "unknown")
+    with pytest.raises(litewf.WorkflowHeldError):
+        unknown.get_result(timeout=20)
+    engine.resume_workflow(unknown.workflow_id)
+    engine.cancel_workflow(unknown.workflow_id)
+    engine.cancel_workflow(engine.enqueue("nowhere", child.with_options(delay=60), 1).workflow_id)
+    for handle in handles:
+        handle.get_result(timeout=20)
+
+
+def steer(engine: litewf.Engine, endless: Any, child: Any) -> None:
+    """Cancel, resume, time out, fork and rewind."""
+    stopped = engine.start_workflow(endless)
+    engine.cancel_workflow(stopped.workflow_id)
+    engine.resume_workflow(stopped.workflow_id)
+    engine.cancel_workflow(stopped.workflow_id)
+    late = engine.start_workflow(endless.with_options(timeout=0.01))
+    with pytest.raises(litewf.WorkflowTimeoutError):
+        late.get_result(timeout=20)
+    done = engine.start_workflow(child, 1)
+    done.get_result()
+    engine.fork_workflow(done.workflow_id, 1).get_result(timeout=20)
+    engine.rewind_workflow(done.workflow_id, 1).get_result(timeout=20)
+    done.get_status()
+    engine.list_steps(done.workflow_id)
+    engine.update_attributes(done.workflow_id, {"a": 1})
+    engine.delete_workflow(done.workflow_id)
 
 
 def live(path: Path, registry: litewf.Registry) -> None:
@@ -71,6 +117,7 @@ def live(path: Path, registry: litewf.Registry) -> None:
         if left:
             litewf.continue_as_new(left - 1)
 
+    limited_queue(registry)
     other = litewf.Registry()
     with (
         litewf.Engine(path, registry=registry, linger=0) as engine,
@@ -79,21 +126,8 @@ def live(path: Path, registry: litewf.Registry) -> None:
         engine.run_workflow(parent)
         engine.run_workflow(fan)
         engine.run_workflow(again, 2)
-        stopped = engine.start_workflow(endless)
-        engine.cancel_workflow(stopped.workflow_id)
-        engine.resume_workflow(stopped.workflow_id)
-        engine.cancel_workflow(stopped.workflow_id)
-        late = engine.start_workflow(endless.with_options(timeout=0.01))
-        with pytest.raises(litewf.WorkflowTimeoutError):
-            late.get_result(timeout=20)
-        done = engine.start_workflow(child, 1)
-        done.get_result()
-        engine.fork_workflow(done.workflow_id, 1).get_result(timeout=20)
-        engine.rewind_workflow(done.workflow_id, 1).get_result(timeout=20)
-        done.get_status()
-        engine.list_steps(done.workflow_id)
-        engine.update_attributes(done.workflow_id, {"a": 1})
-        engine.delete_workflow(done.workflow_id)
+        steer(engine, endless, child)
+        live_on_queues(engine, child, parent)
 
 
 def plan(connection: apsw.Connection, sql: str) -> list[str]:
@@ -127,7 +161,7 @@ def is_history_scan(detail: str) -> bool:
     if found is None:
         return False
     table, index = found.groups()
-    return table in HISTORY_TABLES and index is None
+    return (table in HISTORY_TABLES and index is None) or (table in QUEUE_TABLES and index not in HEADS)
 
 
 QUESTIONS = {
@@ -141,6 +175,50 @@ QUESTIONS = {
     "what an engine holds": ("SELECT key FROM workflow WHERE owner = 5", "workflow_owner"),
     "who waits for an end": ("SELECT workflow FROM wait WHERE waits = 'workflow:x'", "wait_waits"),
     "the children of a workflow": ("SELECT key FROM workflow WHERE parent = 5", "workflow_parent"),
+    "what waits on a queue": (
+        (
+            "SELECT version FROM task WHERE queue = 'q' AND state = 'waiting' AND name = 'a' AND version > ''"
+            " ORDER BY version LIMIT 1"
+        ),
+        "task_waiting",
+    ),
+    "who is first on a queue": (
+        (
+            "SELECT priority, workflow FROM task WHERE queue = 'q' AND state = 'waiting' AND name = 'a' AND version = ''"
+            " ORDER BY priority, workflow LIMIT 5"
+        ),
+        "task_waiting",
+    ),
+    "who is behind in a partition": (
+        (
+            "SELECT workflow FROM task WHERE queue = 'q' AND partition = 'p' AND state = 'behind'"
+            " ORDER BY priority, workflow LIMIT 1"
+        ),
+        "task_behind",
+    ),
+    "who waits in a partition": (
+        (
+            "SELECT priority, workflow FROM task WHERE queue = 'q' AND partition = 'p' AND state = 'waiting'"
+            " ORDER BY priority, workflow LIMIT 5"
+        ),
+        "task_part",
+    ),
+    "how many slots a queue has given": ("SELECT count(*) FROM task WHERE queue = 'q' AND slot = 1", "task_slot"),
+    "which delay is over": (
+        "SELECT workflow FROM task WHERE state = 'delayed' AND due_us <= 5 ORDER BY due_us LIMIT 5",
+        "task_delayed",
+    ),
+    "who has a deduplication id": (
+        (
+            "SELECT workflow FROM task WHERE queue = 'q' AND deduplication_id = 'd' AND deduplication_id IS NOT NULL"
+            " AND state <> 'ended'"
+        ),
+        "task_once",
+    ),
+    "who was started from a queue and may go on": (
+        "SELECT key FROM workflow WHERE phase = 'ready' AND queue = 'q' ORDER BY key LIMIT 5",
+        "workflow_woken",
+    ),
     "a step": ("SELECT 1 FROM step WHERE workflow = 5 AND step = '1'", "step_number"),
 }
 

@@ -8,7 +8,7 @@
 --   started   was started; `slot` tells whether it holds one of the queue and of its partition now
 --   held      its turn has come, but no engine can run it; back in its place once one can
 --   ended     has ended, was cancelled, or was resumed, which takes a workflow off its queue
--- started  when a queue with a rate limit started its last workflows: a ring, place = count modulo the limit
+-- started  when a queue with a rate limit started its last workflows, by number, as far back as the limit asks
 --
 -- name and version are those of the workflow ('': any version), so that an engine finds what it can run without passing
 -- what it cannot, however much of that waits in front.
@@ -30,6 +30,7 @@ CREATE TABLE queue (
     max_tasks_per_iteration INTEGER,
     paused                  INTEGER NOT NULL DEFAULT 0,
     starts                  INTEGER NOT NULL DEFAULT 0,   -- how many the rate limit has counted
+    shortest_us             INTEGER,                      -- the shortest period since the first of them
     updated_us              INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -57,9 +58,9 @@ CREATE INDEX workflow_woken ON workflow (queue, key) WHERE phase = 'ready' AND q
 
 CREATE TABLE started (
     queue      TEXT NOT NULL,
-    place      INTEGER NOT NULL,
+    number     INTEGER NOT NULL,
     started_us INTEGER NOT NULL,
-    PRIMARY KEY (queue, place)
+    PRIMARY KEY (queue, number)
 ) STRICT, WITHOUT ROWID;
 
 -- A body that still runs when its workflow is cancelled keeps the slot until its engine lets go.
