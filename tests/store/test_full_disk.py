@@ -208,16 +208,14 @@ def test_stranded_after_a_transient_error__what_came_due_while_the_disk_was_full
 
     @registry.workflow
     async def sleeper() -> str:
-        await litewf.sleep_async(0.05)
+        await litewf.sleep_async(1)  # long enough to be seen parked on a busy machine
         slept.set()
         return "awake"
 
     with litewf.Engine(path, registry=registry, linger=0) as engine:
         handle = engine.start_workflow(sleeper)
-        parked = threading.Event()
-        while not parked.is_set():
-            if handle.get_status().waiting_on:
-                parked.set()
+        while not handle.get_status().waiting_on:
+            assert not slept.is_set()
         disk.rule = lambda operation, _kind: (refused.set(), FULL)[1] if operation == "write" else None  # type: ignore[func-returns-value]
         assert refused.wait(20)
         disk.heal()
