@@ -16,7 +16,7 @@ from tests.stage import PATIENCE_S, Stage
 
 @pytest.fixture(autouse=True)
 def patience() -> Iterator[None]:
-    faulthandler.dump_traceback_later(PATIENCE_S, exit=True)  # a queue that is stuck ends no wait
+    faulthandler.dump_traceback_later(3 * PATIENCE_S, exit=True)  # a queue that is stuck ends no wait
     yield
     faulthandler.cancel_dump_traceback_later()
 

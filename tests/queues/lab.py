@@ -6,6 +6,7 @@ rest, so what runs then is what the limits of the queue allow, and nothing is le
 """
 
 import asyncio
+import faulthandler
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ import litewf
 from litewf.engine.signals import Unwind
 from litewf.world import Entropy, World
 from tests.crash.virtual_clock import FOREVER_US, Time, VirtualClock
+from tests.stage import PATIENCE_S
 
 NAP_S = 10.0
 
@@ -122,6 +124,7 @@ class Lab:
     # --- time and death ---------------------------------------------------------------------------------------
 
     def _launch(self) -> litewf.Engine:
+        faulthandler.dump_traceback_later(3 * PATIENCE_S, exit=True)  # each life has its own patience
         self._lives += 1
         self._clock = VirtualClock(self.time, lambda: self._points)
         world = World(self._clock, Entropy(self._lives), self._reach)

@@ -182,7 +182,7 @@ def check(wanted: dict[str, dict[str, Any]], script: list[tuple[Any, ...]]) -> N
 
 
 two_queues = st.fixed_dictionaries(dict.fromkeys(QUEUES, limits))
-QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @QUICK
