@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Generator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Generator, Mapping
+from typing import TYPE_CHECKING, Any
 
+from litewf.engine.binding import bound
 from litewf.engine.execution import FRAME, Execution
 from litewf.engine.idleness import is_runnable
 from litewf.engine.recording import write
@@ -88,19 +89,6 @@ class _Driven:
 
     def __await__(self) -> Generator[Any, Any, None]:
         return self._driver
-
-
-def bound(execution: Execution) -> Callable[..., Any]:
-    """The workflow's function, bound to its object or class."""
-    definition, receiver = execution.definition, execution.receiver
-    if receiver is None:
-        return definition.fn
-    found = execution.runtime.receiver(definition, receiver)
-    if found is None:
-        execution.end("held", f"this program has no {receiver} for {definition.name!r}")
-    if isinstance(definition.fn, classmethod):
-        return cast("Callable[..., Any]", definition.fn.__get__(None, cast("type", found)))
-    return cast("Callable[..., Any]", definition.fn.__get__(found))
 
 
 # --- judge --------------------------------------------------------------------------------------------------------

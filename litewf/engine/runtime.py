@@ -335,14 +335,6 @@ class Runtime:
             self.store.writer.turn(lambda tx: claims.retry_held(tx, self.able))
             self.dispatcher.look_for_ready()
 
-    def receiver(self, definition: WorkflowDefinition, receiver: str) -> object | None:
-        """The object or class that a method was started on."""
-        kind, _, name = receiver.partition(":")
-        if kind == "instance":
-            return self.registry.instance_named(name)
-        owner = definition.owner()
-        return None if owner is None else _subclass_named(owner, name)
-
     def is_idle(self) -> bool:
         """Whether nothing happens before the next due time or a call from outside."""
         return is_idle(self, list(self._active.values()))
@@ -394,11 +386,3 @@ class Runtime:
     def labels(self) -> list[str]:
         """What is in memory, by name."""
         return [execution.label for execution in list(self._active.values())]
-
-
-def _subclass_named(owner: type, name: str) -> type | None:
-    if owner.__qualname__ == name:
-        return owner
-    subclasses: list[type] = owner.__subclasses__()
-    found = (_subclass_named(subclass, name) for subclass in subclasses)
-    return next((subclass for subclass in found if subclass is not None), None)

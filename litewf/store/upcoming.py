@@ -28,7 +28,7 @@ def next_start_us(connection: apsw.Connection, name: str, now_us: int) -> int | 
         return now_us
     past = connection.execute(
         "SELECT started_us FROM started JOIN queue ON queue.name = queue"
-        " WHERE queue = ? AND place = starts % rate_limit",
+        " WHERE queue = ? AND number = starts - rate_limit",
         (name,),
     ).fetchone()
     return now_us if past is None else max(now_us, min(past[0], now_us) + queue.rate_period_us)
