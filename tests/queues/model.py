@@ -127,7 +127,7 @@ class Model:
             job.stray = job.queue or "none"
         elif job.stray is None:
             job.slot = False
-        job.status, job.place, job.cancelled_by, job.wakes_us = "CANCELLED", "off", by, None
+        job.status, job.place, job.cancelled_by = "CANCELLED", "off", by
         self._tell_parent(job)
         if by is job:
             self.dispatch()
@@ -207,7 +207,12 @@ class Model:
         if job.act == "s":
             if job.wakes_us is None:
                 job.wakes_us = self.now_us + NAP_US
-            job.place = "parked"
+            if job.wakes_us > self.now_us:
+                job.place = "parked"
+            else:  # it was resumed, and the time that it slept until has passed
+                job.wakes_us = None
+                job.at += 1
+                self._go_on(job)
         elif job.act == "r":
             if job.unread:
                 job.unread -= 1
