@@ -39,12 +39,14 @@ class Pruner:
 
     def start(self) -> None:
         """Prune now, and again and again."""
-        self._again_in(0)
+        self._at(self._runtime.now_us())
 
-    def _again_in(self, delay_us: int) -> None:
+    def _at(self, due_us: int) -> None:
+        delay_us = max(due_us - self._runtime.now_us(), 0)
         self._runtime.alarm(delay_us, lambda: self._runtime.pool.submit(self._round))
 
     def _round(self) -> None:
+        next_us = self._runtime.now_us() + EVERY_US  # counted from the beginning: the clock may move meanwhile
         try:
             pruned = self.run_once()
         except EngineClosedError:
@@ -55,7 +57,7 @@ class Pruner:
             if pruned:
                 LOG.info("pruned %d finished workflows", pruned)
         if not self._runtime.closed:
-            self._again_in(EVERY_US)
+            self._at(next_us)
 
     def run_once(self) -> int:
         """Delete what is too old or too much; how many workflows."""

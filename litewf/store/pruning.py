@@ -62,9 +62,12 @@ def long_ones(connection: apsw.Connection, keys: Sequence[int], rows: int) -> li
 
 
 def shorten(tx: Tx, key: int, rows: int) -> bool:
-    """Delete a part of the history of a workflow that is about to go; whether there is more."""
-    still = tx.connection.execute(f"SELECT 1 FROM workflow WHERE key = ? AND {UNREFERENCED}", (key,)).fetchone()
-    if still is None:
+    """Delete a part of the history of a workflow that is about to go; whether there is more.
+
+    It loses its id first: nobody may rewind or fork what has only a part of its records left.
+    """
+    tx.connection.execute(f"UPDATE workflow SET id = 'litewf.pruned~' || key WHERE key = ? AND {UNREFERENCED}", (key,))
+    if not tx.connection.changes():
         return False
     left = rows
     for table in ("step", "stream", "event", "message"):
