@@ -18,7 +18,7 @@ from litewf.errors import (
 from litewf.records import TERMINAL
 from litewf.serialization.kinds import is_unicode
 from litewf.store.checkpoints import Promise, StepRow
-from litewf.store.readers import Reader
+from litewf.store.readers import Reader, snapshot
 from litewf.store.reading import Outcome, outcome_of
 from litewf.store.waits import ELSEWHERE, Awaited, workflow_key
 
@@ -339,9 +339,10 @@ def _awaited(candidate: Candidate, kept: Promise) -> list[Awaited]:
 
 def _any_over(candidates: Sequence[Candidate]) -> Callable[[Reader], int | None]:
     def look(connection: Reader) -> int | None:
-        for at, one in enumerate(candidates, 1):
-            if one.target is not None and one.target.look(connection) is not None:
-                return at
+        with snapshot(connection):  # of those that came together the first in the list wins
+            for at, one in enumerate(candidates, 1):
+                if one.target is not None and one.target.look(connection) is not None:
+                    return at
         return None
 
     return look

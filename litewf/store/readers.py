@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -15,6 +16,19 @@ from litewf.store.database import keep_for_ever, open_reader, translate
 R = TypeVar("R")
 Reader = apsw.Connection  # the type for those who put queries together from the store's functions
 KEPT = 4  # idle connections; more are opened on demand and closed after use
+
+
+@contextmanager
+def snapshot(connection: apsw.Connection) -> Iterator[None]:
+    """Let several queries see the file as of one moment; inside a transaction they do so anyway."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")
 
 
 class Readers:

@@ -2,12 +2,19 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 
 def threads() -> set[str]:
     return {thread.name for thread in threading.enumerate() if thread.name.startswith("litewf")}
+
+
+def threads_beside(others: Collection[threading.Thread]) -> set[str]:
+    """The same, without those that another test may have left behind in a body that never ends."""
+    return {
+        thread.name for thread in threading.enumerate() if thread.name.startswith("litewf") and thread not in others
+    }
 
 
 def descriptors() -> int:

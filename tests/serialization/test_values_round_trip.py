@@ -174,6 +174,7 @@ def round_trip(value):
     return text, copy
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of numbers with thousands of digits
 @settings(QUICK, max_examples=1_200)
 @given(VALUES)
 def test_every_value_comes_out_equal_and_of_the_same_type(value):
