@@ -102,17 +102,20 @@ def test_a_process_killed_inside_or_waiting_opens_the_gate(db, gate, spawn):
 
 def test_an_interrupt_while_waiting_leaves_nobody_standing_behind(db, gate):
     other = Turnstile(db)
-    main = threading.get_ident()
+    main, gone = threading.get_ident(), threading.Event()
 
     def interrupt():
         until(lambda: not is_free(db, "next"))
-        signal.pthread_kill(main, signal.SIGINT)
+        while not is_free(db, "next"):  # a signal that comes just before the system call does not interrupt it
+            signal.pthread_kill(main, signal.SIGINT)
+            gone.wait(0.5)
 
     with other:
         thread = threading.Thread(target=interrupt)
         thread.start()
         with pytest.raises(KeyboardInterrupt):
             gate.enter()
+        gone.set()
         thread.join()
         assert is_free(db, "next")
         assert not is_free(db, "turn")
