@@ -120,7 +120,11 @@ def recover(tx: Tx, executor: int, now_us: int, limits: dict[str, int], encode_e
     return Recovery(len(rows) - len(given_up), given_up)
 
 
-PROGRESS = "(SELECT count(*) + coalesce(sum(attempts), 0) FROM record WHERE record.workflow = workflow.key)"
+# not through the view `record`: SQLite would read all of it for each workflow
+PROGRESS = (
+    "((SELECT count(*) + coalesce(sum(attempts), 0) FROM step WHERE step.workflow = workflow.key)"
+    " + (SELECT 2 * count(*) FROM stream WHERE stream.workflow = workflow.key AND attempt = 0))"
+)
 RECOVER = f"""
     UPDATE workflow SET owner = NULL, fence = fence + 1, phase = 'ready', updated_us = max(updated_us, ?),
         recoveries = iif(progress = {PROGRESS}, recoveries + 1, 1), progress = {PROGRESS}
