@@ -97,7 +97,7 @@ class _Body:
 def _in_pool(runtime: Runtime, frame: StepFrame, mailbox: LoopMailbox) -> Generator[Any, Any, object]:
     """A sync body of an async workflow runs in a pool thread."""
     context = copy_context()
-    body = mailbox.in_thread(runtime, lambda: context.run(call_in_thread, runtime, frame))
+    body = mailbox.in_thread(runtime.pool, lambda: context.run(call_in_thread, runtime, frame))
     return (yield from body)
 
 

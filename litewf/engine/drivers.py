@@ -161,11 +161,11 @@ def _call(runtime: Runtime, frame: StepFrame, mailbox: LoopMailbox) -> Suspended
 
 
 def _read(runtime: Runtime, read: Read, mailbox: LoopMailbox) -> Suspended[object]:
-    return (yield from mailbox.in_thread(runtime, lambda: runtime.store.read(read.query)))
+    return (yield from mailbox.in_thread(runtime.reading, lambda: runtime.store.read(read.query)))
 
 
 def _blocking(runtime: Runtime, blocking: Blocking, mailbox: LoopMailbox) -> Suspended[object]:
-    return (yield from mailbox.in_thread(runtime, blocking.fn))
+    return (yield from mailbox.in_thread(runtime.pool, blocking.fn))
 
 
 def _meanwhile(runtime: Runtime, request: Meanwhile, _mailbox: LoopMailbox) -> Suspended[object]:
@@ -185,7 +185,7 @@ def _suspend(runtime: Runtime, wait: Wait, mailbox: LoopMailbox) -> Suspended[ob
         while True:
             expired = runtime.waiting.is_expired(wait)  # asked first: what came before the deadline counts
             if (wait.woken or expired) and wait.look is not None:
-                found = yield from mailbox.in_thread(runtime, lambda: _look(runtime, wait))
+                found = yield from mailbox.in_thread(runtime.reading, lambda: _look(runtime, wait))
                 if found is not None:
                     return found
             wait.woken = wait.woken and wait.look is not None

@@ -55,8 +55,10 @@ class Ending:
         else:
             runtime.store.crash(runtime.closed_because)  # the file is not this engine's any more
         runtime.pool.close()
+        runtime.reading.close()
         runtime.loops.close(_left(until, LEAST_S))
         runtime.pool.join(time.monotonic() + _left(until, THREADS_S))
+        runtime.reading.join(time.monotonic() + _left(until, THREADS_S))
 
     def _close_store(self, timeout_s: float) -> None:
         runtime = self._runtime
@@ -88,8 +90,10 @@ class Ending:
         runtime.dispatcher.stop(1.0)
         runtime.stop_all("lost")
         runtime.pool.close()
+        runtime.reading.close()
         runtime.loops.close(1.0)
         runtime.pool.join(time.monotonic() + 1.0)
+        runtime.reading.join(time.monotonic() + 1.0)
         runtime.store.crash(death)
 
     def after_fork(self) -> None:

@@ -27,7 +27,12 @@ def is_idle(runtime: Runtime, executions: Collection[Execution]) -> bool:
                 return False
         elif any(is_runnable(task) for task in (execution.task, *execution.branches)):
             return False
-    return runtime.pool.at_work == in_threads and runtime.loops.idle and runtime.store.writer.idle
+    return (
+        runtime.pool.at_work == in_threads
+        and not runtime.reading.at_work
+        and runtime.loops.idle
+        and runtime.store.writer.idle
+    )
 
 
 def _asleep(execution: Execution) -> bool:

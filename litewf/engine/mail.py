@@ -12,8 +12,8 @@ from litewf.store.operations import Operation
 from litewf.store.wide import Value
 
 if TYPE_CHECKING:
+    from litewf.engine.pool import Pool
     from litewf.engine.requests import Wait
-    from litewf.engine.runtime import Runtime
 
 R = TypeVar("R")
 
@@ -156,7 +156,7 @@ class LoopMailbox:
             if backwards:  # a task raised SystemExit or the like, which ends the loop's cycle
                 self.loop.call_soon(self._settle, backwards)
 
-    def in_thread(self, runtime: Runtime, fn: Callable[[], R]) -> Generator[Any, Any, R]:
+    def in_thread(self, pool: Pool, fn: Callable[[], R]) -> Generator[Any, Any, R]:
         """Run a function in a pool thread; a task cancelled meanwhile leaves it to end by itself."""
         future: asyncio.Future[R] = self.loop.create_future()
 
@@ -168,7 +168,7 @@ class LoopMailbox:
             else:
                 _post(self.loop, _resolve, future, result)
 
-        runtime.pool.submit(work)
+        pool.submit(work)
         return (yield from future)
 
 

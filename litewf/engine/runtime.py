@@ -47,6 +47,7 @@ from litewf.world import World, boot_token
 
 R = TypeVar("R")
 LOG = logging.getLogger("litewf")
+READING = 2  # threads that look at the file for event loops; a look takes microseconds
 MOST_ACTIVE = 5_000  # executions in memory
 NO_EXECUTOR = 0  # the key of an engine that runs nothing
 
@@ -88,6 +89,7 @@ class Runtime:
         self.alarms = Alarms()
         self.loops = Loops()
         self.waiting = Waiting(self)
+        self.reading = Pool(READING)
         self.pool = Pool(settings.max_threads, on_backlog=self.waiting.hurry, on_free=self._thread_is_free)
         self._active: dict[int, Execution] = {}
         self._ending: dict[int, Execution] = {}
