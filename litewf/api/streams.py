@@ -8,7 +8,7 @@ from typing import Any
 from litewf.api.actions import NO_VALUE, Action, Operations, emit, emit_async, perform, perform_async, refuse_here
 from litewf.durations import Duration, optional_duration_us
 from litewf.engine import streams
-from litewf.engine.results import MISSING, Limit, given_id
+from litewf.engine.results import given_id
 from litewf.engine.streams import Batch, Reading
 from litewf.records import StreamItem
 from litewf.registry import check_name
@@ -121,8 +121,7 @@ async def _values(items: AsyncIterator[StreamItem[T]]) -> AsyncIterator[T]:
 def _reading(workflow_id: str, key: str, timeout: Duration | None, as_type: Any, recorded_only: bool) -> Reading:
     given_id(workflow_id)
     check_name(key, "a stream's key")
-    limit = Limit(optional_duration_us(timeout, "timeout"), MISSING)
-    return Reading(workflow_id, key, recorded_only, converter(as_type), limit)
+    return Reading(workflow_id, key, recorded_only, converter(as_type), optional_duration_us(timeout, "timeout"))
 
 
 def _checked_offset(offset: int) -> int:
@@ -134,12 +133,10 @@ def _checked_offset(offset: int) -> int:
 
 
 def _page(reading: Reading, offset: int, follow: bool) -> Action[Batch]:
-    fresh = Limit(reading.limit.timeout_us)  # each value has the whole time
-    each = Reading(reading.workflow_id, reading.name, reading.recorded_only, reading.convert, fresh)
     return Action(
         "read_stream",
-        lambda runtime: streams.read_outside(runtime, each, offset, follow=follow),
-        lambda execution, number: streams.read(execution, number, each, offset, follow=follow),
+        lambda runtime: streams.read_outside(runtime, reading, offset, follow=follow),
+        lambda execution, number: streams.read(execution, number, reading, offset, follow=follow),
         lambda _runtime, batch: batch,
     )
 

@@ -7,31 +7,38 @@ import sys
 from operator import attrgetter
 from pathlib import Path
 
-import litewf
+import typer
+
+from litewf.registry import Registry, default_registry
+
+PARAMETER = "MODULE[:REGISTRY]"
 
 
-class ProgramError(Exception):
-    """What was named is not there; the message is for the command line."""
+def registry_of(program: str) -> Registry:
+    """Import the module, also from the working directory; its registry, the default one unless another is named.
 
-
-def registry_of(program: str) -> litewf.Registry:
-    """Import the module, from the working directory too; its registry, the default one unless another is named."""
+    What is not there is a usage error. An error of the module itself is its own.
+    """
     module_name, colon, path = program.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
+    if not all(part.isidentifier() for part in module_name.split(".")):
+        raise _wrong(f"{program!r} does not name a module; write module or module:registry")
+    sys.path.append(str(Path.cwd()))  # last, so that a file here shadows no installed module
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as missing:
         if missing.name is None or not f"{module_name}.".startswith(f"{missing.name}."):
             raise
-        raise ProgramError(f"there is no module {module_name!r} here or on the path of Python") from None
-    except (ValueError, TypeError):
-        raise ProgramError(f"{program!r} does not name a module; write module or module:registry") from None
+        raise _wrong(f"there is no module {module_name!r} here or on the path of Python") from None
     if not colon:
-        return litewf.default_registry
+        return default_registry
     try:
         registry = attrgetter(path)(module)
     except AttributeError:
-        raise ProgramError(f"module {module_name!r} has no {path!r}") from None
-    if not isinstance(registry, litewf.Registry):
-        raise ProgramError(f"{program!r} is not a litewf.Registry but {type(registry).__name__}")
+        raise _wrong(f"module {module_name!r} has no {path!r}") from None
+    if not isinstance(registry, Registry):
+        raise _wrong(f"{program!r} is not a litewf.Registry but {type(registry).__name__}")
     return registry
+
+
+def _wrong(message: str) -> typer.BadParameter:
+    return typer.BadParameter(message, param_hint=PARAMETER)

@@ -90,7 +90,7 @@ class Reading:
     name: str
     recorded_only: bool
     convert: Convert
-    limit: Limit
+    timeout_us: int | None  # for each look
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -144,26 +144,28 @@ def _batch(runtime: Runtime, reading: Reading, page: streams.Page, offset: int) 
 def read_outside(runtime: Runtime, reading: Reading, offset: int, *, follow: bool) -> Flow[Batch]:
     """The next values of a stream, for readers who are no workflow."""
     look = looking(runtime, reading, offset, follow=follow)
-    limit = reading.limit
     batch: Batch | None = yield Read(look)
     if batch is None:
-        due_us = None if limit.timeout_us is None else runtime.now_us() + limit.timeout_us
-        batch = yield Wait(reading.keys, due_us, look)
-    return cast("Batch", limit.reached(reading.missing)) if batch is None else batch
+        limit = Limit(reading.timeout_us)
+        batch = yield Wait(reading.keys, limit.due(runtime.now_us()), look)
+        if batch is None:
+            return cast("Batch", limit.reached(reading.missing))
+    return batch
 
 
 def read(execution: Execution, number: str, reading: Reading, offset: int, *, follow: bool) -> Flow[Batch]:
     """The next values of a stream, recorded."""
     call = "litewf.read_stream"
+    limit = Limit(reading.timeout_us)
     record = recorded(execution, number, call)
     if record is not None and record.completed_us is not None:
         value = yield from replay(execution, record)
-        return cast("Batch", reading.limit.reached(reading.missing)) if record.output is TIMED_OUT else _as_batch(value)
+        return cast("Batch", limit.reached(reading.missing)) if record.output is TIMED_OUT else _as_batch(value)
     target = Target(reading.keys, looking(execution.runtime, reading, offset, follow=follow))
-    started_us, batch = yield from arrived(execution, number, call, reading.limit, record, target)
+    started_us, batch = yield from arrived(execution, number, call, limit, record, target)
     if batch is None:
         execution.buffer(row(execution, number, call, started_us, TIMED_OUT))
-        return cast("Batch", reading.limit.reached(reading.missing))
+        return cast("Batch", limit.reached(reading.missing))
     output, error = _recorded_as(execution, reading, batch)
     execution.buffer(row(execution, number, call, started_us, output, error))
     return _as_batch(opened(execution, number, call, output, error))

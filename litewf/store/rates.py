@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import apsw
+
 from litewf.store.operations import Tx
 
 
@@ -39,6 +41,15 @@ def allows(tx: Tx, rate: Rate, wanted: int, now_us: int) -> Allowance:
         if past_us is not None and past_us + rate.period_us > now_us:
             return Allowance(ahead, past_us + rate.period_us)
     return Allowance(wanted, None)
+
+
+def next_us(connection: apsw.Connection, rate: Rate, now_us: int) -> int:
+    """When the next start is allowed, for those who only look."""
+    past: Any = connection.execute(
+        "SELECT started_us FROM started WHERE queue = ?1 AND number = (SELECT starts FROM queue WHERE name = ?1) - ?2",
+        (rate.queue, rate.limit),
+    ).fetchone()
+    return now_us if past is None else max(now_us, min(past[0], now_us) + rate.period_us)
 
 
 def count_starts(tx: Tx, rate: Rate, starts: int, now_us: int) -> None:

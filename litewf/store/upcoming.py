@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import apsw
 
+from litewf.store import rates
 from litewf.store.queues import QueueRow, find, slots_free
 from litewf.store.wide import texts
 
@@ -24,11 +25,4 @@ def next_start_us(connection: apsw.Connection, name: str, now_us: int) -> int | 
     queue = find(connection, name) or QueueRow(name)
     if queue.paused or slots_free(connection, queue) <= 0:
         return None
-    if queue.rate_limit is None or queue.rate_period_us is None:
-        return now_us
-    past = connection.execute(
-        "SELECT started_us FROM started JOIN queue ON queue.name = queue"
-        " WHERE queue = ? AND number = starts - rate_limit",
-        (name,),
-    ).fetchone()
-    return now_us if past is None else max(now_us, min(past[0], now_us) + queue.rate_period_us)
+    return now_us if queue.rate is None else rates.next_us(connection, queue.rate, now_us)

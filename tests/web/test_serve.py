@@ -135,9 +135,9 @@ REFUSED = [
     (["shop:registry", "--host", "0.0.0.0", "--db", "x.db"], "--insecure"),
     (["shop:registry", "--host", "::", "--db", "x.db"], "--insecure"),
     (["shop:registry", "--host", "example.com", "--db", "x.db"], "--insecure"),
-    (["shop:nothing", "--db", "x.db"], "no litewf.Registry"),
-    (["nothing:registry", "--db", "x.db"], "no module nothing"),
-    (["..:registry", "--db", "x.db"], "no module's name"),
+    (["shop:nothing", "--db", "x.db"], "has no 'nothing'"),
+    (["nothing:registry", "--db", "x.db"], "no module 'nothing'"),
+    (["..:registry", "--db", "x.db"], "does not name a module"),
     (["shop:registry"], "--db"),
     (["shop:registry", "--db", "x.db", "--port", "70000"], "65535"),
 ]

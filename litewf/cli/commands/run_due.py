@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 import litewf
-from litewf.cli.programs import ProgramError, registry_of
+from litewf.cli.programs import PARAMETER, registry_of
 
 
 def run_due(
     program: Annotated[
-        str, typer.Argument(metavar="MODULE[:REGISTRY]", help="What defines the workflows; module alone: the default.")
+        str, typer.Argument(metavar=PARAMETER, help="What defines the workflows; module alone: the default.")
     ],
     *,
     db: Annotated[Path, typer.Option(metavar="PATH", help="The file.")],
@@ -24,10 +24,7 @@ def run_due(
     For launchd, systemd timers or the Task Scheduler. Workflows that wait for a time or a message stay in the file.
     Exit status 0, also if workflows failed: their errors are in the file.
     """
-    try:
-        registry = registry_of(program)
-    except ProgramError as error:
-        raise typer.BadParameter(str(error), param_hint="MODULE") from None
+    registry = registry_of(program)
     try:
         typer.echo(shown(run(litewf.Engine(db, registry=registry, linger=0))))
     except litewf.StoreError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import ipaddress
 import sys
 from collections.abc import Callable
@@ -12,15 +11,15 @@ from typing import Annotated
 import typer
 
 from litewf.api.engine import Engine
+from litewf.cli.programs import PARAMETER, registry_of
 from litewf.errors import LitewfError
-from litewf.registry import Registry, default_registry
 
 PACKAGES = ("starlette", "uvicorn", "cloudevents")
 
 
 def serve(
     target: Annotated[
-        str, typer.Argument(metavar="MODULE[:REGISTRY]", help="Where the workflows are; without a name, the default.")
+        str, typer.Argument(metavar=PARAMETER, help="Where the workflows are; without a name, the default.")
     ],
     *,
     db: Annotated[Path, typer.Option(metavar="PATH", help="The file of the workflows; created when missing.")],
@@ -40,7 +39,7 @@ def serve(
             f"other machines can reach {host}: give a --token (or LITEWF_TOKEN), or say --insecure", param_hint="--host"
         )
     run = _load_server()
-    engine = Engine(db, registry=_registry(target))
+    engine = Engine(db, registry=registry_of(target))
     try:
         run(
             engine,
@@ -70,23 +69,6 @@ def _load_server() -> Callable[..., None]:
         typer.echo(f"litewf: serving needs the package {missing.name}: pip install 'litewf[web]'", err=True)
         raise typer.Exit(2) from None
     return server.serve
-
-
-def _registry(target: str) -> Registry:
-    module_name, _, name = target.partition(":")
-    if not all(part.isidentifier() for part in module_name.split(".")):
-        raise typer.BadParameter(f"{module_name!r} is no module's name", param_hint="MODULE[:REGISTRY]")
-    sys.path.append(str(Path.cwd()))  # last, so that a file here shadows no installed module
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as missing:
-        if missing.name is None or not f"{module_name}.".startswith(f"{missing.name}."):
-            raise
-        raise typer.BadParameter(f"there is no module {missing.name}", param_hint="MODULE[:REGISTRY]") from None
-    registry = getattr(module, name, None) if name else default_registry
-    if not isinstance(registry, Registry):
-        raise typer.BadParameter(f"{target} is no litewf.Registry", param_hint="MODULE[:REGISTRY]")
-    return registry
 
 
 def _say(line: str) -> None:
