@@ -52,14 +52,19 @@ class MortalEngine(Engine):
         entropy: Entropy | None = None,
         **options: Any,
     ) -> None:
-        self.clock = clock or VirtualClock()
+        self._virtual = clock or VirtualClock()
         self.death: SimulatedDeath | None = None
         self.points = 0  # crash points so far
-        self.life = self.clock.next_life()  # which engine of its clock it is, counted from 1
+        self.life = self._virtual.next_life()  # which engine of its clock it is, counted from 1
         self._die_at = die_at
         self._counting = threading.Lock()
-        world = World(self.clock, entropy or Entropy(self.life if seed is None else seed), self.reach)
+        world = World(self._virtual, entropy or Entropy(self.life if seed is None else seed), self.reach)
         super().__init__(path, world=world, **{"linger": 0, "durability": "normal", **options})
+
+    @property
+    def clock(self) -> VirtualClock:
+        """Its time, and that of the engines after it."""
+        return self._virtual
 
     def reach(self, point: str) -> None:
         """A crash point: the engine may die here, and once it is dead nothing goes on beyond any of them."""
@@ -82,16 +87,16 @@ class MortalEngine(Engine):
         with self._counting:
             if self.death is None:
                 self.death = death
-        self.clock.died(self)
+        self._virtual.died(self)
 
     def drain(self, until: datetime | None = None) -> None:
         """Let everything happen that happens by itself, as the clock's `drain`; raises the death if there is one."""
-        self.clock.drain(until)
+        self._virtual.drain(until)
         self.raise_if_dead()
 
     def drain_us(self, until_us: int) -> None:
         """As `drain`, in microseconds."""
-        self.clock.drain_us(until_us)
+        self._virtual.drain_us(until_us)
         self.raise_if_dead()
 
     def raise_if_dead(self) -> None:
@@ -125,7 +130,7 @@ class MortalEngine(Engine):
         """End the threads of a dead engine."""
         if self._live is not None and self.death is not None:
             self._live.crash(self.death)
-        self.clock.buried(self)
+        self._virtual.buried(self)
 
     def __enter__(self) -> Self:
         with _silent_deaths():
