@@ -38,7 +38,7 @@ from litewf.store.claims import Capability, Claimed, Room
 from litewf.store.database import Durability
 from litewf.store.executors import Registration
 from litewf.store.mailboxes import deliver
-from litewf.store.operations import Operation
+from litewf.store.operations import Operation, Tx
 from litewf.store.starts import Started
 from litewf.store.store import Store
 from litewf.store.waits import ELSEWHERE, workflow_key
@@ -120,21 +120,26 @@ class Runtime:
 
     def _register(self) -> Capability:
         self.store.writer.start()
-        able = self._as_engine() if self.settings.serves else Capability(NO_EXECUTOR, (), self.version, False)
-        self._seen = self.store.writer.turn(lambda tx: arrivals.newest(tx.connection))  # of what others have brought
-        return able
+        if self.settings.serves:
+            return self._as_engine()
+        self._seen = self.store.writer.turn(lambda tx: arrivals.newest(tx.connection), inline=True)
+        return Capability(NO_EXECUTOR, (), self.version, False)
 
     def _as_engine(self) -> Capability:
-        """Become one of the engines of this file, with a lock that says so."""
-        writer, settings = self.store.writer, self.settings
+        """Become one of the engines of this file, with a lock that says so, in one transaction."""
+        settings = self.settings
         names = self.registry.workflows.keys()  # a view: what is defined after the launch counts too
         lock_name = self.store.take_lock(boot_token())
         now_us = self.now_us()
         mine = Registration(settings.executor_id, lock_name, os.getpid(), self.version, settings.only_version, now_us)
-        executor = writer.turn(lambda tx: executors.register(tx, mine, names))
-        able = Capability(executor, names, self.version, settings.only_version)
-        writer.turn(lambda tx: claims.retry_held(tx, able))
-        return able
+
+        def join(tx: Tx) -> Capability:
+            able = Capability(executors.register(tx, mine, names), names, self.version, settings.only_version)
+            claims.retry_held(tx, able)
+            self._seen = arrivals.newest(tx.connection)  # of what others have brought
+            return able
+
+        return self.store.writer.turn(join, inline=True)
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Begin to dispatch; async workflows run on `loop`, or on a private one."""
