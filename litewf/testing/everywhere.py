@@ -12,7 +12,7 @@ from litewf.api.workflow import BaseWorkflow
 from litewf.durations import Duration
 from litewf.errors import UsageError
 from litewf.store.remains import remains
-from litewf.testing.comparing import Facts, changed, effects_changed, facts_of
+from litewf.testing.comparing import Facts, changed, effects_changed, facts_of, told
 from litewf.testing.effects import Fake
 from litewf.testing.mortal import MortalEngine, short, silence
 from litewf.testing.outside import OutsideWorld
@@ -128,10 +128,8 @@ class Explorer:
         first, expected = self._unharmed(), dict(self._happened())
         again = self._unharmed()
         self._facts, self._expected = again.facts, dict(self._happened())
-        report.not_compared = [problem.text for problem in changed(first.facts, again.facts, ())]
-        self._ignored = [
-            name for name in {*first.facts, *again.facts} if first.facts.get(name) != again.facts.get(name)
-        ]
+        self._ignored = list(changed(first.facts, again.facts))
+        report.not_compared = [told(fact, first.facts, again.facts).text for fact in self._ignored]
         if expected != self._expected:
             raise UsageError(
                 f"without any crash {report.workflow} did {expected} outside at first and {self._expected} then: let"
@@ -204,5 +202,5 @@ class Explorer:
                 step.points.append(described(deaths))
         for problem in effects_changed(self._plan.effects, self._expected, repeats):
             self._report.note(problem, deaths)
-        for problem in changed(trial.facts, self._facts, self._ignored):
-            self._report.note(problem, deaths)
+        for fact in changed(trial.facts, self._facts, self._ignored):
+            self._report.note(told(fact, trial.facts, self._facts), deaths)
