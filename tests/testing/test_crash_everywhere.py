@@ -165,7 +165,7 @@ def test_every_trace_of_a_run_is_compared(what: str, registry: litewf.Registry) 
         connection.execute("CREATE TABLE IF NOT EXISTS numbers (number INTEGER)")
         connection.execute("INSERT INTO numbers VALUES (?)", (number,))
 
-    @registry.workflow
+    @registry.workflow(name="main")
     def main() -> None:
         number = count()
         if what == "event":
