@@ -10,6 +10,7 @@ BELOW = {
     "engine": {"vocabulary", "store", "engine"},
     "api": {"vocabulary", "store", "engine", "api"},
     "web": {"vocabulary", "api", "web"},
+    "telemetry": {"vocabulary", "store", "engine", "api", "telemetry"},
     "cli": {"vocabulary", "store", "engine", "api", "web", "top", "cli"},
     "top": {"vocabulary", "store", "engine", "api"},
 }
