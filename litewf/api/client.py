@@ -64,7 +64,7 @@ class Client(WorkflowOperations):
 
     def _observe(self, watch: Watch | None) -> None:
         """Tell someone what this client does from now on."""
-        from litewf.engine.watching import observe  # noqa: PLC0415 - as above
+        from litewf.engine.observing import observe  # noqa: PLC0415 - as above
 
         observe(self._live, watch)
 

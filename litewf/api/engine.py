@@ -122,8 +122,8 @@ class Engine(WorkflowOperations):
         self._begin(self._build(), loop)
 
     def _build(self) -> Runtime:
+        from litewf.engine.observing import observe  # noqa: PLC0415 - as above
         from litewf.engine.runtime import Runtime  # noqa: PLC0415 - the event loop machinery is loaded when needed
-        from litewf.engine.watching import observe  # noqa: PLC0415 - as above
 
         if self._live is not None and not self._live.closed:
             raise UsageError("the engine is launched already")
@@ -137,7 +137,7 @@ class Engine(WorkflowOperations):
         """Tell someone what this engine does, from now on and at each launch to come."""
         self._watch = watch
         if self._live is not None:
-            from litewf.engine.watching import observe  # noqa: PLC0415 - as above
+            from litewf.engine.observing import observe  # noqa: PLC0415 - as above
 
             observe(self._live, watch)
 

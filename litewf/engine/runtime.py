@@ -154,7 +154,7 @@ class Runtime:
     step_in_task = staticmethod(step_in_task)
     step_in_thread = staticmethod(step_in_thread)
     function_of = staticmethod(bound)
-    watch: Watch | None = None  # see `watching.observe`
+    watch: Watch | None = None  # see `observing.py`
 
     def drive(self, flow: Flow[R], *, inline: bool = False) -> R:
         return drivers.drive(self, flow, inline=inline)

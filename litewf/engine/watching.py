@@ -1,7 +1,7 @@
-"""The seam for telemetry: what an engine tells whoever watches it. Nobody does by default.
+"""The seam for telemetry: what an engine tells whoever watches it. Nobody does by default; `observing.py` changes that.
 
-Without a watch it costs one look at an attribute for each start, each end, and each step that is not plain; plain steps
-(`engine/plain_steps.py`) cost nothing, since a watched engine sends all steps the other way.
+Without a watch it costs one look at an attribute for each start, each end, and each step that is not plain. Plain steps
+(`plain_steps.py`) cost nothing, since a watched engine sends all steps the other way.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from litewf.engine.binding import bound
-from litewf.engine.plain_steps import flow_in_task, flow_in_thread
 from litewf.store import reading
 from litewf.store.starts import FIRST_FENCE
 
@@ -45,19 +43,6 @@ class Watch(Protocol):
 
     def ended(self, execution: Execution, status: str) -> None:
         """A workflow has ended; its outcome is durable."""
-
-
-def observe(runtime: Runtime, watch: Watch | None) -> None:
-    """Tell someone what this engine does from now on; its steps take the way that has room for it."""
-    for name in ("watch", "step_in_task", "step_in_thread", "function_of"):
-        runtime.__dict__.pop(name, None)
-    if watch is not None:
-        runtime.__dict__.update(
-            watch=watch,
-            step_in_task=flow_in_task,
-            step_in_thread=flow_in_thread,
-            function_of=lambda execution: watch.workflow(execution, bound(execution)),
-        )
 
 
 def start_trace(runtime: Runtime, name: str, workflow_id: str | None = None, queue: str | None = None) -> str | None:

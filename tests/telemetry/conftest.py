@@ -62,12 +62,12 @@ def stage(path: Path, registry: litewf.Registry) -> Stage:
 
 
 @pytest.fixture
-def launch(path: Path, registry: litewf.Registry, scope: Scope) -> Iterator[Callable[..., litewf.Engine]]:
-    """Instrumented engines that park at every wait."""
+def launch(stage: Stage, scope: Scope) -> Iterator[Callable[..., litewf.Engine]]:
+    """Instrumented engines that park at every wait, under the clock of the stage."""
     engines = []
 
     def start(**options: Any) -> litewf.Engine:
-        engine = litewf.Engine(path, **{"registry": registry, "linger": 0, "durability": "normal", **options})
+        engine = stage.engine(**options)
         engines.append(scope.instrument(engine))
         engine.launch()
         return engine

@@ -2,13 +2,11 @@
 
 import ast
 import logging
-import threading
 
 import pytest
 
 import litewf
 from tests.repo.source import modules, tree_of
-from tests.stage import PATIENCE_S
 
 FIELDS = ("workflow_id", "workflow_name", "step_id", "attempt")
 
@@ -67,7 +65,7 @@ def test_any_logger_says_where_it_was_called(engine, registry, mine):
     ]
 
 
-def test_a_replay_is_silent_where_that_is_asked_for(path, registry, mine):
+def test_a_replay_is_silent_where_that_is_asked_for(stage, registry, mine):
     every, once = Lines(), Lines(during_replay=False)
     mine.addHandler(every)
     mine.addHandler(once)
@@ -75,11 +73,14 @@ def test_a_replay_is_silent_where_that_is_asked_for(path, registry, mine):
     @registry.workflow(name="order")
     def order():
         mine.info("begins")
-        litewf.sleep(0.001)
+        litewf.sleep(60)
         mine.info("ends")
 
-    with litewf.Engine(path, registry=registry, linger=0) as engine:
-        engine.run_workflow(order)
+    with stage.engine() as engine:
+        handle = engine.start_workflow(order)
+        stage.asleep(handle)
+        stage.clock.move(60)
+        handle.get_result()
     assert [line.rpartition(" ")[2] for line in once.lines] == ["begins", "ends"]
     assert [line.rpartition(" ")[2] for line in every.lines] == ["begins", "begins", "ends"]
 
@@ -104,31 +105,26 @@ def test_the_logger_of_litewf_carries_all_attributes_and_the_place_of_the_call(e
     assert (first.filename, first.funcName) == ("test_logging.py", "order")
 
 
-def test_a_line_of_the_engine_about_a_workflow_carries_its_id(path, registry, caplog):
-    @registry.workflow(name="order")
-    def order():
-        litewf.sleep(0.001)
+def test_a_line_of_the_engine_about_a_workflow_carries_its_id(stage, registry, caplog):
+    def one():
+        pass
 
-    with litewf.Engine(path, registry=registry, linger=0) as engine:
-        engine.start_workflow(order.with_options(workflow_id="w", queue=None)).get_result()
-        held = threading.Event()
-        names = iter(["one", "two"])
+    def two():
+        pass
 
-        @registry.workflow(name="changed")
-        def changed():
-            litewf.run_step({"one": one, "two": two}[next(names)])
-            litewf.sleep(0.001)
+    steps = iter([one, two])
 
-        def one():
-            pass
+    @registry.workflow(name="changed")
+    def changed():
+        litewf.run_step(next(steps))
+        litewf.sleep(60)
 
-        def two():
-            pass
-
+    with stage.engine() as engine:
         handle = engine.start_workflow(changed.with_options(workflow_id="c"))
-        handle.add_done_callback(lambda _: held.set())
+        stage.asleep(handle)
+        stage.clock.move(60)
         with pytest.raises(litewf.WorkflowHeldError):
-            handle.get_result(timeout=PATIENCE_S)
+            handle.get_result()
     (line,) = [record for record in caplog.records if "is held" in record.getMessage()]
     assert (line.workflow_id, line.workflow_name) == ("c", "changed")
     handler = Lines()

@@ -7,7 +7,7 @@ import pytest
 import litewf
 
 
-def test_workflows_are_counted_once_however_often_they_run(launch, registry, scope):
+def test_workflows_are_counted_once_however_often_they_run(launch, stage, registry, scope):
     @registry.step(name="step", max_retries=1, base_interval=0)
     def step(fails):
         if fails:
@@ -16,10 +16,13 @@ def test_workflows_are_counted_once_however_often_they_run(launch, registry, sco
     @registry.workflow(name="flow")
     def flow(fails):
         step(fails)
-        litewf.sleep(0.01)
+        litewf.sleep(60)
 
     engine = launch()
-    engine.run_workflow(flow, False)
+    handle = engine.start_workflow(flow, False)
+    stage.asleep(handle)
+    stage.clock.move(60)
+    handle.get_result()
     with pytest.raises(litewf.StepRetriesExceededError):
         engine.run_workflow(flow, True)
     engine.shutdown()

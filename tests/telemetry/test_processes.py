@@ -9,7 +9,7 @@ from pathlib import Path
 import litewf
 
 ROOT = Path(__file__).parents[2]
-WORKER = '''
+WORKER = """
 import sys, threading
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
@@ -23,7 +23,7 @@ registry = litewf.Registry()
 define(registry, "the worker dies here")
 instrument(litewf.Engine(sys.argv[1], registry=registry), tracer_provider=tracers).launch()
 threading.Event().wait()
-'''
+"""
 
 
 def define(registry, death=None):
