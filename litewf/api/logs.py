@@ -29,6 +29,7 @@ class LogContext(logging.Filter):
     Add it to a handler, and a format may name them, whichever logger a line comes from. With `during_replay=False` it
     also drops what a workflow logs while it repeats what it has recorded.
 
+    >>> import logging
     >>> handler = logging.StreamHandler()
     >>> handler.addFilter(litewf.LogContext(during_replay=False))
     >>> handler.setFormatter(logging.Formatter("%(levelname)s [%(workflow_id)s %(step_id)s] %(message)s"))
