@@ -12,14 +12,15 @@ children are under the run that called them.
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as contexts
 from opentelemetry import metrics, trace
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 
 from litewf.engine.execution import FRAME, Execution, StepFrame
 from litewf.engine.signals import Unwind
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from litewf.engine.watching import Body
 
 Attributes = dict[str, str | int]
+LOG = logging.getLogger("litewf")
 SCOPE = "litewf"
 
 
@@ -63,7 +65,7 @@ class TelemetryWatch:
             attributes["litewf.workflow.id"] = workflow_id
         if queue is not None:
             attributes["litewf.queue.name"] = queue
-        with self._tracer.start_as_current_span(f"start {name}", kind=SpanKind.PRODUCER, attributes=attributes):
+        with self._span(f"start {name}", None, attributes, SpanKind.PRODUCER):
             return as_text()
 
     def sends(self) -> str | None:
@@ -129,13 +131,10 @@ class TelemetryWatch:
         until_us = max(stay.until_us, stay.since_us)
         attributes: Attributes = {"litewf.queue.name": stay.queue, "litewf.workflow.name": execution.definition.name}
         self._queue_s.record((until_us - stay.since_us) / 1_000_000, attributes)
-        span = self._tracer.start_span(
-            f"queue {stay.queue}",
-            as_context(execution.trace) or contexts.Context(),
-            attributes={**attributes, "litewf.workflow.id": execution.id},
-            start_time=stay.since_us * 1000,
-        )
-        span.end(until_us * 1000)
+        origin = as_context(execution.trace) or contexts.Context()
+        attributes["litewf.workflow.id"] = execution.id
+        span = self._begin(f"queue {stay.queue}", origin, attributes, start_time=stay.since_us * 1000)
+        _end(span, until_us * 1000)
 
     # --- steps ------------------------------------------------------------------------------------------------
 
@@ -188,22 +187,48 @@ class TelemetryWatch:
             "litewf.step.id": number,
             "litewf.message.topic": name,
         }
-        span = self._tracer.start_span(
-            f"receive {name}".rstrip(),
-            kind=SpanKind.CONSUMER,
-            attributes=attributes,
-            links=as_links(trace),
-            start_time=max(since_us, execution.loaded_us) * 1000,
-        )
-        span.end(execution.now_us() * 1000)
+        since_ns = max(since_us, execution.loaded_us) * 1000
+        kind, links = SpanKind.CONSUMER, as_links(trace)
+        span = self._begin(f"receive {name}".rstrip(), None, attributes, kind, links=links, start_time=since_ns)
+        _end(span, execution.now_us() * 1000)
+
+    # --- spans ------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _span(self, name: str, parent: contexts.Context, attributes: Attributes, kind: SpanKind) -> Iterator[Span]:
-        """A current span that takes only failures for failures: how an execution ends is no error of the user's."""
-        with self._tracer.start_as_current_span(
-            name, parent, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
-        ) as span:
+    def _span(
+        self, name: str, parent: contexts.Context | None, attributes: Attributes, kind: SpanKind
+    ) -> Iterator[Span]:
+        """A span that is the current one meanwhile."""
+        span = self._begin(name, parent, attributes, kind)
+        token = contexts.attach(trace.set_span_in_context(span))
+        try:
             yield span
+        finally:
+            contexts.detach(token)
+            _end(span)
+
+    def _begin(
+        self,
+        name: str,
+        parent: contexts.Context | None,
+        attributes: Attributes,
+        kind: SpanKind = SpanKind.INTERNAL,
+        links: Sequence[Link] = (),
+        start_time: int | None = None,
+    ) -> Span:
+        """Samplers and processors are foreign code: where they fail, the workflow goes on without the span."""
+        try:
+            return self._tracer.start_span(name, parent, kind, attributes, links, start_time)
+        except Exception:
+            LOG.exception("telemetry could not begin the span %r", name)
+            return trace.INVALID_SPAN
+
+
+def _end(span: Span, end_time: int | None = None) -> None:
+    try:
+        span.end(end_time)
+    except Exception:
+        LOG.exception("telemetry could not end a span")
 
 
 def _fail(span: Span, raised: BaseException) -> None:

@@ -74,6 +74,7 @@ def test_one_trace_from_the_enqueue_over_a_killed_worker_to_the_last_message(pat
     spans = scope.spans()
     assert {span.context.trace_id for span in spans} == {start.context.trace_id}
     assert [span.name for span in spans if span.name.startswith("step")] == ["step charge"], "reserve is replayed"
+    assert scope.spans("queue") == [], "it had its turn in the other process"
     recovered = scope.spans("workflow order")
     assert recovered[0].attributes["litewf.workflow.recorded_steps"] == 1
     assert {run.parent.span_id for run in recovered} == {start.context.span_id}

@@ -3,10 +3,12 @@
 import asyncio
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.trace import SpanKind, StatusCode
 
 import litewf
-from litewf.telemetry import uninstrument
+from litewf.telemetry import instrument, uninstrument
 
 
 def is_child(span, parent):
@@ -170,6 +172,44 @@ def test_a_message_links_to_the_span_in_which_it_was_sent(launch, registry, scop
     assert {payment.parent.span_id, plain.parent.span_id} <= run_ids
 
 
+def test_a_cloud_event_links_to_the_trace_that_its_sender_gave_it(launch, registry, scope):
+    @registry.workflow(name="flow")
+    def flow():
+        return litewf.wait_event("paid", timeout=20).data
+
+    engine = launch()
+    handle = engine.start_workflow(flow)
+    given = {"traceparent": f"00-{7:032x}-{9:016x}-01", "tracestate": "shop=1"}
+    engine.publish_events([litewf.CloudEvent("paid", "shop", 5, extensions=given)])
+    assert handle.get_result() == 5
+    engine.shutdown()
+    ((link,),) = [span.links for span in scope.spans("receive paid")]
+    assert (link.context.trace_id, link.context.span_id) == (7, 9)
+    assert link.context.trace_state.get("shop") == "1"
+
+
+def test_a_sampler_that_fails_costs_the_span_and_not_the_workflow(path, registry, caplog):
+    class Broken(Sampler):
+        def should_sample(self, *args, **kwargs):
+            raise RuntimeError("no quota")
+
+        def get_description(self):
+            return "broken"
+
+    @registry.step
+    def step():
+        return 1
+
+    @registry.workflow
+    def flow():
+        return step()
+
+    tracers = TracerProvider(sampler=Broken(), shutdown_on_exit=False)
+    with instrument(litewf.Engine(path, registry=registry), tracer_provider=tracers) as engine:
+        assert engine.run_workflow(flow) == 1
+    assert "could not begin the span 'step " in caplog.text
+
+
 def test_a_fork_is_under_whoever_forked_and_later_generations_stay_in_their_trace(launch, registry, scope):
     @registry.workflow(name="flow")
     def flow(n):
@@ -244,8 +284,6 @@ def test_an_engine_that_is_not_instrumented_any_more_says_nothing(launch, regist
 
 
 def test_without_providers_everything_runs_and_no_context_is_kept(path, registry):
-    from litewf.telemetry import instrument
-
     @registry.step
     def step():
         return 1
