@@ -134,6 +134,25 @@ def test_what_is_replayed_has_no_span_and_a_wake_up_is_a_run_of_the_same_trace(l
     assert len(scope.spans("start")) == 1
 
 
+def test_what_code_raises_while_it_leaves_memory_is_no_failure_of_the_run(launch, stage, registry, scope):
+    @registry.workflow(name="flow")
+    def flow():
+        try:
+            litewf.sleep(60)
+        finally:
+            if not litewf.is_replaying() and len(scope.spans("workflow")) == 0:
+                raise ValueError("a clean-up that fails")
+
+    engine = launch()
+    handle = engine.start_workflow(flow)
+    stage.asleep(handle)
+    stage.clock.move(60)
+    handle.get_result()
+    engine.shutdown()
+    first = scope.spans("workflow flow")[0]
+    assert (first.attributes["litewf.workflow.run.end"], first.status.status_code) == ("parked", StatusCode.UNSET)
+
+
 def test_a_wait_in_a_queue_is_a_span_beside_the_run(launch, stage, registry, scope):
     litewf.Queue("slow", registry=registry)
 
