@@ -52,7 +52,7 @@ COMMANDS = (
     Entry("run", "run:run", "Run the workflows of a module, in one process or several.", RUN),
     Entry("run-due", "run_due:run_due", "Run what is due, then exit and say when there is more.", RUN),
     Entry("serve", "serve:serve", "Run the workflows of a module, and serve them over HTTP.", RUN),
-    #Entry("doctor", "doctor:doctor", "What is wrong with the file or stuck in it, and what to do.", CARE),
+    Entry("doctor", "doctor:doctor", "What is wrong with the file or stuck in it, and what to do.", CARE),
     Entry("backup", "upkeep:backup", "Copy the file while everything goes on.", CARE),
     Entry("prune", "upkeep:prune", "Delete what ended long ago.", CARE),
     Entry("demo", "demo:demo", "Watch a checkout survive SIGKILL, twice.", TRY),
