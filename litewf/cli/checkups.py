@@ -23,6 +23,7 @@ Level = Literal["ok", "notice", "problem"]
 LARGE_WAL = 128_000_000  # bytes; engines copy it back long before
 LATE_US = 60_000_000  # how late something may be before it counts as stuck
 RESTORE = "stop every program that uses the file; restore a backup, or save what can be read: sqlite3 FILE .recover"
+REPORT = "a program changed the tables, or this is a bug of litewf: keep a copy of the file, and report it"
 START = "start an engine whose program has it: litewf run MODULE:REGISTRY"
 
 
@@ -121,14 +122,10 @@ def check_invariants(patient: Patient) -> Iterator[Finding]:
         rows = patient.ask(lambda connection, query=query: diagnosis.violations(connection, query))  # type: ignore[misc]  # the lambda's default binds it now
         if rows:
             broken += 1
-            advice = (
-                "a program has changed the tables, or this is a bug of litewf: keep a copy of the file and report it"
-            )
-            yield Finding("problem", "invariants", f"{what}: {'; '.join(rows)}", advice)
+            yield Finding("problem", "invariants", f"{what}: {'; '.join(rows)}", REPORT)
     if not broken:
-        yield Finding(
-            "ok", "invariants", f"{len(queries)} rules hold" if queries else "not checked: the schema is older"
-        )
+        what = f"{len(queries)} rules hold" if queries else "not checked: the schema is too old for them"
+        yield Finding("ok", "invariants", what)
 
 
 # --- who is there -------------------------------------------------------------------------------------------------
@@ -157,7 +154,7 @@ def check_locks(patient: Patient) -> Iterator[Finding]:
     else:
         busy = [f"{_named([holder])} {holder.what}" for holder in found if holder.what != "has it open"]
         users = {holder.pid for holder in found}
-        yield Finding("ok", "locks", "; ".join(busy) or f"{len(users)} processes have it open, none works on it now")
+        yield Finding("ok", "locks", "; ".join(busy) or f"{len(users)} others have it open, none works on it now")
     names = {row.lock_name for row in patient.engines}
     stray = [name for name in lockfile.names_beside(patient.file.path) if name not in names]
     left = [name for name in stray if lockfile.probe(patient.file.path, name) is Peer.DEAD]
@@ -175,7 +172,7 @@ def _named(found: Sequence[Holder]) -> str:
 def check_held(patient: Patient) -> Iterator[Finding]:
     """What no engine could go on with."""
     advice = (
-        "run the code that fits and `litewf resume` it, or `litewf fork` it from an earlier step, or `litewf cancel` it"
+        "run the code that fits, then: litewf resume; or go on from an earlier step: litewf fork; or: litewf cancel"
     )
     for group in patient.ask(diagnosis.held):
         yield _stuck("problem", "held", group, f"held: {group.detail}", advice)
@@ -223,8 +220,8 @@ def check_paused(patient: Patient) -> Iterator[Finding]:
 
 
 def _stuck(level: Level, check: str, group: Stuck, what: str, advice: str) -> Finding:
-    examples = ", ".join(group.ids) + (", ..." if group.count > len(group.ids) else "")
-    return Finding(level, check, f"{group.count} of {group.name} {what} ({examples})", advice, group.ids)
+    examples = ", ".join(group.ids) + (", ..." if group.total > len(group.ids) else "")
+    return Finding(level, check, f"{group.total} of {group.name} {what} ({examples})", advice, group.ids)
 
 
 ALWAYS_READABLE: tuple[Check, ...] = (check_file,)

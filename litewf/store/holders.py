@@ -5,6 +5,7 @@ For people only; nothing decides by it. It reads what the kernel lists and never
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,14 +25,14 @@ class Holder(NamedTuple):
 
 
 def holders(db: Path) -> list[Holder] | None:
-    """The locks on a file, on its -shm and on litewf's files beside it; None where the system does not tell."""
+    """The locks that others have on a file, its -shm and litewf's files beside it; None where the system hides them."""
     try:
         lines = LIST.read_text().splitlines()
     except OSError:
         return None
     named = _inodes(db)
     found = [holder for line in lines if (holder := _holder(line, named)) is not None]
-    return sorted(set(found))
+    return sorted({holder for holder in found if holder.pid != os.getpid()})
 
 
 def _inodes(db: Path) -> dict[str, str]:

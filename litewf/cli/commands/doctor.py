@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -64,7 +64,7 @@ def _with_bar(checks: Sequence[Check]) -> Iterator[Check]:
 
 
 @contextmanager
-def _status() -> Iterator[object]:
+def _status() -> Iterator[Callable[[str], object]]:
     if not sys.stderr.isatty():
         yield lambda _line: None
         return
