@@ -28,12 +28,17 @@ def opened(db: Path) -> Iterator[Client]:
 def looked_at(db: Path) -> Iterator[Inspection]:
     """The file, to read from only; opens in a millisecond."""
     check_there(db)
-    with Inspection(db) as inspection:
+    inspection = Inspection(db)
+    try:
         if inspection.is_outdated:
+            inspection.close()  # first: nothing may open a file that this process has open already
             with opened(db):  # brings the tables up to date, as every engine and client does
                 pass
+            inspection = Inspection(db)
         inspection.check_version()
         yield inspection
+    finally:
+        inspection.close()
 
 
 @contextmanager
