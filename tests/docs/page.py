@@ -1,8 +1,10 @@
 """Runs the programs of one page, as `python -m tests.docs.page docs/waiting.md` in a directory of its own.
 
-A page is one program: its python blocks run in order, in one namespace. What a block claims is checked:
+A page is one program: its python blocks run in order, in one namespace, and between them the commands of its console
+blocks. What a block claims is checked:
 
     print(...)  # text        that line is printed, and such lines in this order
+    $ litewf ...              exits with 0, and says the lines below it in this order; `…` stands for anything
     ```python wrong           the block must misbehave: it ends with the error that its line `# raises Name: text`
                               names, or, when it does its harm in silence, it shows that with an `assert`
 """
@@ -14,12 +16,14 @@ import io
 import linecache
 import logging
 import re
+import shlex
+import subprocess
 import sys
 import types
 from pathlib import Path
 from typing import NamedTuple
 
-BLOCK = re.compile(r"^```python(?P<mark>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(?P<kind>python|console)(?P<mark>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^\s*print\(.*\)  # (.+)$", re.MULTILINE)
 RAISES = re.compile(r"^# raises (?:litewf\.)?(\w+): (.+)$", re.MULTILINE)
 
@@ -29,6 +33,7 @@ class Block(NamedTuple):
 
     page: str
     line: int
+    kind: str
     mark: str
     code: str
 
@@ -39,13 +44,33 @@ class UntrueError(AssertionError):
 
 def blocks(page: str, text: str) -> list[Block]:
     return [
-        Block(page, text.count("\n", 0, match.start("code")) + 1, match["mark"].strip(), match["code"])
+        Block(page, text.count("\n", 0, match.start("code")) + 1, match["kind"], match["mark"].strip(), match["code"])
         for match in BLOCK.finditer(text)
     ]
 
 
+def run_console(block: Block) -> None:
+    """Run the commands of a block, and compare what they say with what it claims."""
+    for told in re.split(r"^\$ ", block.code, flags=re.MULTILINE)[1:]:
+        command, *claimed = told.rstrip().splitlines()
+        program, *arguments = shlex.split(command)
+        done = subprocess.run([sys.executable, "-m", program, *arguments], capture_output=True, text=True, check=False)
+        where = f"{block.page}:{block.line}"
+        if done.returncode != 0:
+            raise UntrueError(f"{where}: {command!r} exited with {done.returncode}: {done.stderr}")
+        printed = [line.strip() for line in done.stdout.splitlines()]
+        rest = iter(printed)
+        for line in claimed:
+            pattern = ".*".join(map(re.escape, line.strip().split("…")))
+            if not any(re.fullmatch(pattern, one) for one in rest):
+                raise UntrueError(f"{where}: {command!r} did not say {line!r} there, but {printed}")
+
+
 def run(block: Block, namespace: dict[str, object]) -> None:
     """Run a block and compare what it does with what it claims."""
+    if block.kind == "console":
+        run_console(block)
+        return
     where = f"{block.page}:{block.line}"
     code = "\n" * (block.line - 1) + block.code
     linecache.cache[where] = (len(code), None, code.splitlines(keepends=True), where)

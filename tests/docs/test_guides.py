@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer.main
 
-from litewf.cli.app import app
+from litewf.cli.app import COMMANDS
 from tests.docs import page
 
 ROOT = Path(__file__).parents[2]
@@ -47,15 +46,11 @@ def test_a_guide_is_short_and_shows_programs(path: Path) -> None:
 
 
 def test_the_commands_of_the_guides_exist() -> None:
-    known = {
-        typer.main.get_command_name(str(one.name or one.callback.__name__))
-        for one in app.registered_commands
-        if one.callback
-    }
+    known = {entry.name for entry in COMMANDS}
     shell = [block for path in GUIDES for block in re.findall(r"```sh\n(.*?)```", path.read_text(), re.DOTALL)]
     named = set(re.findall(r"^litewf ([\w-]+)", "\n".join(shell), re.MULTILINE))
     assert named
-    assert named <= known | {group.name for group in app.registered_groups}
+    assert named <= known
 
 
 WRONG = "```python wrong\n"
@@ -74,8 +69,23 @@ WRONG = "```python wrong\n"
         (f"{WRONG}int('x')\n# raises ValueError: y\n```", "it raised ValueError"),
         (f"{WRONG}assert 1 == 2\n```", "shows its harm"),
         ("```python later\nx = 1\n```", "marked as nothing or as wrong"),
+        ("```console\n$ litewf show order-1\n```", "exited with"),
+        ("```console\n$ litewf --version\nlitewf … of the moon\n```", "did not say"),
     ],
-    ids=["error", "output", "order", "harmless", "unnamed", "no-error", "other-error", "other-text", "assert", "mark"],
+    ids=[
+        "error",
+        "output",
+        "order",
+        "harmless",
+        "unnamed",
+        "no-error",
+        "other-error",
+        "other-text",
+        "assert",
+        "mark",
+        "exit",
+        "answer",
+    ],
 )
 def test_a_page_that_claims_what_is_not_so_is_found(text: str, because: str, tmp_path: Path) -> None:
     path = tmp_path / "page.md"

@@ -125,7 +125,7 @@ def test_a_line_of_the_engine_about_a_workflow_carries_its_id(stage, registry, c
         stage.clock.move(60)
         with pytest.raises(litewf.WorkflowHeldError):
             handle.get_result()
-    (line,) = [record for record in caplog.records if "is held" in record.getMessage()]
+    (line,) = [record for record in caplog.records if record.getMessage().startswith("workflow 'c'")]
     assert (line.workflow_id, line.workflow_name) == ("c", "changed")
     handler = Lines()
     assert handler.filter(line)
