@@ -11,7 +11,7 @@ BELOW = {
     "api": {"vocabulary", "store", "engine", "api"},
     "web": {"vocabulary", "api", "web"},
     "telemetry": {"vocabulary", "store", "engine", "api", "telemetry"},
-    "cli": {"vocabulary", "store", "engine", "api", "web", "top", "cli"},
+    "cli": {"vocabulary", "store", "engine", "api", "web", "telemetry", "top", "cli"},
     "top": {"vocabulary", "store", "engine", "api"},
 }
 # The decorators know the registry, and `Registry().workflow` gives the decorators: loaded when it is asked for.
