@@ -9,6 +9,7 @@ The files beside the folders are the vocabulary that all of them share; an impor
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     """Load the names when the first is asked for: what only looks at a file, such as `litewf list`, needs none."""
+    if (name[:2] == "__" and name != "__all__") or find_spec(f"litewf.{name}") is not None:
+        raise AttributeError(f"module 'litewf' has no attribute {name!r} yet")  # a module, which the caller then imports
     exports = import_module("litewf.exports")
-    names = getattr(exports, "__all__", ())  # not there yet while it is being loaded
+    names = exports.__all__
     if name != "__all__" and name not in names:
         raise AttributeError(f"module 'litewf' has no attribute {name!r}")
     globals().update({one: getattr(exports, one) for one in names}, __all__=names)

@@ -9,10 +9,13 @@ from litewf.errors import (
     LitewfError,
     OutcomeUnknownError,
     QueueNotFoundError,
+    QueuePriorityError,
     ScheduleNotFoundError,
+    SerializationError,
     StoreError,
     StoreFullError,
     StoreLockedError,
+    UsageError,
     WaitTimeoutError,
     WorkflowConflictError,
     WorkflowHeldError,
@@ -48,6 +51,9 @@ STATUSES: tuple[tuple[type[BaseException], int], ...] = (
     (DuplicateWorkflowError, REFUSED),
     (WorkflowStateError, REFUSED),
     (WorkflowHeldError, REFUSED),
+    (QueuePriorityError, USAGE),
+    (UsageError, USAGE),
+    (SerializationError, USAGE),
     (LitewfError, NO),
 )
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -89,3 +90,14 @@ def test_every_error_is_in_the_one_tree():
     errors = [value for value in vars(litewf).values() if isinstance(value, type) and issubclass(value, BaseException)]
     assert [error for error in errors if not issubclass(error, litewf.LitewfError)] == []
     assert {error.__name__ for error in errors} <= set(litewf.__all__)
+
+
+def test_no_public_name_is_that_of_a_module():
+    """The package would take one for the other, as it loads its names when the first is asked for."""
+    modules = {path.stem for path in Path(litewf.__file__).parent.iterdir()}
+    assert modules & set(litewf.__all__) == set()
+
+
+@pytest.mark.parametrize("first", ["litewf.api.workflows", "litewf.store.store", "litewf.cli.commands.run", "litewf.cron"])
+def test_any_module_may_be_imported_first(first):
+    assert "litewf.exports" not in loaded_by(f"sys.path[:0] = {sys.path!r}\nimport {first}")
