@@ -6,8 +6,6 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple, TypeVar
 
-import apsw
-
 from litewf.cli import output
 from litewf.errors import StoreError
 from litewf.store import diagnosis, lockfile, looking
@@ -17,6 +15,7 @@ from litewf.store.inspection import Inspection
 from litewf.store.lockfile import Peer
 from litewf.store.looking import EngineRow
 from litewf.store.migrate import migrations
+from litewf.store.readers import Reader
 
 R = TypeVar("R")
 Level = Literal["ok", "notice", "problem"]
@@ -50,7 +49,7 @@ class Patient:
             self.engines = self.ask(looking.engines)
             self.living = [row for row in self.engines if self.peer(row) is Peer.ALIVE]
 
-    def ask(self, question: Callable[[apsw.Connection], R]) -> R:
+    def ask(self, question: Callable[[Reader], R]) -> R:
         return self.file.read(question)
 
     def peer(self, row: EngineRow) -> Peer:

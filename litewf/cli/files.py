@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from litewf.cli.exits import FILE, USAGE, Failure
+from litewf.errors import LitewfError
 from litewf.store.inspection import Inspection
 
 if TYPE_CHECKING:
@@ -47,8 +48,6 @@ def usage_errors() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError) as error:
-        from litewf.errors import LitewfError  # noqa: PLC0415 - as above
-
         if isinstance(error, LitewfError):
             raise
         raise Failure(str(error), USAGE) from error

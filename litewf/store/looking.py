@@ -73,10 +73,10 @@ def children_of(connection: apsw.Connection, key: int) -> list[Child]:
     rows = connection.execute(
         "WITH RECURSIVE below (key, parent, level) AS ("
         " SELECT key, parent, 1 FROM workflow WHERE parent = ?1 AND parent IS NOT NULL"
-        " UNION ALL SELECT w.key, w.parent, level + 1 FROM below JOIN workflow AS w"
+        " UNION ALL SELECT w.key, w.parent, level + 1 FROM below CROSS JOIN workflow AS w"
         " ON w.parent = below.key AND w.parent IS NOT NULL ORDER BY 3, 1 LIMIT ?2)"
         " SELECT w.key, w.parent, id, name, status, held, created_us, started_us, completed_us"
-        " FROM below JOIN workflow AS w ON w.key = below.key ORDER BY level, w.key",
+        " FROM below CROSS JOIN workflow AS w ON w.key = below.key ORDER BY level, w.key",  # CROSS: in this order
         (key, MOST_CHILDREN),
     )
     return [Child(*row) for row in rows]

@@ -5,6 +5,7 @@ blocks. What a block claims is checked:
 
     print(...)  # text        that line is printed, and such lines in this order
     $ litewf ...              exits with 0, and says the lines below it in this order; `…` stands for anything
+    ```sql                    is a query that a file of litewf answers
     ```python wrong           the block must misbehave: it ends with the error that its line `# raises Name: text`
                               names, or, when it does its harm in silence, it shows that with an `assert`
 """
@@ -23,7 +24,9 @@ import types
 from pathlib import Path
 from typing import NamedTuple
 
-BLOCK = re.compile(r"^```(?P<kind>python|console)(?P<mark>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+import litewf
+
+BLOCK = re.compile(r"^```(?P<kind>python|console|sql)(?P<mark>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^\s*print\(.*\)  # (.+)$", re.MULTILINE)
 RAISES = re.compile(r"^# raises (?:litewf\.)?(\w+): (.+)$", re.MULTILINE)
 
@@ -66,10 +69,22 @@ def run_console(block: Block) -> None:
                 raise UntrueError(f"{where}: {command!r} did not say {line!r} there, but {printed}")
 
 
+def ask(block: Block) -> None:
+    """Put the query of a block to an empty file."""
+    with litewf.Engine("empty.db", registry=litewf.Registry()) as engine:
+        try:
+            engine.query(block.code)
+        except Exception as error:
+            raise UntrueError(f"{block.page}:{block.line}: {error}") from error
+
+
 def run(block: Block, namespace: dict[str, object]) -> None:
     """Run a block and compare what it does with what it claims."""
     if block.kind == "console":
         run_console(block)
+        return
+    if block.kind == "sql":
+        ask(block)
         return
     where = f"{block.page}:{block.line}"
     code = "\n" * (block.line - 1) + block.code

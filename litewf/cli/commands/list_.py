@@ -62,8 +62,8 @@ def list_(
 ) -> None:
     """List workflows, the newest first.
 
-    ABOUT is why it is held or failed, what it waits for, or its queue. Without filters, and by id, time of creation or
-    parent, the answer is at once there, however many there are; other filters look through the file.
+    ABOUT is why it is held or failed, what it waits for, or its queue. Without filters, by --prefix and by --parent the
+    answer is there at once, however many there are; other filters look through them, half a second for a million.
     """
     with usage_errors():
         chosen = WorkflowFilter(

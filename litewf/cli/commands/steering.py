@@ -12,7 +12,10 @@ from litewf.api.client import Client
 from litewf.cli import exits, output
 from litewf.cli.files import opened
 from litewf.cli.options import DEFAULT_DB, Db, Json, WorkflowId
+from litewf.errors import WorkflowConflictError, WorkflowNotFoundError, WorkflowStateError
 
+# what one workflow may refuse while others may not; trouble with the file ends everything
+REFUSALS = (WorkflowConflictError, WorkflowNotFoundError, WorkflowStateError)
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="The ids of the workflows.")]
 
 
@@ -71,7 +74,7 @@ def _each(db: Path, ids: list[str], change: Callable[[Client, str], Any], *, jso
         for one in ids:
             try:
                 change(client, one)
-            except client_errors() as error:
+            except REFUSALS as error:
                 exits.complain(error)
                 status = status or exits.status_of(error) or exits.NO
             else:
@@ -82,10 +85,3 @@ def _each(db: Path, ids: list[str], change: Callable[[Client, str], Any], *, jso
         for one in done:
             typer.echo(one)
     raise typer.Exit(status)
-
-
-def client_errors() -> tuple[type[Exception], ...]:
-    """What one workflow may refuse, while others may not; trouble with the file ends everything."""
-    from litewf import errors  # noqa: PLC0415 - beside its use
-
-    return (errors.WorkflowNotFoundError, errors.WorkflowStateError, errors.WorkflowConflictError)
