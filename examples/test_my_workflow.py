@@ -6,9 +6,17 @@ Run it with `pytest test_my_workflow.py`.
 import pytest
 
 import litewf
-from litewf.testing import CrashTestFailure, Fake, MortalEngine, VirtualClock, assert_waiting, crash_everywhere
+from litewf.testing import (
+    CrashTestFailure,
+    Fake,
+    MortalEngine,
+    OutsideWorld,
+    VirtualClock,
+    assert_waiting,
+    crash_everywhere,
+)
 
-# What the workflow talks to outside. In your program, monkeypatch the real one; the kit counts what happens to this one.
+# What the workflow talks to outside; in your program, monkeypatch the real one. The kit counts what happens to it.
 bank = Fake("bank", charge=lambda cents: f"receipt over {cents} cents")
 
 
@@ -39,17 +47,15 @@ def checkout(item: str, cents: int) -> str:
     return f"{place}, {charge_once(cents)}"
 
 
-def confirm(outside, order) -> None:
+def confirm(outside: OutsideWorld, order: litewf.WorkflowHandle[str]) -> None:
     """What happens from outside, while engines die and are launched again."""
     outside.advance(3600)
     outside.send(order.workflow_id, "yes", "address confirmed")
 
 
 def test_a_double_charge_is_found() -> None:
-    wrong = (
-        r"`charge` ran twice when the process died after the call and before the checkpoint.*pass idempotency_key\(\)"
-    )
-    with pytest.raises(CrashTestFailure, match=wrong):
+    what = r"`charge` ran twice when the process died after the call and before the checkpoint"
+    with pytest.raises(CrashTestFailure, match=rf"{what}.*: pass idempotency_key\(\)"):
         crash_everywhere(careless_checkout, "grinder", 4900, effects=[bank])
 
 

@@ -17,6 +17,7 @@ from litewf.definitions import WorkflowDefinition
 from litewf.engine import drivers, loading, runner, starting
 from litewf.engine.alarms import Alarm, Alarms
 from litewf.engine.announcing import Announcing
+from litewf.engine.binding import bound
 from litewf.engine.dispatcher import Dispatcher
 from litewf.engine.ending import Ending
 from litewf.engine.execution import Execution
@@ -29,6 +30,7 @@ from litewf.engine.requests import Flow
 from litewf.engine.retention import Pruner
 from litewf.engine.signals import Why
 from litewf.engine.waiting import Waiting
+from litewf.engine.watching import Watch
 from litewf.errors import EngineClosedError, LitewfError
 from litewf.records import Retention
 from litewf.registry import Registry
@@ -127,8 +129,7 @@ class Runtime:
 
     def _as_engine(self) -> Capability:
         """Become one of the engines of this file, with a lock that says so, in one transaction."""
-        settings = self.settings
-        names = self.registry.workflows.keys()  # a view: what is defined after the launch counts too
+        settings, names = self.settings, self.registry.workflows.keys()  # a view: what is defined later counts too
         lock_name = self.store.take_lock(boot_token())
         now_us = self.now_us()
         mine = Registration(settings.executor_id, lock_name, os.getpid(), self.version, settings.only_version, now_us)
@@ -157,6 +158,8 @@ class Runtime:
 
     step_in_task = staticmethod(step_in_task)
     step_in_thread = staticmethod(step_in_thread)
+    function_of = staticmethod(bound)
+    watch: Watch | None = None  # see `observing.py`
 
     def drive(self, flow: Flow[R], *, inline: bool = False) -> R:
         return drivers.drive(self, flow, inline=inline)

@@ -26,7 +26,8 @@ def transaction(
     if execution.buffered or execution.unconfirmed:
         yield from flush(execution)
     runtime = execution.runtime
-    as_step = StepDefinition(definition.name, definition.module, definition.fn, is_async=False)
+    fn = definition.fn if runtime.watch is None else runtime.watch.body(definition.fn, is_async=False)
+    as_step = StepDefinition(definition.name, definition.module, fn, is_async=False)
     frame = TransactionFrame(execution, number, as_step, 1, args, kwargs)
 
     def body(connection: Connection) -> tuple[str, object]:
@@ -42,9 +43,10 @@ def transaction(
         return settle(tx, [row])
 
     label = f"step {number} ({definition.name}) of {execution.label}"
+    log_fields = execution.log_fields(number, 1)
     transactions = runtime.store.transactions
     try:
-        _, copy = yield from write_blocking(execution, lambda: transactions.run(body, seal, label))
+        _, copy = yield from write_blocking(execution, lambda: transactions.run(body, seal, label, log_fields))
     except Lost:
         execution.end("lost")
     except Exception as raised:  # noqa: BLE001 - the outcome of user code, whose SQL is undone
