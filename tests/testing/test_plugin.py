@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.testing import inner
+
 PROJECT = """
 import litewf, pytest
 from datetime import datetime, timedelta, UTC
@@ -19,17 +21,13 @@ def nap(days):
 
 
 @pytest.fixture
-def passes(pytester: pytest.Pytester):
-    """Runs tests of a user in a project of theirs, with nothing but the plugin, and counts those that pass."""
+def passes(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
+    """Runs tests of a user in a project of theirs, and counts those that pass."""
 
-    def run(tests: str, **outcomes: int) -> None:
-        pytester.makepyfile(test_project=PROJECT + tests)  # one name, or the default registry minds
-        result = pytester.runpytest_inprocess(
-            "-p", "litewf.testing.plugin", "-p", "no:schemathesis", "--strict-markers"
-        )
-        result.assert_outcomes(**outcomes)
+    def check(tests: str, **outcomes: int) -> None:
+        inner.run(pytester, monkeypatch, PROJECT + tests).assert_outcomes(**outcomes)
 
-    return run
+    return check
 
 
 def test_an_engine_and_its_clock_are_there_for_the_asking(passes) -> None:
@@ -132,6 +130,6 @@ def test_it(engine):
     )
 
 
-def test_the_marker_is_explained(pytester: pytest.Pytester) -> None:
-    result = pytester.runpytest_inprocess("-p", "litewf.testing.plugin", "-p", "no:schemathesis", "--markers")
+def test_the_marker_is_explained(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = inner.run(pytester, monkeypatch, "", "--markers")
     result.stdout.fnmatch_lines(["@pytest.mark.litewf(mode=, start=, path=, registry=*"])
