@@ -3,22 +3,19 @@
 A trial is one file and the engines that lived on it: all but the last died, the last ran to the end.
 """
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import litewf
+from litewf.testing import VirtualClock
+from litewf.testing.places import workplace
 from tests.crash.invariants import Image
 from tests.crash.ledger import Ledger
 from tests.crash.life import Life
-from tests.crash.virtual_clock import Time
 
 Drive = Callable[[litewf.Engine], None]
-MEMORY = Path("/dev/shm")
 MOST_POINTS = 2000  # of one scenario; more means that it never ends
 
 
@@ -52,14 +49,14 @@ class Trial:
     def __init__(self, scenario: Scenario, path: Path) -> None:
         self._scenario = scenario
         self._path = path
-        self._time = Time()
+        self._clock = VirtualClock(mode="driven")
         self._last: Image | None = None
         self.ledger = Ledger()
         self.history: list[str] = []
 
     def live(self, crash_at: int | None) -> bool:
         """Run until the end or until the crash point; whether it died."""
-        life = Life(self._path, self._time, self.ledger, crash_at=crash_at, linger=self._scenario.linger)
+        life = Life(self._path, self._clock, self.ledger, crash_at=crash_at, linger=self._scenario.linger)
         drive = self._scenario.build(life)
         try:
             died = life.run(drive)
@@ -70,7 +67,7 @@ class Trial:
         self._inspect(at_the_end=not died)
         if died:
             turn = self.ledger.life % len(self._scenario.downtime_s)
-            self._time.now_us += int(self._scenario.downtime_s[turn] * 1_000_000)
+            self._clock.move(self._scenario.downtime_s[turn])
         else:
             self.ledger.check_starts()
         return died
@@ -100,16 +97,6 @@ class Trial:
 
     def check(self) -> None:
         assert not self.ledger.violations, self.story()
-
-
-@contextmanager
-def workplace() -> Iterator[Path]:
-    """A directory for files that need not survive the test, in memory where there is such a place."""
-    folder = tempfile.mkdtemp(prefix="litewf-crash-", dir=MEMORY if MEMORY.is_dir() else None)
-    try:
-        yield Path(folder)
-    finally:
-        shutil.rmtree(folder)
 
 
 def explore(scenario: Scenario, *, second_deaths: "SecondDeaths", tally: Tally, stride: int = 1, first: int = 1) -> int:
