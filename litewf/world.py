@@ -63,10 +63,11 @@ def _live_on(point: str) -> None:
 
 
 class World:
-    """Time, randomness and crash points, handed to an engine as one.
+    """Time, randomness, crash points and the disk, handed to an engine as one.
 
     `reach` is called with the name of each crash point, which is "commit", "transaction" (of a user) or "migration"
-    with ".before" or ".after"; a test's own version raises there, and from then on always.
+    with ".before" or ".after"; a test's own version raises there, and from then on always. `vfs` names the SQLite file
+    layer that the file is opened through, None for the system's own; it must have been registered with apsw.
     """
 
     def __init__(
@@ -74,10 +75,12 @@ class World:
         clock: Clock | None = None,
         entropy: Entropy | None = None,
         reach: Callable[[str], None] = _live_on,
+        vfs: str | None = None,
     ) -> None:
         self.clock = clock or Clock()
         self.entropy = entropy or Entropy()
         self.reach = reach
+        self.vfs = vfs
         self.now_us = self.clock.now_us
 
     def workflow_id(self) -> str:

@@ -178,12 +178,20 @@ def _check_no_orphaned_wal(path: Path) -> None:
         )
 
 
+def _can_be_repaired(path: Path) -> bool:
+    """Whether the power may have been cut while SQLite wrote the header: what it needs then lies beside the file."""
+    found = (_stat(path.with_name(f"{path.name}{suffix}")) for suffix in ("-journal", "-wal"))
+    return any(one is not None and one.st_size > 0 for one in found)
+
+
 def _check_header(path: Path, newest: int) -> None:
     try:
         with path.open("rb") as file:
             head = file.read(_HEADER)
     except OSError as error:
         raise StoreUnsupportedError(f"cannot read {path}: {error.strerror}") from error
+    if not (head.startswith(_MAGIC) and len(head) == _HEADER) and _can_be_repaired(path):
+        return  # opening it repairs it, or says that it is damaged
     if not head.startswith(_MAGIC):
         raise StoreCorruptError(f"{path} is not a SQLite database (or an encrypted one): give litewf its own file")
     if len(head) < _HEADER:

@@ -145,7 +145,8 @@ AT_THE_END = {
 class Image:
     """The file as it is now, read from a copy so that recovery is left to the engine."""
 
-    def __init__(self, path: Path) -> None:
+    @classmethod
+    def of(cls, path: Path) -> "Image":
         copy = path.with_name("image.db")
         for suffix in ("", "-wal"):
             source = path.with_name(path.name + suffix)
@@ -154,7 +155,10 @@ class Image:
             if source.exists():
                 shutil.copyfile(source, target)
         copy.with_name(copy.name + "-shm").unlink(missing_ok=True)
-        self._connection = apsw.Connection(str(copy))
+        return cls(apsw.Connection(str(copy)))
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
         self.empty = not self.rows("SELECT 1 FROM sqlite_schema WHERE name = 'task'")  # the last of the schema
         self.generations: dict[str, int] = {}
         self.workflows: dict[str, tuple[Any, ...]] = {}

@@ -1,0 +1,175 @@
+"""Runs a scenario once on a recording disk, then recovers from every state that a cut may have left, and checks.
+
+A cycle is a real engine, launched on what the disk holds after the power or the process was cut at one moment of the
+recorded run, that runs all its workflows to the end; the ledger of that moment goes on with it, and every promise of it
+is checked. `python -m tests.crash.power SCENARIO AFTER DAMAGE SEED` replays one.
+"""
+
+import hashlib
+import random
+import shlex
+import sys
+import time
+from collections import Counter
+from collections.abc import Collection
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import apsw
+
+from litewf.testing.disk.images import DAMAGES, Cut, distinct, every_cut, images
+from litewf.testing.disk.images import Image as DiskImage
+from litewf.testing.disk.recording import Recording, recorded
+from tests.crash.explorer import Scenario, Trial, workplace
+from tests.crash.invariants import Image
+from tests.crash.ledger import Ledger
+from tests.crash.scenarios import SCENARIOS, the_smallest
+
+
+@dataclass
+class Explored:
+    """How much was tried, and what went wrong."""
+
+    cycles: Counter[str] = field(default_factory=Counter)  # by damage; each on an image of its own
+    moments: int = 0  # operations of the recorded runs
+    possible: int = 0  # cuts that could have been tried
+    seconds: float = 0.0
+    violations: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        rate = self.cycles.total() / self.seconds if self.seconds else 0.0
+        kinds = ", ".join(f"{count} {damage}" for damage, count in sorted(self.cycles.items()))
+        return f"{self.cycles.total()} cycles on distinct images in {self.seconds:.1f} s ({rate:.0f}/s): {kinds}"
+
+    def add(self, other: "Explored") -> None:
+        self.cycles.update(other.cycles)
+        self.moments += other.moments
+        self.possible += other.possible
+        self.seconds += other.seconds
+        self.violations += other.violations
+
+
+def record(scenario: Scenario, database: Path) -> Recording:
+    """Run a scenario unharmed; each moment of it knows the ledger and the time of then."""
+    trial = Trial(scenario, database)
+    with recorded(database, lambda: (trial.ledger.frozen(), trial.time.now_us)) as (recording, vfs):
+        assert not trial.live(None, vfs=vfs)
+        recording.look()
+    trial.check()
+    return recording
+
+
+class Recovery(Trial):
+    """What comes after one cut: a fresh engine on what the disk holds then."""
+
+    def __init__(self, scenario: Scenario, database: Path, image: DiskImage, known: "Looks") -> None:
+        super().__init__(scenario, database)
+        if image.marks:
+            ledger, self.time.now_us = image.marks[-1]  # type: ignore[misc]  # as `record` has put it there
+            self.ledger = Ledger.thawed(ledger)
+        self._image = image
+        self._known = known
+        image.write(database)
+        self.history.append(f"{image.cut.damage} after {image.cut.after} operations")
+
+    def look(self, *, at_the_end: bool) -> tuple[Image, list[str]]:
+        """As the other trials look, but at each state that several cuts have in common only once."""
+        return self._known.at_the_end(self.path) if at_the_end else self._known.after_the_cut(self._image)
+
+    def run(self) -> list[str]:
+        """Die, recover, run to the end; what was broken."""
+        try:
+            self.mourn(self._image.cut.after)
+            self.live(None, callers=False)
+        except Exception as error:
+            self.ledger.fail(f"B9 the engine did not come to its end: {error!r}")
+        return self.ledger.violations
+
+
+class Looks:
+    """What the states of one scenario's file say, and what is wrong with each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._copy = folder / "look.db"
+        self._known: dict[tuple[bytes, bool], tuple[Image, list[str]]] = {}
+
+    def after_the_cut(self, image: DiskImage) -> tuple[Image, list[str]]:
+        """The state is the database with what SQLite takes from the WAL, so SQLite is asked for it."""
+        image.write(self._copy)
+        with closing(apsw.Connection(str(self._copy))) as connection:
+            content = connection.serialize("main") if "" in image.files else b""
+            return self._read(connection, content, at_the_end=False)
+
+    def at_the_end(self, database: Path) -> tuple[Image, list[str]]:
+        """After a shutdown in order all is in the database itself."""
+        assert not database.with_name(f"{database.name}-wal").exists()
+        content = database.read_bytes()
+        found = self._known.get((_digest(content), True))
+        if found is not None:
+            return found
+        with closing(apsw.Connection(str(database))) as connection:
+            return self._read(connection, content, at_the_end=True)
+
+    def _read(self, connection: apsw.Connection, content: bytes, *, at_the_end: bool) -> tuple[Image, list[str]]:
+        key = _digest(content), at_the_end
+        if key not in self._known:
+            image = Image(connection)
+            self._known[key] = image, list(image.broken(at_the_end=at_the_end))
+        return self._known[key]
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def enumerate_cuts(
+    scenario: Scenario, *, seed: int, budget: int, damages: Collection[str] = DAMAGES, stop_at: int | None = None
+) -> Explored:
+    """Try up to `budget` cuts of one recorded run whose images all differ; end early at so many violations."""
+    explored, began = Explored(), time.perf_counter()
+    with workplace() as folder:
+        recording = record(scenario, folder / "flows.db")
+        possible = every_cut(recording, damages, [seed, seed + 1])
+        explored.moments, explored.possible = len(recording.operations), len(possible)
+        chosen = random.Random(f"{scenario.name} {seed}").sample(possible, min(len(possible), budget + budget // 2))
+        cuts = distinct(recording, chosen)
+        known = Looks(folder)
+        for image in images(recording, cuts if len(cuts) <= budget else _spread(cuts, budget)):
+            problems = Recovery(scenario, folder / "flows.db", image, known).run()
+            explored.cycles[image.cut.damage] += 1
+            if problems:
+                explored.violations.append("\n  ".join([replay_command(scenario, image.cut), *problems]))
+                if stop_at is not None and len(explored.violations) >= stop_at:
+                    break
+    explored.seconds = time.perf_counter() - began
+    return explored
+
+
+def _spread(cuts: list[Cut], budget: int) -> list[Cut]:
+    return [cuts[len(cuts) * place // budget] for place in range(budget)]
+
+
+def replay_command(scenario: Scenario, cut: Cut) -> str:
+    return shlex.join(
+        ["python", "-m", "tests.crash.power", scenario.name, str(cut.after), cut.damage, str(cut.seed)]
+    )
+
+
+def replay(scenario: Scenario, cut: Cut) -> list[str]:
+    """Record the scenario again and try one cut."""
+    with workplace() as folder:
+        recording = record(scenario, folder / "flows.db")
+        (image,) = images(recording, [cut])
+        return Recovery(scenario, folder / "flows.db", image, Looks(folder)).run()
+
+
+def main(name: str, after: str, damage: str, seed: str) -> int:
+    (scenario,) = [one for one in (the_smallest, *SCENARIOS) if one.name == name]
+    problems = replay(scenario, Cut(int(after), damage, int(seed)))
+    print(*problems or ["every promise was kept"], sep="\n")
+    return int(bool(problems))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
