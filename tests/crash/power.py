@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import apsw
@@ -50,8 +51,21 @@ class Explored:
         self.violations += other.violations
 
 
-def record(scenario: Scenario, database: Path) -> Recording:
-    """Run a scenario unharmed; each moment of it knows the ledger and the time of then."""
+@cache
+def empty_file() -> bytes:
+    """A database of litewf in which nothing has happened yet."""
+    with workplace() as folder:
+        Trial(Scenario("nothing", lambda life: life.drive_to_rest), folder / "flows.db").live(None)
+        return (folder / "flows.db").read_bytes()
+
+
+def record(scenario: Scenario, database: Path, *, fresh: bool = False) -> Recording:
+    """Run a scenario unharmed; each moment of it knows the ledger and the time of then.
+
+    Only one that is `fresh` makes the tables, too: the others would all be cut there at the same moments.
+    """
+    if not fresh:
+        database.write_bytes(empty_file())
     trial = Trial(scenario, database)
     with recorded(database, lambda: (trial.ledger.frozen(), trial.time.now_us)) as (recording, vfs):
         assert not trial.live(None, vfs=vfs)
