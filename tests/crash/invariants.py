@@ -164,10 +164,7 @@ class Image:
         self.workflows: dict[str, tuple[Any, ...]] = {}
         self.settled: dict[str, tuple[Any, ...]] = {}
         self.promised: dict[str, tuple[Any, ...]] = {}
-        self.talks = bool(self.rows("SELECT 1 FROM sqlite_schema WHERE name = 'message'"))
         self.sent: set[str] = set()  # messages that have an idempotency key
-        if not self.empty and not self.talks:  # it died before the second migration
-            self._connection.execute("CREATE TEMP VIEW record AS SELECT * FROM step")
         if not self.empty:
             self._read()
 
@@ -180,9 +177,8 @@ class Image:
             )
         }
         self.generations = {workflow_id: row[1] for workflow_id, row in self.workflows.items()}
-        if self.talks:
-            keyed = "SELECT id, idempotency_key FROM message JOIN workflow ON workflow.key = message.workflow"
-            self.sent = {f"{workflow_id} {key}" for workflow_id, key in self.rows(keyed)}
+        keyed = "SELECT id, idempotency_key FROM message JOIN workflow ON workflow.key = message.workflow"
+        self.sent = {f"{workflow_id} {key}" for workflow_id, key in self.rows(keyed)}
         steps = self.rows(
             "SELECT workflow.id, generation, step, step.name, step.output, step.error, attempts, step.due_us,"
             " step.started_us, step.completed_us FROM record AS step JOIN workflow ON workflow.key = step.workflow"
@@ -219,7 +215,7 @@ class Image:
                 yield f"A3 {pragma}: {found}"
         if self.empty:
             return
-        checks = {**ALWAYS, **(TALKING if self.talks else {}), **(AT_THE_END if at_the_end else {})}
+        checks = {**ALWAYS, **TALKING, **(AT_THE_END if at_the_end else {})}
         for what, sql in checks.items():
             if found := self.rows(sql):
                 yield f"{what}: {found}"
