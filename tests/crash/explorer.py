@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import litewf
+from litewf.testing import VirtualClock
 from tests.crash.invariants import Image
 from tests.crash.ledger import Ledger
 from tests.crash.life import Life
-from tests.crash.virtual_clock import Time
 
 Drive = Callable[[litewf.Engine], None]
 MEMORY = Path("/dev/shm")
@@ -53,7 +53,7 @@ class Trial:
     def __init__(self, scenario: Scenario, path: Path) -> None:
         self.scenario = scenario
         self.path = path
-        self.time = Time()
+        self.clock = VirtualClock(mode="driven")
         self.ledger = Ledger()
         self.history: list[str] = []
         self._last: Image | None = None
@@ -76,12 +76,12 @@ class Trial:
         return died
 
     def born(self, **options: Any) -> Life:
-        return Life(self.path, self.time, self.ledger, linger=self.scenario.linger, **options)
+        return Life(self.path, self.clock, self.ledger, linger=self.scenario.linger, **options)
 
     def mourn(self, turn: int) -> None:
         """It died: see what it left, and let some time pass."""
         self.inspect(at_the_end=False)
-        self.time.now_us += int(self.scenario.downtime_s[turn % len(self.scenario.downtime_s)] * 1_000_000)
+        self.clock.move(self.scenario.downtime_s[turn % len(self.scenario.downtime_s)])
 
     def inspect(self, *, at_the_end: bool) -> None:
         image, problems = self.look(at_the_end=at_the_end)

@@ -18,9 +18,11 @@ from pathlib import Path
 
 import apsw
 
+from litewf.testing import VirtualClock
 from litewf.testing.disk.images import DAMAGES, Cut, distinct, every_cut, images
 from litewf.testing.disk.images import Image as DiskImage
 from litewf.testing.disk.recording import Recording, recorded
+from litewf.world import moment
 from tests.crash.explorer import Scenario, Trial, workplace
 from tests.crash.invariants import Image
 from tests.crash.ledger import Ledger
@@ -69,7 +71,7 @@ def record(scenario: Scenario, database: Path, *, fresh: bool = False) -> Record
     if not fresh:
         database.write_bytes(empty_file())
     trial = Trial(scenario, database)
-    with recorded(database, lambda: (trial.ledger.frozen(), trial.time.now_us)) as (recording, vfs):
+    with recorded(database, lambda: (trial.ledger.frozen(), trial.clock.now_us())) as (recording, vfs):
         assert not trial.live(None, vfs=vfs)
         recording.look()
     trial.check()
@@ -82,8 +84,10 @@ class Recovery(Trial):
     def __init__(self, scenario: Scenario, database: Path, image: DiskImage, looks: "Looks") -> None:
         super().__init__(scenario, database)
         if image.marks:
-            ledger, self.time.now_us = image.marks[-1]  # type: ignore[misc]  # as `record` has put it there
+            ledger, now_us = image.marks[-1]  # type: ignore[misc]  # as `record` has put it there
             self.ledger = Ledger.thawed(ledger)
+            self.clock = VirtualClock(moment(now_us), mode="driven")
+            self.clock.next_life()  # was the one that died: what comes draws other ids
         self._image = image
         self._looks = looks
         image.write(database)
