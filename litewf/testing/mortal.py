@@ -39,7 +39,8 @@ class MortalEngine(Engine):
 
     Crash points are `commit.before`, `commit.after` and the like, and whatever else `reach` is called with. The same
     `seed` gives the same ids; unless given, it is another one for each engine of the clock. `vfs` is the layer that
-    `litewf.testing.disk` watches. Everything else is as for Engine, except that it parks at every wait and does not ask the disk to sync unless told otherwise.
+    `litewf.testing.disk` watches. Everything else is as for Engine, except that it parks at every wait and does not ask
+    the disk to sync unless told otherwise.
     """
 
     def __init__(

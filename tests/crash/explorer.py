@@ -30,6 +30,7 @@ class Scenario:
     name: str
     build: Callable[[Life], Drive]
     linger: float | None = 0.2
+    fresh: bool = False  # it is about a file that is made, too
     resumable: frozenset[str] = frozenset()  # workflows whose end may be undone
     downtime_s: tuple[float, ...] = (0.0, 3600.0)  # between a death and the next launch, in turn
 
