@@ -10,6 +10,7 @@ import itertools
 import logging
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -100,8 +101,8 @@ class VirtualClock(Clock):
             self._now_us += slept_us
         self._poke()
 
-    def drain_us(self, until_us: int) -> None:
-        """As `drain`, in microseconds; returns early when an engine dies."""
+    def drain_us(self, until_us: int, unless: Callable[[], bool] = lambda: False) -> None:
+        """As `drain`, in microseconds; returns early when an engine dies, or `unless` says so."""
         with self._changed:
             self._at_rest = False
             self._until_us = until_us
@@ -110,9 +111,9 @@ class VirtualClock(Clock):
         try:
             with self._changed:
                 rested = self._changed.wait_for(
-                    lambda: self._at_rest or self._dead or not self._living(), self._patience_s
+                    lambda: self._at_rest or self._dead or unless() or not self._living(), self._patience_s
                 )
-                if rested and not self._dead and until_us < FOREVER_US:
+                if rested and not self._dead and not unless() and until_us < FOREVER_US:
                     self._now_us = max(self._now_us, until_us)
         finally:
             self._until_us = None

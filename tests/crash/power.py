@@ -22,7 +22,7 @@ from typing import NamedTuple
 import apsw
 
 from litewf.testing import VirtualClock
-from litewf.testing.disk.images import DAMAGES, Cut, distinct, every_cut, images
+from litewf.testing.disk.images import DAMAGES, POWER, PROCESS, Cut, distinct, every_cut, images
 from litewf.testing.disk.images import Image as DiskImage
 from litewf.testing.disk.recording import Recording, recorded
 from litewf.world import moment
@@ -234,10 +234,14 @@ class Enumerator:
 
     def _sample(self, recording: Recording, budget: int) -> Iterator[DiskImage]:
         seeds = range(self._seed, self._seed + 2 + budget // max(len(recording.operations), 1))
-        possible = every_cut(recording, self._damages, seeds)
         chance = random.Random(f"{self._scenario.name} {self._seed}")
-        cuts = distinct(recording, chance.sample(possible, min(len(possible), 2 * budget)))
-        return images(recording, sorted(chance.sample(cuts, min(len(cuts), budget))))
+        certain = every_cut(recording, {PROCESS, POWER[0]} & set(self._damages))  # nothing is left to chance there
+        others = every_cut(recording, set(self._damages) - {PROCESS, POWER[0]}, seeds)
+        cuts = distinct(recording, certain + chance.sample(others, min(len(others), 2 * budget)))
+        plain = [cut for cut in cuts if cut.damage in (PROCESS, POWER[0])]
+        rest = [cut for cut in cuts if cut.damage not in (PROCESS, POWER[0])]
+        plain = chance.sample(plain, min(len(plain), budget // 2 if rest else budget))
+        return images(recording, plain + chance.sample(rest, min(len(rest), budget - len(plain))))
 
     def _recovery(self, image: DiskImage) -> Recovery:
         return Recovery(self._scenario, self._database, image, self._looks)

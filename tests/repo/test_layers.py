@@ -17,7 +17,15 @@ BELOW = {
 # The decorators know the registry, and `Registry().workflow` gives the decorators: loaded when it is asked for.
 LAZY = {"litewf.registry": {"litewf.api.workflow", "litewf.api.step", "litewf.api.transaction"}}
 # A death unwinds executions as the engine itself does, and bodies tell their step.
-SEAMS = {"testing": {"litewf.engine.signals", "litewf.engine.execution", "litewf.engine.runtime"}}
+SEAMS = {
+    "testing": {
+        "litewf.engine.signals",
+        "litewf.engine.execution",
+        "litewf.engine.runtime",
+        "litewf.store.readers",
+        "litewf.store.remains",
+    }
+}
 THE_COMMAND_LINE = {"litewf.__main__"}
 
 ALL = modules()

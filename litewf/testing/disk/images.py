@@ -86,8 +86,13 @@ def every_cut(recording: Recording, damages: Collection[str] = DAMAGES, seeds: C
 
 
 def distinct(recording: Recording, cuts: Collection[Cut]) -> list[Cut]:
-    """One cut for each image that differs from all others: the last, at which most was known."""
-    return sorted({image.digest(): image.cut for image in images(recording, cuts)}.values())
+    """One cut for each image that differs from all others: the last, at which most was known, and the plainest."""
+    found: dict[bytes, Cut] = {}
+    for image in images(recording, cuts):
+        cut, known = image.cut, found.get(image.digest())
+        if known is None or cut.after > known.after or DAMAGES.index(cut.damage) < DAMAGES.index(known.damage):
+            found[image.digest()] = cut
+    return sorted(found.values())
 
 
 def images(recording: Recording, cuts: Collection[Cut]) -> Iterator[Image]:
