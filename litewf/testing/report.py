@@ -55,6 +55,7 @@ class CrashReport:
     not_compared: list[str] = field(default_factory=list)  # what differs from run to run without any crash
     not_reached: list[str] = field(default_factory=list)  # points that a trial did not pass again
     problems: dict[Problem, list[Deaths]] = field(default_factory=dict)
+    function: str = "crash_everywhere"  # that replays a problem
 
     def note(self, problem: Problem, deaths: Deaths) -> None:
         """A trial has shown this."""
@@ -77,7 +78,7 @@ class CrashReport:
         for problem, found in list(self.problems.items())[:NAMED]:
             lines.append(f"* {problem.text}{f': {problem.fix}' if problem.fix else ''}")
             others = f"    (and at {len(found) - 1} other points)" if len(found) > 1 else ""
-            lines.append(f'  replay: crash_everywhere({self.workflow}, ..., at="{described(found[0])}"){others}')
+            lines.append(f'  replay: {self.function}({self.workflow}, ..., at="{described(found[0])}"){others}')
         if len(self.problems) > NAMED:
             lines.append(f"... and {len(self.problems) - NAMED} more")
         raise CrashTestFailure("\n".join([*lines, "", str(self)]))

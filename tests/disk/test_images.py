@@ -52,7 +52,9 @@ def test_a_deleted_journal_comes_back_unless_its_directory_was_synced(path: Path
 
 def test_the_same_cut_gives_the_same_image_and_another_seed_another_one(path: Path) -> None:
     recording = run(path, synchronous=FULL)
-    at = next(at for at, one in enumerate(recording.operations) if one.kind == "sync" and one.file == "-wal" and at > 50)
+    at = next(
+        at for at, one in enumerate(recording.operations) if one.kind == "sync" and one.file == "-wal" and at > 50
+    )
     cuts = [Cut(at, "a garbage sector", seed) for seed in range(5)]
     first = [image.digest() for image in images(recording, cuts)]
     assert first == [image.digest() for image in images(recording, cuts)]

@@ -63,7 +63,7 @@ class Image:
                 _write(path + suffix, content)
             else:
                 with suppress(FileNotFoundError):
-                    os.unlink(path + suffix)  # noqa: PTH108
+                    os.unlink(path + suffix)  # noqa: PTH108 - as above
         for name in locks_beside(database) ^ self.beside:
             if name in self.beside:
                 database.with_name(name).touch()
