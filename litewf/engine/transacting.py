@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from litewf.definitions import StepDefinition, TransactionDefinition
-from litewf.engine.bodies import body_of
 from litewf.engine.execution import FRAME, Execution, TransactionFrame
 from litewf.engine.recording import flush, recorded, replay, write
 from litewf.engine.requests import Blocking, Flow
@@ -26,13 +25,14 @@ def transaction(
     if execution.buffered or execution.unconfirmed:
         yield from flush(execution)
     runtime = execution.runtime
-    as_step = StepDefinition(definition.name, definition.module, definition.fn, is_async=False)
+    fn = definition.fn if runtime.watch is None else runtime.watch.body(definition.fn, is_async=False)
+    as_step = StepDefinition(definition.name, definition.module, fn, is_async=False)
     frame = TransactionFrame(execution, number, as_step, 1, args, kwargs)
 
     def body(connection: Connection) -> tuple[str, object]:
         token = FRAME.set(frame)
         try:
-            return runtime.serializer.encode(body_of(frame)(connection, *args, **kwargs))
+            return runtime.serializer.encode(frame.body(connection, *args, **kwargs))
         finally:
             FRAME.reset(token)
 
@@ -42,9 +42,10 @@ def transaction(
         return settle(tx, [row])
 
     label = f"step {number} ({definition.name}) of {execution.label}"
+    log_fields = execution.log_fields(number, 1)
     transactions = runtime.store.transactions
     try:
-        _, copy = yield from write_blocking(execution, lambda: transactions.run(body, seal, label))
+        _, copy = yield from write_blocking(execution, lambda: transactions.run(body, seal, label, log_fields))
     except Lost:
         execution.end("lost")
     except Exception as raised:  # noqa: BLE001 - the outcome of user code, whose SQL is undone

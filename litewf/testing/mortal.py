@@ -217,7 +217,7 @@ class MortalEngine(Engine):
 
 def short(name: str) -> str:
     """The name of a function without where it was defined."""
-    return name.rpartition("<locals>.")[2]
+    return name.rpartition(".")[2]
 
 
 def _let_others_run() -> None:
