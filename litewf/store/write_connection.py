@@ -43,7 +43,7 @@ class WriteConnection:
 
     def _open(self) -> apsw.Connection:
         with self._turnstile:
-            connection = open_writer(self._path, self._durability)
+            connection = open_writer(self._path, self._durability, self._world.vfs)
             try:
                 with translated(self._path, "set up the tables"):
                     migrate(connection, self._path, self._world)
