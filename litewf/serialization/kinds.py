@@ -130,6 +130,11 @@ def _is_nameless(value: timezone) -> bool:
     return value.tzname(None) == timezone(value.utcoffset(None)).tzname(None)
 
 
+def _in_iso(value: timezone) -> bool:
+    """Python's reader of ISO text takes an offset of less than a second for UTC."""
+    return not value.utcoffset(None).microseconds
+
+
 def _spell_zone(value: Any) -> object:
     if value.key is None:
         raise Refusal("a ZoneInfo without a key cannot be found again; use ZoneInfo(key)")
@@ -147,7 +152,7 @@ def _spell_tz(tz: tzinfo) -> object:
 def _spell_clock(value: Any) -> object:
     """A datetime or a time: ISO text where that says all, else `[text, zone, fold]`."""
     tz = value.tzinfo
-    if not value.fold and (tz is None or (type(tz) is timezone and _is_nameless(tz))):
+    if not value.fold and (tz is None or (type(tz) is timezone and _is_nameless(tz) and _in_iso(tz))):
         return value.isoformat()
     text = value.replace(tzinfo=None, fold=0).isoformat()
     return [text, None if tz is None else _spell_tz(tz), value.fold]

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from litewf.errors import SerializationError, UnknownTypeError
+from litewf.errors import RemoteError, SerializationError, UnknownTypeError
 from litewf.serialization import JsonSerializer, Opaque
 from litewf.serialization.shapes import SHAPES
 from tests.serialization import value_samples as samples
@@ -124,6 +124,16 @@ def test_a_recorded_attribute_cannot_replace_what_the_class_does():
     )
     assert type(error) is ValueError
     assert error.args == ("x",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"$slice":[{"$int":"0x' + "f" * 4000 + '"},1,2]}', '{"$opaque":[{"$int":"0x' + "f" * 4000 + '"},1]}',
+     '{"$tuple":[' * 400 + "1" + "]}" * 400],
+    ids=["a number too long to print", "an unknown type that is no name", "nested deep"],
+)  # fmt: skip
+def test_a_listing_shows_any_text_in_the_place_of_an_error_as_one(text):
+    assert isinstance(CODEC.decode_error_lenient(text), RemoteError)
 
 
 def test_importing_the_codec_loads_none_of_the_libraries_it_can_record():

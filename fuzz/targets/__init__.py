@@ -1,0 +1,13 @@
+"""What is tried, one module each, in the order in which a run goes through them."""
+
+TARGETS = (
+    "codec",
+    "cron",
+    "cloud_events",
+    "http",
+    "wal",
+    "files",
+    "rows",
+    "process_death",
+    "sigkill",
+)
