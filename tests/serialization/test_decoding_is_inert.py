@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -124,6 +125,23 @@ def test_a_recorded_attribute_cannot_replace_what_the_class_does():
     )
     assert type(error) is ValueError
     assert error.args == ("x",)
+
+
+ENDLESS = '{"$range":[0,{"$int":"0x' + "f" * 40 + '"},1]}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [*(f'{{"{tag}":{ENDLESS}}}' for tag in ("$tuple", "$set", "$frozenset", "$slice", "$opaque", "$dataclass", "$fraction")),
+     f'{{"$deque":[{ENDLESS},null]}}', '{"$fraction":["1e999999999"]}', '{"$fraction":["1e999999999",1]}',
+     *(f'{{"$error":{{"type":"builtins:ValueError","{part}":{ENDLESS}}}}}' for part in ("args", "notes", "exceptions")),
+     f'{{"$error":{{"type":"builtins:ExceptionGroup","message":"x","exceptions":{ENDLESS}}}}}'],
+)  # fmt: skip
+def test_a_text_that_would_be_endless_once_unfolded_is_refused(text):
+    with pytest.raises(SerializationError):
+        CODEC.decode(text)
+    with suppress(SerializationError):
+        CODEC.decode_lenient(text)
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,9 @@ class Handle:
     def __hash__(self):
         return hash(self.id)
 
+    def __repr__(self):
+        return f"Handle({self.id!r})"
+
     def __litewf_encode__(self):
         return {"id": self.id}
 
