@@ -39,7 +39,7 @@ from litewf.store.claims import Capability, Claimed, Room
 from litewf.store.database import Durability
 from litewf.store.executors import Registration
 from litewf.store.mailboxes import deliver
-from litewf.store.operations import Operation
+from litewf.store.operations import Operation, Tx
 from litewf.store.starts import Started
 from litewf.store.store import Store
 from litewf.store.waits import ELSEWHERE, workflow_key
@@ -119,20 +119,23 @@ class Runtime:
 
     def _register(self) -> Capability:
         self.store.writer.start()
-        able = self._as_engine() if self.settings.serves else Capability(NO_EXECUTOR, (), self.version, False)
-        self._seen = self.store.writer.turn(lambda tx: arrivals.newest(tx.connection))  # of what others have brought
+        lock_name = self.store.take_lock(boot_token()) if self.settings.serves else ""
+
+        def change(tx: Tx) -> tuple[Capability, arrivals.Seen]:
+            able = self._as_engine(tx, lock_name) if lock_name else Capability(NO_EXECUTOR, (), self.version, False)
+            return able, arrivals.newest(tx.connection)
+
+        able, self._seen = self.store.writer.turn(change)  # what others have brought by then is seen
         return able
 
-    def _as_engine(self) -> Capability:
+    def _as_engine(self, tx: Tx, lock_name: str) -> Capability:
         """Become one of the engines of this file, with a lock that says so."""
-        writer, settings = self.store.writer, self.settings
+        settings, now_us = self.settings, self.now_us()
         names = self.registry.workflows.keys()  # a view: what is defined after the launch counts too
-        lock_name = self.store.take_lock(boot_token())
-        now_us = self.now_us()
         mine = Registration(settings.executor_id, lock_name, os.getpid(), self.version, settings.only_version, now_us)
-        executor = writer.turn(lambda tx: executors.register(tx, mine, names))
+        executor = executors.register(tx, mine, names)
         able = Capability(executor, names, self.version, settings.only_version)
-        writer.turn(lambda tx: claims.retry_held(tx, able))
+        claims.retry_held(tx, able)
         return able
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:

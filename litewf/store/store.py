@@ -14,6 +14,7 @@ import apsw
 from litewf.errors import EngineClosedError, StoreError, StoreMovedError, StoreUnsupportedError
 from litewf.store import place
 from litewf.store.database import Durability, check_sqlite
+from litewf.store.ear import Ear
 from litewf.store.lockfile import ProcessLock
 from litewf.store.migrate import migrations
 from litewf.store.operations import Operation
@@ -44,7 +45,7 @@ class Store:
         _check_not_forked()
         place.check(self.path, create=create, header=first, newest=len(migrations()))
         self.writer = Writer(self.path, durability, world, on_commit)
-        self._readers = Readers(self.path)
+        self._readers = Readers(self.path, world.vfs)
         self.transactions = Transactions(self.path, durability, self.writer, world)
         self._identity = place.Identity.of(self.path)
         self.lock: ProcessLock | None = None
@@ -84,6 +85,10 @@ class Store:
     def _check_files(self) -> None:
         self._identity.check(self.path)
         self.writer.check()
+
+    def ear(self) -> Ear | None:
+        """What hears of commits, of this process and of others, where the system tells."""
+        return Ear.open(self.path.with_name(f"{self.path.name}-wal"))
 
     def close(self, timeout_s: float) -> None:
         """Write what is queued, then close everything."""

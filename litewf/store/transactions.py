@@ -174,7 +174,7 @@ class Transactions:
 
     def _opened(self) -> apsw.Connection:
         if self._connection is None:
-            self._connection = open_writer(self._path, self._durability)
+            self._connection = open_writer(self._path, self._durability, self._world.vfs)
             self._connection.authorizer = self._authorize
         return self._connection
 

@@ -44,7 +44,7 @@ class WriteConnection:
 
     def _open(self, *, first: bool) -> apsw.Connection:
         with self._turnstile:
-            connection = open_writer(self._path, "full")  # whatever is set up must last, and be in order
+            connection = open_writer(self._path, "full", self._world.vfs)  # whatever is set up must last, in order
             try:
                 with translated(self._path, "set up the tables"):
                     if first:

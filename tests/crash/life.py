@@ -32,7 +32,17 @@ class SimulatedDeath(Unwind):
 class Life:
     """An engine that may die at its `crash_at`-th crash point."""
 
-    def __init__(self, path: Path, time: Time, ledger: Ledger, *, crash_at: int | None, linger: float | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        time: Time,
+        ledger: Ledger,
+        *,
+        crash_at: int | None,
+        linger: float | None,
+        vfs: str | None = None,
+        callers: bool = True,
+    ) -> None:
         self.ledger = ledger
         self.time = time
         self.registry = litewf.Registry()
@@ -41,9 +51,10 @@ class Life:
         self._number = ledger.life
         self._crash_at = crash_at
         self._clock = VirtualClock(time, lambda: self.points)
+        self._with_callers = callers  # a thread for each workflow that waits for its result
         self._callers: list[threading.Thread] = []
         self._others = set(threading.enumerate())
-        world = World(self._clock, Entropy(1000 + self._number), self._reach)
+        world = World(self._clock, Entropy(1000 + self._number), self._reach, vfs)
         self.engine = litewf.Engine(
             path, registry=self.registry, world=world, application_version="1", linger=linger, max_threads=20
         )
@@ -107,9 +118,10 @@ class Life:
         """Start it unless it exists; the handle. Some other thread waits for the result."""
         handle = self.engine.start_workflow(workflow.with_options(workflow_id=workflow_id, **options), *args)
         self.ledger.acknowledged.add(f"started {workflow_id}")
-        caller = threading.Thread(target=_wait_for, args=(handle,), daemon=True)
-        self._callers.append(caller)
-        caller.start()
+        if self._with_callers:
+            caller = threading.Thread(target=_wait_for, args=(handle,), daemon=True)
+            self._callers.append(caller)
+            caller.start()
         return handle
 
     # --- acting inside workflows ------------------------------------------------------------------------------

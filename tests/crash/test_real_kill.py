@@ -79,7 +79,7 @@ class Account:
             else:
                 self._started.add(key)
         self._read = len(diary)
-        image = Image(self._folder / "flows.db")
+        image = Image.of(self._folder / "flows.db")
         self._excused.update(key for key in begun if not image.settles(key))
         self._check(image, at_the_end=at_the_end)
         self._settled = self._settled | set(image.settled)
