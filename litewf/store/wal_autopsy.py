@@ -43,6 +43,7 @@ class Damage:
 
 def check(connection: apsw.Connection, path: Path) -> None:
     """Raise when commits would be forgotten; `connection` has written nothing yet."""
+    connection.pragma("schema_version")  # the first read is when SQLite recovers the -wal
     kept, _ = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
     page_size = connection.pragma("page_size")
     assert isinstance(page_size, int)
