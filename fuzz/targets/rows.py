@@ -38,8 +38,14 @@ def run(case: Case) -> None:
     for_all = chance.random() < 0.15
     with closing(apsw.Connection(str(path))) as connection:
         connection.execute("PRAGMA ignore_check_constraints = 1; PRAGMA foreign_keys = 0")
-        edits = [_edit_of_all(chance, connection) if for_all else _edit(chance, connection, victim) for _ in range(chance.choice([1, 1, 2, 4]))]
-    _check(case, path, victim, [edit for edit in edits if edit], for_all=for_all)
+        edits = []
+        wanted = chance.choice([1, 1, 2, 4])
+        for _ in range(10 * wanted):
+            edit = _edit_of_all(chance, connection) if for_all else _edit(chance, connection, victim)
+            edits += [edit] if edit else []
+            if len(edits) == wanted:
+                break
+    _check(case, path, victim, edits, for_all=for_all)
 
 
 def _check(case: Case, path: Path, victim: str, edits: list[str], *, for_all: bool) -> None:
@@ -95,6 +101,8 @@ def _change(chance: random.Random, connection: apsw.Connection, table: str, wher
             return f"{table}: deleted"
         value = _value(chance, column, key)
         connection.execute(f"UPDATE {table} SET {column} = ? WHERE {where}", (value, row))
+        if connection.changes() == 0:
+            return None
         return f"{table}.{column} = {value!r:.60}"
     return None
 

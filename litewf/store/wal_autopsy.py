@@ -155,5 +155,5 @@ def _sums(content: bytes, order: str, seed: Sums) -> Sums:
 def _is_relaxed(connection: apsw.Connection) -> bool:
     """Whether a writer that does not sync its commits has used the file; it said so in a commit that it synced."""
     with suppress(apsw.SQLError):  # the commits that set up the tables are among those that are missing
-        return connection.execute("SELECT relaxed FROM store").get == 1
+        return bool(connection.execute("SELECT relaxed FROM store").get)
     return False
