@@ -8,7 +8,7 @@ import random
 import sys
 
 from fuzz import __doc__ as usage
-from fuzz.campaign import Campaign
+from fuzz.campaign import PATIENCE_S, Campaign
 from fuzz.targets import TARGETS
 from fuzz.tally import SHOWN, Tally
 from fuzz.worker import attempt
@@ -26,14 +26,22 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m fuzz", description=usage, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("target", nargs="?", choices=TARGETS, help="run one case of this target")
+    parser.add_argument("target", nargs="?", type=known, help="run one case of this target")
     parser.add_argument("--case", type=int, default=0, help="its number")
     parser.add_argument("--seed", type=int, default=None, help="of all chances; drawn and printed unless given")
     parser.add_argument("--minutes", type=float, default=1.0, help="how long a run goes on")
     parser.add_argument("--cases", type=int, default=None, help="end once each target has run so many cases")
-    parser.add_argument("--only", nargs="+", choices=TARGETS, default=TARGETS, metavar="NAME", help=", ".join(TARGETS))
+    parser.add_argument("--only", nargs="+", type=known, default=TARGETS, metavar="NAME", help=", ".join(TARGETS))
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--patience", type=float, default=PATIENCE_S, help="seconds with one case, before it hangs")
     return parser
+
+
+def known(name: str) -> str:
+    """The name of a target; one with a dot is a module that stands elsewhere."""
+    if name not in TARGETS and "." not in name:
+        raise argparse.ArgumentTypeError(f"there is no {name}; choose from {', '.join(TARGETS)}")
+    return name
 
 
 def again(target: str, seed: int | None, number: int) -> int:
@@ -52,7 +60,7 @@ def campaign(options: argparse.Namespace) -> int:
     """Run many cases, and tell how it goes."""
     seed = random.randrange(1 << 32) if options.seed is None else options.seed
     print(f"seed {seed}: {', '.join(options.only)}", flush=True)
-    run = Campaign(options.only, seed, processes=options.processes)
+    run = Campaign(options.only, seed, processes=options.processes, patience_s=options.patience)
     screen = Screen(run.tally)
     tally = run.run(options.minutes * 60, most=options.cases, tell=screen.show)
     screen.end()

@@ -52,4 +52,5 @@ def opened(target: str, seed: int, number: int) -> Iterator[Case]:
 
 def run(case: Case) -> None:
     """Run it; whatever it raises is a violation."""
-    import_module(f"fuzz.targets.{case.target}").run(case)
+    name = case.target if "." in case.target else f"fuzz.targets.{case.target}"
+    import_module(name).run(case)

@@ -9,5 +9,6 @@ TARGETS = (
     "files",
     "rows",
     "process_death",
+    "power_loss",
     "sigkill",
 )
