@@ -21,6 +21,8 @@ from litewf.testing.disk.images import PROCESS, Cut, Image, every_cut, images
 from litewf.testing.disk.recording import Recording, recorded
 
 ACTS, CUTS, FLIPS = 25, 40, 20
+REFUSED, REFUSED_BY_SQLITE = "bit flip: refused", "bit flip: refused by SQLite"
+LOST = ("bit flip: nothing lost", "bit flip: the last commit is lost", "bit flip: the last two are lost")
 MODES = (apsw.SQLITE_CHECKPOINT_PASSIVE, apsw.SQLITE_CHECKPOINT_RESTART, apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
@@ -61,19 +63,13 @@ def _flip(case: Case, killed: Image, place: Path) -> None:
             wal_autopsy.check(connection, place)
             lost = all_commits - _commits(connection)
         except StoreCorruptError:
-            case.met("bit flip: refused")
+            case.met(REFUSED)
             return
         except apsw.CorruptError:  # the database had more of the -wal than is left of it
-            case.met("bit flip: refused by SQLite")
+            case.met(REFUSED_BY_SQLITE)
             return
     assert lost <= 2, f"byte {at}: {lost} commits are silently lost"
-    case.met(("bit flip: nothing lost", "bit flip: the last commit is lost", "bit flip: the last two are lost")[lost])
-
-
-def flips(case: Case) -> tuple[int, int]:
-    """How many of a case's bit flips that lost something were found, and how many not."""
-    missed = case.kinds["bit flip: the last commit is lost"] + case.kinds["bit flip: the last two are lost"]
-    return case.kinds["bit flip: refused"], missed
+    case.met(LOST[lost])
 
 
 # --- a run --------------------------------------------------------------------------------------------------------
