@@ -131,6 +131,7 @@ def _lived(seed: int, *, copy: bool = False) -> tuple[Files, Files, Files]:
 def _checkpoint(path: Path) -> None:
     connection = apsw.Connection(str(path))
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    connection.pragma("schema_version")  # before a first read, a checkpoint does nothing
     connection.wal_checkpoint()
     connection.close()
 

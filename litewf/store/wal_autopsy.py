@@ -94,7 +94,7 @@ class _Log:
         if len(commits) < 2:
             return None
         damaged = self._first_invalid(kept, commits[0], order)
-        if damaged is None:  # another process has begun the log anew and not written yet, so SQLite counts from there
+        if damaged is None:  # they came after SQLite was asked, from a program that does not use the turnstile
             return None
         return Damage(damaged, len(commits))
 
