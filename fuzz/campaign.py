@@ -35,7 +35,9 @@ class Laborer:
 class Campaign:
     """Runs targets in parallel processes until it is time."""
 
-    def __init__(self, targets: Sequence[str], seed: int, *, processes: int = 2, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, targets: Sequence[str], seed: int, *, processes: int = 2, patience_s: float = PATIENCE_S
+    ) -> None:
         self.tally = Tally(seed)
         for target in targets:
             self.tally.of(target)
@@ -44,7 +46,9 @@ class Campaign:
         self._patience_s = patience_s
         self._laborers: list[Laborer] = []
 
-    def run(self, seconds: float, *, most: int | None = None, tell: Callable[[str], None] = lambda _line: None) -> Tally:
+    def run(
+        self, seconds: float, *, most: int | None = None, tell: Callable[[str], None] = lambda _line: None
+    ) -> Tally:
         """Work for so long, or until each target has run its first `most` cases; `tell` gets a line now and then."""
         began = time.monotonic()
         for index in range(self._processes):

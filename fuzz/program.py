@@ -170,9 +170,7 @@ class Revival:
         self.refused: litewf.LitewfError | None = None  # why it could not be opened
         self.results: dict[str, object] = {}  # by id: a result, or an error of litewf
         world = World(Later(), Entropy(3), lambda _point: None)
-        engine = litewf.Engine(
-            path, registry=define(), world=world, linger=0, application_version="1", max_threads=10
-        )
+        engine = litewf.Engine(path, registry=define(), world=world, linger=0, application_version="1", max_threads=10)
         try:
             engine.launch()
         except litewf.LitewfError as error:

@@ -113,4 +113,3 @@ class Site:
             return connection.execute(sql).fetchall()
         finally:
             connection.close()
-

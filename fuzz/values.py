@@ -20,12 +20,34 @@ Maker = Callable[[random.Random, int], object]
 DEEPEST = 5
 TEXTS = ("", " ", "$", "$tuple", '"$', "\0", "\ud800", "\udcff", "é", "e\u0301", "\U0001f600", "\u202e", "\\u0000", "a" * 3000,
          "{}", "null", "'; DROP TABLE workflow; --", "%_", "\r\n", "__class__")  # fmt: skip
-NUMBERS = (0, 1, -1, 2**31, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 10**400, 10**4300, -(10**5000), 2**2100)
+NUMBERS = (
+    0,
+    1,
+    -1,
+    2**31,
+    2**53 + 1,
+    2**63 - 1,
+    2**63,
+    -(2**63),
+    -(2**63) - 1,
+    10**400,
+    10**4300,
+    -(10**5000),
+    2**2100,
+)
 FLOATS = (0.0, -0.0, 1.5, 1e308, 5e-324, float("inf"), float("-inf"), float("nan"), 1e16, 0.1)
 ZONES = (None, UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("Australia/Lord_Howe"), timezone(timedelta(hours=5, minutes=30), "IST"),
          timezone(timedelta(microseconds=1)), timezone(-timedelta(hours=23, minutes=59, seconds=59)))  # fmt: skip
 DECIMALS = ("0", "-0", "NaN", "sNaN", "-NaN123", "Infinity", "1E+400", "1.10", "0E-30")
-ENUMS = (*samples.Colour, *samples.Level, *samples.Mode, samples.Rights(0), samples.Rights(3), samples.Bits(5), samples.Bits(64))
+ENUMS = (
+    *samples.Colour,
+    *samples.Level,
+    *samples.Mode,
+    samples.Rights(0),
+    samples.Rights(3),
+    samples.Bits(5),
+    samples.Bits(64),
+)
 PATHS = (pathlib.PurePosixPath, pathlib.PureWindowsPath, pathlib.Path)
 FACTORIES = (None, int, list, dict, str, set)
 
@@ -64,11 +86,15 @@ def _int(chance: random.Random, _depth: int) -> object:
 
 
 def _float(chance: random.Random, _depth: int) -> object:
-    return chance.choice([chance.choice(FLOATS), chance.uniform(-1e9, 1e9), chance.random() * 10 ** chance.randint(-300, 300)])
+    return chance.choice(
+        [chance.choice(FLOATS), chance.uniform(-1e9, 1e9), chance.random() * 10 ** chance.randint(-300, 300)]
+    )
 
 
 def _text(chance: random.Random, _depth: int) -> object:
-    drawn = "".join(chr(chance.choice([chance.randrange(0x80), chance.randrange(0x110000)])) for _ in range(chance.randrange(9)))
+    drawn = "".join(
+        chr(chance.choice([chance.randrange(0x80), chance.randrange(0x110000)])) for _ in range(chance.randrange(9))
+    )
     return chance.choice([chance.choice(TEXTS), drawn, chance.choice(TEXTS) + drawn])
 
 
@@ -87,14 +113,16 @@ def _decimal_or_fraction(chance: random.Random, _depth: int) -> object:
 
 
 def _moment(chance: random.Random, _depth: int) -> object:
-    day = date(chance.choice([1, 1970, 2038, 9999, chance.randint(1, 9999)]), chance.randint(1, 12), chance.randint(1, 28))
+    day = date(
+        chance.choice([1, 1970, 2038, 9999, chance.randint(1, 9999)]), chance.randint(1, 12), chance.randint(1, 28)
+    )
     clock = time(chance.randrange(24), chance.randrange(60), chance.randrange(60), chance.choice([0, 1, 999_999]))
     clock = clock.replace(tzinfo=chance.choice(ZONES), fold=chance.randrange(2))
     return chance.choice([day, clock, datetime.combine(day, clock), datetime.combine(day, clock)])
 
 
 def _duration(chance: random.Random, _depth: int) -> object:
-    return chance.choice([timedelta.max, timedelta.min, timedelta(microseconds=chance.randint(-10**12, 10**12))])
+    return chance.choice([timedelta.max, timedelta.min, timedelta(microseconds=chance.randint(-(10**12), 10**12))])
 
 
 def _zone(chance: random.Random, _depth: int) -> object:
@@ -110,7 +138,9 @@ def _enum(chance: random.Random, _depth: int) -> object:
 
 
 def _path(chance: random.Random, _depth: int) -> object:
-    return chance.choice(PATHS)(*chance.choices(["a", "..", "/", "C:", "x y", "\udcff", "é", "."], k=chance.randrange(4)))
+    return chance.choice(PATHS)(
+        *chance.choices(["a", "..", "/", "C:", "x y", "\udcff", "é", "."], k=chance.randrange(4))
+    )
 
 
 def _range(chance: random.Random, _depth: int) -> object:
@@ -119,7 +149,9 @@ def _range(chance: random.Random, _depth: int) -> object:
 
 ATOMS: tuple[Maker, ...] = (_none_or_bool, _int, _float, _text, _bytes, _complex, _decimal_or_fraction, _moment, _duration, _zone,
                             _uuid, _enum, _path, _range)  # fmt: skip
-HASHABLES = tuple(maker for maker in ATOMS if maker not in (_bytes, _decimal_or_fraction))  # a bytearray, a signalling NaN
+HASHABLES = tuple(
+    maker for maker in ATOMS if maker not in (_bytes, _decimal_or_fraction)
+)  # a bytearray, a signalling NaN
 
 
 def _a_frozen_dataclass_of_atoms(chance: random.Random, depth: int) -> object:

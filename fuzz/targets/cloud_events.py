@@ -25,7 +25,18 @@ ODD: tuple[Any, ...] = ("", " ", "a", "\0", "\ud800", "é", "\U0001f600", "x" * 
                         "2030-02-31T12:00:00Z", "0000-00-00T00:00:00Z", "9999-12-31T23:59:60Z", "2030-01-01", "1.0", "2.0", "01.0")  # fmt: skip
 NAMES = ("specversion", "id", "source", "type", "time", "subject", "datacontenttype", "dataschema", "data", "data_base64", "myext",
          "MyExt", "my-ext", "my_ext", "x" * 50, "", "$dict", "\0", "é")  # fmt: skip
-DATA: tuple[Any, ...] = (None, 0, "text", [1, 2.5, None], {"a": {"$bytes": "x"}}, {"$error": {}}, {"": ""}, "\ud800", 10**30, True)
+DATA: tuple[Any, ...] = (
+    None,
+    0,
+    "text",
+    [1, 2.5, None],
+    {"a": {"$bytes": "x"}},
+    {"$error": {}},
+    {"": ""},
+    "\ud800",
+    10**30,
+    True,
+)
 Event = dict[str, Any]
 
 
@@ -133,11 +144,16 @@ def _another_media_type(chance: random.Random, headers: list[tuple[str, str]], b
 
 
 def _broken_percent(chance: random.Random, headers: list[tuple[str, str]], body: bytes) -> Request:
-    return [*headers, ("ce-note", chance.choice(["%", "%zz", "%E4", "%C0%A0", "%00", "%0D%0A", "\u00e4", '"', '"\\"']))], body
+    return [
+        *headers,
+        ("ce-note", chance.choice(["%", "%zz", "%E4", "%C0%A0", "%00", "%0D%0A", "\u00e4", '"', '"\\"'])),
+    ], body
 
 
 def _wrong_length(chance: random.Random, headers: list[tuple[str, str]], body: bytes) -> Request:
-    said = chance.choice(["0", "-1", str(len(body) + 1), str(MAX_BODY + 1), "many", "1e3", "\u00b2", "9" * 30, "", " 1"])
+    said = chance.choice(
+        ["0", "-1", str(len(body) + 1), str(MAX_BODY + 1), "many", "1e3", "\u00b2", "9" * 30, "", " 1"]
+    )
     return [*headers, ("content-length", said)], body
 
 
@@ -147,7 +163,22 @@ def _compressed(chance: random.Random, headers: list[tuple[str, str]], body: byt
 
 def _edited_body(chance: random.Random, headers: list[tuple[str, str]], body: bytes) -> Request:
     at = chance.randint(0, len(body))
-    put = chance.choice([b"", b"\xff", b"\0", b"{", b"]", b'"', b"\xef\xbb\xbf", b",", b"NaN", b"1e999", b"[" * chance.choice([3_000, 90_000]), b"1" * 5_000])
+    put = chance.choice(
+        [
+            b"",
+            b"\xff",
+            b"\0",
+            b"{",
+            b"]",
+            b'"',
+            b"\xef\xbb\xbf",
+            b",",
+            b"NaN",
+            b"1e999",
+            b"[" * chance.choice([3_000, 90_000]),
+            b"1" * 5_000,
+        ]
+    )
     return headers, body[:at] + put + body[at + chance.choice([0, 1, 5]) :]
 
 

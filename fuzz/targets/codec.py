@@ -120,7 +120,9 @@ def _hostile(chance: random.Random, known: list[str]) -> tuple[str, str]:
 def _edited(chance: random.Random, text: str) -> tuple[str, str]:
     at, end = sorted(chance.choices(range(len(text) + 1), k=2))
     end = min(end, at + 8)
-    put = chance.choice(["", "[", "]", "{", "}", '"', ",", ":", "\\", "\0", "\ud800", "1e999", "NaN", "null", text[at:end] * 2])
+    put = chance.choice(
+        ["", "[", "]", "{", "}", '"', ",", ":", "\\", "\0", "\ud800", "1e999", "NaN", "null", text[at:end] * 2]
+    )
     return "edited", text[:at] + put + text[end:]
 
 
@@ -133,7 +135,9 @@ def _another_tag(chance: random.Random, text: str) -> tuple[str, str]:
 
 
 def _names_code(chance: random.Random, text: str) -> tuple[str, str]:
-    name = chance.choice([*NOT_DATA, "os:system\\u0000", "sys:modules", "builtins:__build_class__", ":", "a" * 5000, "litewf:x"])
+    name = chance.choice(
+        [*NOT_DATA, "os:system\\u0000", "sys:modules", "builtins:__build_class__", ":", "a" * 5000, "litewf:x"]
+    )
     payload = chance.choice(['["%s"]', '["%s",%s]', '["%s",{"args":["true"]},%s]', '{"type":"%s","args":[%s]}', '"%s"'])
     filled = payload % ((name, text) if payload.count("%s") == 2 else name)
     return "names what is not data", f'{{"{chance.choice(TAGS)}":{filled}}}'
@@ -155,7 +159,9 @@ def _error(chance: random.Random, text: str) -> tuple[str, str]:
 
 def _nested(chance: random.Random, text: str) -> tuple[str, str]:
     times = chance.choice([50, 120, 400, 5_000, 100_000])
-    left, right = chance.choice([("[", "]"), ('{"a":', "}"), ('{"$tuple":[', "]}"), ('{"$set":[', "]}"), ('{"$error":{"cause":', "}}")])
+    left, right = chance.choice(
+        [("[", "]"), ('{"a":', "}"), ('{"$tuple":[', "]}"), ('{"$set":[', "]}"), ('{"$error":{"cause":', "}}")]
+    )
     return "nested deep", left * times + text + right * times
 
 

@@ -59,7 +59,10 @@ def _window(chance: random.Random) -> tuple[str, datetime, datetime]:
 def _nonsense(case: Case) -> None:
     """A ValueError that names what is wrong, or a tick after the instant that was asked for."""
     chance = case.chance
-    parts = [chance.choice(WORDS if chance.random() < 0.3 else SOUND) for _ in range(chance.choice([0, 1, 4, 5, 5, 5, 6, 6, 7]))]
+    parts = [
+        chance.choice(WORDS if chance.random() < 0.3 else SOUND)
+        for _ in range(chance.choice([0, 1, 4, 5, 5, 5, 6, 6, 7]))
+    ]
     text = chance.choice([" ", " ", "  ", "\t"]).join(parts)
     place = chance.choice(PLACES if chance.random() < 0.5 else _zones())
     instant = oracle.first_of(chance.choice([1, 1970, 2024, 2038, 9999])) + timedelta(seconds=chance.randrange(86_400))

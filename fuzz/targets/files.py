@@ -90,7 +90,9 @@ def _a_page_in_the_place_of_another(chance: random.Random, files: Files, suffix:
 
 def _truncated(chance: random.Random, files: Files, suffix: str, _left: Left) -> None:
     size = len(files[suffix])
-    files[suffix] = files[suffix][: chance.choice([0, 1, 16, 32, 99, 100, PAGE, size // 2, size - 1, chance.randrange(size)])]
+    files[suffix] = files[suffix][
+        : chance.choice([0, 1, 16, 32, 99, 100, PAGE, size // 2, size - 1, chance.randrange(size)])
+    ]
 
 
 def _longer(chance: random.Random, files: Files, suffix: str, _left: Left) -> None:

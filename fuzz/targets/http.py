@@ -15,13 +15,48 @@ METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE", "BREW", "
 TEXTS = ("echo", "echo-1", "patient", "patient-1", "said", "out", "topic", "", " ", "a" * 300, "x~1", "a/b", "../../etc/passwd", "\0",
          "\r\n", "é", "e\u0301", "\u202e", "\U0001f600", "%", "'; DROP TABLE workflow; --", "%_", "workflow:echo-1", "001", "None",
          "litewf.sleep", "__class__", "{}", "🏁" * 100)  # fmt: skip
-NUMBERS = ("0", "1", "-1", "0.5", "1e3", "1e999", "nan", "inf", "-inf", "9" * 30, "0x10", "1_000", "\u0661", "", " 1", "true", "5s", "1e-9")
+NUMBERS = (
+    "0",
+    "1",
+    "-1",
+    "0.5",
+    "1e3",
+    "1e999",
+    "nan",
+    "inf",
+    "-inf",
+    "9" * 30,
+    "0x10",
+    "1_000",
+    "\u0661",
+    "",
+    " 1",
+    "true",
+    "5s",
+    "1e-9",
+)
 FLAGS = ("true", "false", "1", "0", "yes", "", "TRUE", "null")
-MOMENTS = ("2030-01-01T00:00:00Z", "2030-01-01", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "now", "1e10", "2030-13-01T00:00:00Z")
+MOMENTS = (
+    "2030-01-01T00:00:00Z",
+    "2030-01-01",
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00",
+    "now",
+    "1e10",
+    "2030-13-01T00:00:00Z",
+)
 BODIES = (b"", b"{}", b"null", b"[]", b'"x"', b"1", b'{"args":[1],"kwargs":{"a":2}}', b'{"args":1}', b'{"kwargs":[]}', b'{"a":NaN}',
           b'{"args":[],"kwargs":{},"more":1}', b'{"a":1,"a":2}', b"{", b"\xff", b'"\\ud800"', b'{"$error":{}}', b"[" * 5_000,
           b'{"$dict":[[1,2]]}', b"1" * 5_000, b'{"":1}', b'{"self":1}', b'"' + b"x" * (2 * MAX_BODY) + b'"')  # fmt: skip
-MEDIA = (b"application/json", b"application/json; charset=latin-1", b"text/plain", b"application/vnd.a+json", b"", b";", b"multipart/form-data")
+MEDIA = (
+    b"application/json",
+    b"application/json; charset=latin-1",
+    b"text/plain",
+    b"application/vnd.a+json",
+    b"",
+    b";",
+    b"multipart/form-data",
+)
 ROUTES = (
     ("GET", "/workflows"), ("POST", "/workflows/{id}"), ("GET", "/workflows/{id}"), ("GET", "/workflows/{id}/steps"),
     ("GET", "/workflows/{id}/result"), ("POST", "/workflows/{id}/cancel"), ("POST", "/workflows/{id}/resume"),
@@ -57,12 +92,16 @@ def _request(case: Case, site: Site) -> None:
     if chance.random() < 0.1:
         method = chance.choice(METHODS)
     target = _filled(chance, route) + _query(chance, route)
-    headers = [(name.encode(), _header(chance.choice(values))) for name, values in HEADERS.items() if chance.random() < 0.08]
+    headers = [
+        (name.encode(), _header(chance.choice(values))) for name, values in HEADERS.items() if chance.random() < 0.08
+    ]
     if chance.random() < 0.8:
         headers.append((b"content-type", b"application/json" if chance.random() < 0.8 else chance.choice(MEDIA)))
     headers = [one for one in headers if one != (b"prefer", b"wait")]  # it waits half a minute
     answer = site.ask(method, target, headers, [chance.choice(BODIES)] if method == "POST" else [])
-    case.met(f"{method} {route} answered {answer.status}" if (method, route) in ROUTES else f"odd method: {answer.status}")
+    case.met(
+        f"{method} {route} answered {answer.status}" if (method, route) in ROUTES else f"odd method: {answer.status}"
+    )
 
 
 def _filled(chance: random.Random, route: str) -> str:

@@ -26,7 +26,13 @@ OF_A_WORKFLOW = {
     "event": "workflow", "stream": "workflow", "task": "workflow",
 }  # fmt: skip
 OF_ALL = ("store", "executor", "queue", "schedule", "cloud_event", "started", "taking")
-IDENTITY = {("workflow", "key"), ("workflow", "id"), ("stream", "key"), ("message", "key"), ("event", "key")}  # those of others clash
+IDENTITY = {
+    ("workflow", "key"),
+    ("workflow", "id"),
+    ("stream", "key"),
+    ("message", "key"),
+    ("event", "key"),
+}  # those of others clash
 COUNTED = {("workflow", "fence"), ("workflow", "generation"), ("workflow", "recoveries"), ("workflow", "progress")}
 NOWHERE = 10**6  # no workflow has this key
 
@@ -57,10 +63,20 @@ def _check(case: Case, path: Path, victim: str, edits: list[str], *, for_all: bo
         assert for_all, f"the whole file is refused after {told}: {revival.refused!r}"
         case.met(*_kinds(edits), "the file is refused")
         return
-    wrong = [f"{one}: {revival.results[one]!r}" for one in IDS if one not in victims and revival.results[one] != expected(one)]
+    wrong = [
+        f"{one}: {revival.results[one]!r}"
+        for one in IDS
+        if one not in victims and revival.results[one] != expected(one)
+    ]
     assert not wrong, f"others did not come to their end after {told}: {wrong}"
     result = revival.results[victim]
-    ended = "comes to its result" if result == expected(victim) else type(result).__name__ if isinstance(result, Exception) else "another result"
+    ended = (
+        "comes to its result"
+        if result == expected(victim)
+        else type(result).__name__
+        if isinstance(result, Exception)
+        else "another result"
+    )
     case.met(*_kinds(edits), *([] if for_all else [f"the workflow: {ended}"]))
 
 
@@ -81,7 +97,9 @@ def _edit(chance: random.Random, connection: apsw.Connection, victim: str) -> st
     """One edit of a row that belongs to a workflow; None when it has none there, or SQLite does not take it."""
     key = connection.execute("SELECT key FROM workflow WHERE id = ?", (victim,)).get
     table = chance.choice(list(OF_A_WORKFLOW))
-    rows = connection.execute(f"SELECT rowid FROM {table} WHERE {OF_A_WORKFLOW[table]} = ? ORDER BY 1", (key,)).fetchall()
+    rows = connection.execute(
+        f"SELECT rowid FROM {table} WHERE {OF_A_WORKFLOW[table]} = ? ORDER BY 1", (key,)
+    ).fetchall()
     if not rows:
         return None
     return _change(chance, connection, table, "rowid = ?", chance.choice(rows)[0], key)
@@ -91,7 +109,9 @@ def _edit_of_all(chance: random.Random, connection: apsw.Connection) -> str | No
     return _change(chance, connection, chance.choice(OF_ALL), "1 OR ?", 0, NOWHERE)
 
 
-def _change(chance: random.Random, connection: apsw.Connection, table: str, where: str, row: int, key: object) -> str | None:
+def _change(
+    chance: random.Random, connection: apsw.Connection, table: str, where: str, row: int, key: object
+) -> str | None:
     columns = [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")]
     column = chance.choice(columns)
     if (table, column) in IDENTITY and chance.random() < 0.5:
@@ -113,4 +133,6 @@ def _change(chance: random.Random, connection: apsw.Connection, table: str, wher
 def _value(chance: random.Random, column: str, key: object) -> Any:
     if column in ("parent", "workflow", "cancelled_by", "winner", "owner"):  # nowhere, or a cycle
         return chance.choice([NOWHERE, key, None, -1, 0])
-    return chance.choice([None, chance.choice(FAR), chance.choice(TEXTS), chance.choice(TEXTS), chance.choice(FAR), b"\xff\0"])
+    return chance.choice(
+        [None, chance.choice(FAR), chance.choice(TEXTS), chance.choice(TEXTS), chance.choice(FAR), b"\xff\0"]
+    )

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from litewf.engine.execution import Execution
+from litewf.engine.watching import tell_of_queues
 from litewf.errors import SerializationError, StoreCorruptError
 from litewf.store import checkpoints, endings, reading, streams
 from litewf.store.checkpoints import StepRow
@@ -33,7 +34,7 @@ def load(runtime: Runtime, workflows: Sequence[Claimed]) -> list[Execution]:
     for workflow in workflows:
         try:
             execution = _execution(runtime, workflow, rows)
-        except (SerializationError, TypeError) as error:
+        except (SerializationError, TypeError, KeyError) as error:
             _hold(runtime, workflow, f"its input cannot be decoded: {error}")
             continue
         except (ValueError, LookupError) as error:
@@ -42,15 +43,17 @@ def load(runtime: Runtime, workflows: Sequence[Claimed]) -> list[Execution]:
         if len(execution.records) >= LONG and workflow.key not in runtime.warned_long:
             runtime.warned_long.add(workflow.key)
             LOG.warning("%s replays %d recorded steps each time it wakes; let a long loop end with continue_as_new()",
-                        execution.label, len(execution.records))  # fmt: skip
+                        execution.label, len(execution.records), extra=execution.log_fields())  # fmt: skip
         loaded.append(execution)
+    if runtime.watch is not None:
+        tell_of_queues(runtime, runtime.watch, loaded)
     return loaded
 
 
 class _Rows(NamedTuple):
     """What the file says of several workflows, by key."""
 
-    inputs: Mapping[int, tuple[str, str | None, str | None]]
+    inputs: Mapping[int, reading.Given]
     records: Mapping[int, Mapping[str, StepRow]]
 
 
@@ -65,8 +68,8 @@ def _read(runtime: Runtime, keys: list[int]) -> _Rows:
 def _execution(runtime: Runtime, workflow: Claimed, rows: _Rows) -> Execution:
     if workflow.key not in rows.inputs:
         raise LookupError("there is no row with its input")
-    text, user, roles = rows.inputs[workflow.key]
-    given = runtime.serializer.decode(text)
+    found = rows.inputs[workflow.key]
+    given = runtime.serializer.decode(found.input)
     if not isinstance(given, dict):
         raise TypeError(f"it is {type(given).__name__}, not args and kwargs")
     identity = (workflow.key, workflow.id, workflow.fence, workflow.generation)
@@ -77,8 +80,8 @@ def _execution(runtime: Runtime, workflow: Claimed, rows: _Rows) -> Execution:
     execution.deadline_us = workflow.deadline_us
     execution.version = workflow.application_version
     execution.queue = workflow.queue
-    execution.user = user
-    execution.roles = tuple(json.loads(roles)) if roles else ()
+    execution.user, execution.trace = found.authenticated_user, found.trace
+    execution.roles = tuple(json.loads(found.authenticated_roles)) if found.authenticated_roles else ()
     execution.load(rows.records[workflow.key])
     return execution
 
@@ -86,3 +89,5 @@ def _execution(runtime: Runtime, workflow: Claimed, rows: _Rows) -> Execution:
 def _hold(runtime: Runtime, workflow: Claimed, reason: str) -> None:
     key, workflow_id, fence, version = workflow.key, workflow.id, workflow.fence, runtime.version
     runtime.store.writer.turn(lambda tx: endings.hold(tx, key, workflow_id, fence, reason, version))
+    about = {"workflow_id": workflow_id, "workflow_name": workflow.name}
+    LOG.warning("workflow %r (%s) is held: %s", workflow_id, workflow.name, reason, extra=about)

@@ -185,9 +185,7 @@ def _spread(cuts: list[Cut], budget: int) -> list[Cut]:
 
 
 def replay_command(scenario: Scenario, cut: Cut) -> str:
-    return shlex.join(
-        ["python", "-m", "tests.crash.power", scenario.name, str(cut.after), cut.damage, str(cut.seed)]
-    )
+    return shlex.join(["python", "-m", "tests.crash.power", scenario.name, str(cut.after), cut.damage, str(cut.seed)])
 
 
 def replay(scenario: Scenario, cut: Cut) -> list[str]:

@@ -25,7 +25,10 @@ TYPES.register(samples.Plain, name="plain")
 CODEC = JsonSerializer(TYPES)
 ZONES = st.sampled_from(
     [UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("UTC"), timezone(timedelta(hours=5, minutes=30), "IST")]
-    + [timezone(timedelta(seconds=s, microseconds=u)) for s, u in ((0, 0), (-3600, 0), (1, 1), (0, 1), (0, -1), (-86399, 0))]
+    + [
+        timezone(timedelta(seconds=s, microseconds=u))
+        for s, u in ((0, 0), (-3600, 0), (1, 1), (0, 1), (0, -1), (-86399, 0))
+    ]
 )
 DATETIMES = st.builds(
     lambda when, tz, fold: when.replace(tzinfo=tz, fold=fold),
