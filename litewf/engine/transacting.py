@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from litewf.definitions import StepDefinition, TransactionDefinition
+from litewf.engine.bodies import body_of
 from litewf.engine.execution import FRAME, Execution, TransactionFrame
 from litewf.engine.recording import flush, recorded, replay, write
 from litewf.engine.requests import Blocking, Flow
@@ -26,13 +27,13 @@ def transaction(
         yield from flush(execution)
     runtime = execution.runtime
     fn = definition.fn if runtime.watch is None else runtime.watch.body(definition.fn, is_async=False)
-    body_of = StepDefinition(definition.name, definition.module, definition.fn, is_async=False)
-    frame = TransactionFrame(execution, number, body_of, 1, args, kwargs)
+    as_step = StepDefinition(definition.name, definition.module, fn, is_async=False)
+    frame = TransactionFrame(execution, number, as_step, 1, args, kwargs)
 
     def body(connection: Connection) -> tuple[str, object]:
         token = FRAME.set(frame)
         try:
-            return runtime.serializer.encode(fn(connection, *args, **kwargs))
+            return runtime.serializer.encode(body_of(frame)(connection, *args, **kwargs))
         finally:
             FRAME.reset(token)
 

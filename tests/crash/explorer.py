@@ -3,23 +3,20 @@
 A trial is one file and the engines that lived on it: all but the last died, the last ran to the end.
 """
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import litewf
+from litewf.testing import VirtualClock
+from litewf.testing.places import workplace
 from tests.crash.invariants import Image
 from tests.crash.ledger import Ledger
 from tests.crash.life import Life
-from tests.crash.virtual_clock import Time
 
 Drive = Callable[[litewf.Engine], None]
-MEMORY = Path("/dev/shm")
 MOST_POINTS = 2000  # of one scenario; more means that it never ends
 
 
@@ -30,6 +27,7 @@ class Scenario:
     name: str
     build: Callable[[Life], Drive]
     linger: float | None = 0.2
+    fresh: bool = False  # it is about a file that is made, too
     resumable: frozenset[str] = frozenset()  # workflows whose end may be undone
     downtime_s: tuple[float, ...] = (0.0, 3600.0)  # between a death and the next launch, in turn
 
@@ -53,7 +51,7 @@ class Trial:
     def __init__(self, scenario: Scenario, path: Path) -> None:
         self.scenario = scenario
         self.path = path
-        self.time = Time()
+        self.clock = VirtualClock(mode="driven")
         self.ledger = Ledger()
         self.history: list[str] = []
         self._last: Image | None = None
@@ -76,12 +74,12 @@ class Trial:
         return died
 
     def born(self, **options: Any) -> Life:
-        return Life(self.path, self.time, self.ledger, linger=self.scenario.linger, **options)
+        return Life(self.path, self.clock, self.ledger, linger=self.scenario.linger, **options)
 
     def mourn(self, turn: int) -> None:
         """It died: see what it left, and let some time pass."""
         self.inspect(at_the_end=False)
-        self.time.now_us += int(self.scenario.downtime_s[turn % len(self.scenario.downtime_s)] * 1_000_000)
+        self.clock.move(self.scenario.downtime_s[turn % len(self.scenario.downtime_s)])
 
     def inspect(self, *, at_the_end: bool) -> None:
         image, problems = self.look(at_the_end=at_the_end)
@@ -114,16 +112,6 @@ class Trial:
 
     def check(self) -> None:
         assert not self.ledger.violations, self.story()
-
-
-@contextmanager
-def workplace() -> Iterator[Path]:
-    """A directory for files that need not survive the test, in memory where there is such a place."""
-    folder = tempfile.mkdtemp(prefix="litewf-crash-", dir=MEMORY if MEMORY.is_dir() else None)
-    try:
-        yield Path(folder)
-    finally:
-        shutil.rmtree(folder)
 
 
 def explore(scenario: Scenario, *, second_deaths: "SecondDeaths", tally: Tally, stride: int = 1, first: int = 1) -> int:

@@ -9,9 +9,11 @@ WAL. A disk that lies about syncs, or one that destroys what it is not writing, 
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,17 +56,19 @@ class Image:
 
     def write(self, database: Path) -> None:
         """Put it on a real disk, in place of whatever was there, -shm included."""
-        for suffix in ("", *SUFFIXES):
-            path = database.with_name(database.name + suffix)
-            if suffix in self.files:
-                path.write_bytes(self.files[suffix])
+        path = os.fspath(database)  # not pathlib's ways, which would take longer than all else here
+        for suffix in ("", *SUFFIXES, "-shm"):
+            content = self.files.get(suffix)
+            if content is not None:
+                _write(path + suffix, content)
             else:
-                path.unlink(missing_ok=True)
-        database.with_name(f"{database.name}-shm").unlink(missing_ok=True)
-        for name in locks_beside(database) - self.beside:
-            database.with_name(name).unlink()
-        for name in self.beside:
-            database.with_name(name).touch()
+                with suppress(FileNotFoundError):
+                    os.unlink(path + suffix)  # noqa: PTH108 - as above
+        for name in locks_beside(database) ^ self.beside:
+            if name in self.beside:
+                database.with_name(name).touch()
+            else:
+                database.with_name(name).unlink()
 
 
 def every_cut(recording: Recording, damages: Collection[str] = DAMAGES, seeds: Collection[int] = (0,)) -> list[Cut]:
@@ -82,8 +86,13 @@ def every_cut(recording: Recording, damages: Collection[str] = DAMAGES, seeds: C
 
 
 def distinct(recording: Recording, cuts: Collection[Cut]) -> list[Cut]:
-    """One cut for each image that differs from all others: the last, at which most was known."""
-    return sorted({image.digest(): image.cut for image in images(recording, cuts)}.values())
+    """One cut for each image that differs from all others: the last, at which most was known, and the plainest."""
+    found: dict[bytes, Cut] = {}
+    for image in images(recording, cuts):
+        cut, known = image.cut, found.get(image.digest())
+        if known is None or cut.after > known.after or DAMAGES.index(cut.damage) < DAMAGES.index(known.damage):
+            found[image.digest()] = cut
+    return sorted(found.values())
 
 
 def images(recording: Recording, cuts: Collection[Cut]) -> Iterator[Image]:
@@ -101,6 +110,15 @@ def images(recording: Recording, cuts: Collection[Cut]) -> Iterator[Image]:
         while changes and changes[0].after <= cut.after:
             beside = changes.popleft().names
         yield Image(cut, disk.after(cut), beside, tuple(marks))
+
+
+def _write(path: str, content: bytes) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+    try:
+        os.ftruncate(file, len(content))
+        os.pwrite(file, content, 0)
+    finally:
+        os.close(file)
 
 
 class _Node:

@@ -27,7 +27,7 @@ class Watcher:
     how many bytes of it may happen. The others are called after the operation, in the order in which the disk saw them.
     """
 
-    def asked(self, operation: str, file: str, size: int = 0) -> int:
+    def asked(self, operation: str, file: str, size: int = 0) -> int:  # noqa: ARG002 - for those who override it
         return size
 
     def created(self, file: str) -> None: ...
@@ -60,7 +60,7 @@ class _Layer(apsw.VFS):
     def _suffix(self, path: str | None) -> str | None:
         return None if path is None else self._files.get(os.path.realpath(path))
 
-    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802 - SQLite's name
         path = name.filename() if isinstance(name, apsw.URIFilename) else name
         suffix = self._suffix(path)
         if path is None or suffix is None:
@@ -68,12 +68,13 @@ class _Layer(apsw.VFS):
         with self.order:
             self.watcher.asked("open", suffix)
             new = not os.path.exists(path)  # noqa: PTH110 - called by SQLite for each file
-            file = _File(self, name, suffix, flags, new=new and suffix != "")
+            with_name = suffix != "" and bool(flags[0] & apsw.SQLITE_OPEN_CREATE)
+            file = _File(self, name, suffix, flags, with_name=with_name)
             if new:
                 self.watcher.created(suffix)
             return file
 
-    def xDelete(self, filename: str, syncdir: bool) -> None:
+    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802 - SQLite's name
         suffix = self._suffix(filename)
         if suffix is None:
             super().xDelete(filename, syncdir)
@@ -85,30 +86,35 @@ class _Layer(apsw.VFS):
             if syncdir:
                 self.watcher.synced(suffix, directory=True)
 
-    def excepthook(self, *_error: object) -> None:
+    def excepthook(self, *_error: object) -> bool:
         """Say nothing: what a watcher raises becomes the error of a statement."""
+        return True
 
 
 class _File(apsw.VFSFile):
-    """One open file; `new` until its first sync, with which SQLite makes its name durable."""
+    """One open file; with the first sync of a journal or WAL, SQLite's layer makes its name durable, too.
+
+    That is so even if another connection had made the file.
+    """
 
     def __init__(
-        self, layer: _Layer, name: str | apsw.URIFilename | None, suffix: str, flags: list[int], *, new: bool
+        self, layer: _Layer, name: str | apsw.URIFilename | None, suffix: str, flags: list[int], *, with_name: bool
     ) -> None:
         super().__init__("", name, flags)
         self._order = layer.order
         self._watcher = layer.watcher
         self._suffix = suffix
-        self._new = new
+        self._with_name = with_name
 
-    def excepthook(self, *_error: object) -> None:
+    def excepthook(self, *_error: object) -> bool:
         """Say nothing, as above."""
+        return True
 
-    def xRead(self, amount: int, offset: int) -> bytes:
+    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802 - SQLite's name
         allowed = self._watcher.asked("read", self._suffix, amount)
         return super().xRead(amount, offset)[:allowed]
 
-    def xWrite(self, data: bytes, offset: int) -> None:
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802 - SQLite's name
         with self._order:
             content = bytes(data)[: self._watcher.asked("write", self._suffix, len(data))]
             super().xWrite(content, offset)
@@ -116,19 +122,19 @@ class _File(apsw.VFSFile):
         if len(content) < len(data):
             raise apsw.exception_for(apsw.SQLITE_FULL)
 
-    def xTruncate(self, newsize: int) -> None:
+    def xTruncate(self, newsize: int) -> None:  # noqa: N802 - SQLite's name
         with self._order:
             self._watcher.asked("truncate", self._suffix)
             super().xTruncate(newsize)
             self._watcher.truncated(self._suffix, newsize)
 
-    def xSync(self, flags: int) -> None:
+    def xSync(self, flags: int) -> None:  # noqa: N802 - SQLite's name
         with self._order:
             self._watcher.asked("sync", self._suffix)
             super().xSync(flags)
-            self._watcher.synced(self._suffix, directory=self._new)
-            self._new = False
+            self._watcher.synced(self._suffix, directory=self._with_name)
+            self._with_name = False
 
-    def xFileSize(self) -> int:
+    def xFileSize(self) -> int:  # noqa: N802 - SQLite's name
         self._watcher.asked("size", self._suffix)
         return super().xFileSize()

@@ -61,7 +61,7 @@ class Recording(Watcher):
         with self._lock:
             self.marks.append(Mark(len(self.operations), what))
 
-    def asked(self, operation: str, file: str, size: int = 0) -> int:
+    def asked(self, operation: str, file: str, size: int = 0) -> int:  # noqa: ARG002 - the same for all files
         if operation in ("open", "delete", "write", "truncate", "sync"):
             self.look()
         return size
