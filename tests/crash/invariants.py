@@ -53,7 +53,8 @@ ALWAYS = {
     "C4 a finished workflow that still waits for a time": """
         SELECT id FROM workflow WHERE completed_us IS NOT NULL AND due_us IS NOT NULL""",
     "D1 two steps that started the same child": """
-        SELECT child, count(*) FROM step WHERE child IS NOT NULL AND error IS NULL GROUP BY child HAVING count(*) > 1""",
+        SELECT child, count(*) FROM step JOIN request USING (workflow)
+        WHERE child IS NOT NULL AND error IS NULL AND forked_from IS NULL GROUP BY child HAVING count(*) > 1""",
     "D2 a child whose start no step of its parent records": """
         SELECT child.id FROM workflow AS child JOIN workflow AS parent ON parent.key = child.parent
         WHERE parent.generation = 1 AND NOT EXISTS (
@@ -61,8 +62,9 @@ ALWAYS = {
                AND step.name LIKE 'litewf.start%'
                AND (step.child = child.id OR instr(step.output, '"' || child.id || '"')))""",
     "D2 a recorded start without its child": """
-        SELECT step.child FROM step WHERE child IS NOT NULL AND error IS NULL
-        AND NOT EXISTS (SELECT 1 FROM workflow WHERE workflow.id = step.child AND workflow.parent = step.workflow)""",
+        SELECT step.child FROM step JOIN request USING (workflow)
+        WHERE child IS NOT NULL AND error IS NULL AND forked_from IS NULL AND NOT EXISTS
+            (SELECT 1 FROM workflow WHERE workflow.id = step.child AND workflow.parent = step.workflow)""",
     "D4 an unfinished child of a cancelled parent": """
         SELECT child.id FROM workflow AS child JOIN workflow AS parent ON parent.key = child.parent
         WHERE parent.status = 'CANCELLED' AND child.completed_us IS NULL AND NOT child.detached""",
