@@ -44,8 +44,12 @@ def told(method: Callable[..., None]) -> Callable[..., None]:
     def run(self: "Machine", **details: Any) -> None:
         self.story.append([method.__name__, details])
         self.counts[f"rule {method.__name__}"] += 1
-        method(self, **details)
-        self.agree()
+        try:
+            method(self, **details)
+            self.agree()
+        except Exception:
+            Machine.broken_story = self.story
+            raise
 
     return run
 
@@ -57,15 +61,15 @@ class Machine(CrashMachine):
     """The engines and the model, side by side."""
 
     last: "Machine"  # that was made
+    broken_story: list[list[Any]] | None = None  # of the one that went wrong last
 
     def __init__(self) -> None:
         self.ledger = Ledger()
         self.programs: dict[int, Program] = {}
         self.story: list[list[Any]] = []
-        self.broken = False
         self._names = 0
         self._acts = 0
-        type(self).last = self
+        Machine.last = self
         self.engines = 1  # type: ignore[misc]  # drawn later
         self.options = {"linger": 0}  # type: ignore[misc]  # drawn later
         super().__init__()
@@ -245,12 +249,14 @@ class Machine(CrashMachine):
     @there_are_flows
     @act(which=choices.which, at=choices.place)
     def resume(self, which: int, at: int) -> None:
+        self.ledger.ended = set()
         if flow := self.flow(which, "CANCELLED", "CANCELLED", "ENQUEUED", "DELAYED"):
             self.do(lambda engine: engine.resume_workflow(flow.id), lambda world: world.resume(world.jobs[flow.id]), at)
 
     @there_are_flows
     @act(which=choices.which, start=choices.steps, at=choices.place)
     def rewind(self, which: int, start: int | None, at: int) -> None:
+        self.ledger.ended = set()
         if (flow := self.flow(which, "SUCCESS", "ERROR", "CANCELLED")) and len(self.worlds) == 1:
             self.do(
                 lambda engine: engine.rewind_workflow(flow.id, start),
@@ -392,20 +398,22 @@ class Machine(CrashMachine):
         seen, schedules = self.seen(), self.seen_schedules()
         possible = [world for world in self.worlds if world.seen() == seen and world.seen_schedules() == schedules]
         if not possible:
-            self.broken = True
             raise AssertionError(_differences(seen, schedules, self.worlds))
         self.worlds = possible
         if len(possible) == 1:
             self._note_what_is_over()
 
     def _note_what_is_over(self) -> None:
+        over = set()
         for flow in self.world.jobs.values():
             generation = f"@{flow.generation}" if flow.generation > 1 else ""
             number = 0
             for kind, *_ in flow.acts:
                 number += SHAPES[kind][0]
-                if kind in ("step", "hold", "flaky") and number < flow.step:
-                    self.ledger.over.add(f"{flow.id}{generation}:{number}")
+                if kind in ("step", "hold", "flaky", "uuid") and number < flow.step:
+                    over.add(f"{flow.id}{generation}:{number}")
+        ended = {flow.id for flow in self.world.jobs.values() if flow.has_ended}
+        self.ledger.knows(over, ended, lives=1 + self.deaths)
 
     def seen(self) -> dict[str, dict[str, Any]]:
         """The file, as anybody may read it."""

@@ -25,6 +25,7 @@ class Ledger:
         self.held: dict[str, tuple[Program, asyncio.AbstractEventLoop, asyncio.Event]] = {}  # bodies that run, by id
         self.started: Counter[str] = Counter()  # bodies, by idempotency key
         self.over: set[str] = set()  # keys of steps that are known to be recorded: their bodies never start again
+        self.ended: set[str] = set()  # workflows that have ended, or were cancelled: no body of theirs starts
         self.saw: dict[str, str] = {}
         self.violations: list[str] = []
 
@@ -33,17 +34,24 @@ class Ledger:
         key = litewf.idempotency_key()
         if key in self.over:
             self.violations.append(f"the body of {key} started although its outcome is recorded")
+        if litewf.workflow_id() in self.ended:
+            self.violations.append(f"the body of {key} started although its workflow has ended")
         self.started[key] += 1
 
     def sees(self, value: str) -> None:
         """A body has been given a value of the workflow: every later execution gets the same."""
+        self.body()
         key = litewf.idempotency_key()
         if self.saw.setdefault(key, value) != value:
             self.violations.append(f"the body of {key} was given {self.saw[key]} and later {value}")
 
-    def are_over(self, keys: list[str]) -> None:
-        self.over.update(keys)
-
+    def knows(self, over: set[str], ended: set[str], *, lives: int) -> None:
+        """What is certain now: these steps are recorded, these workflows have ended."""
+        self.over |= over
+        self.ended = ended
+        for key, count in self.started.items():
+            if count > lives * (RETRIES + 1):
+                self.violations.append(f"the body of {key} started {count} times in {lives} lives")
 
 class Program:
     """The registry of one engine."""
