@@ -25,7 +25,7 @@ SHAPES = {  # kind: (step numbers, whether what it brought is in the result)
     "await": (1, True),  # the type of a CloudEvent, timeout
     "write": (1, False),  # a stream, a value
     "close": (1, False),
-    "child": (2, True),  # its queue, its script
+    "child": (2, True),  # its queue, its script, its partition
     "fail": (0, False),
     "again": (0, False),  # continue as new
 }

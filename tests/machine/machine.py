@@ -13,7 +13,7 @@ from typing import Any
 
 import apsw
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, precondition, rule
+from hypothesis.stateful import initialize, rule
 
 import litewf
 from litewf.testing.machine import UNKNOWN, CrashMachine
@@ -47,21 +47,18 @@ def told(method: Callable[..., None]) -> Callable[..., None]:
         try:
             method(self, **details)
             self.agree()
-        except Exception:
-            Machine.broken_story = self.story
+        except Exception as error:
+            Machine.broken = Machine.broken or (self.story, error)
             raise
 
     return run
-
-
-there_are_flows = precondition(lambda self: self.world.jobs)
 
 
 class Machine(CrashMachine):
     """The engines and the model, side by side."""
 
     last: "Machine"  # that was made
-    broken_story: list[list[Any]] | None = None  # of the one that went wrong last
+    broken: tuple[list[list[Any]], Exception] | None = None  # what the first one that went wrong did, and came to
 
     def __init__(self) -> None:
         self.ledger = Ledger()
@@ -88,6 +85,7 @@ class Machine(CrashMachine):
         for name in gone:
             del self.ledger.held[name]
         for world in self.worlds:
+            world.advance(self.clock.now_us() - world.now_us)
             world.crash(gone | {flow.id for flow in world.jobs.values() if flow.id not in self.ledger.held})
         self.check_file()
 
@@ -144,25 +142,35 @@ class Machine(CrashMachine):
 
     # --- workflows ----------------------------------------------------------------------------------------------
 
-    def _script(self, drawn: list[Act]) -> tuple[Act, ...]:
-        """The acts of a workflow: times that no other act has, and others that are there."""
-        acts = []
+    def _script(
+        self, drawn: list[Act], queue: str | None = None, partition: str | None = None, *, is_child: bool = False
+    ) -> tuple[Act, ...]:
+        """The acts of a workflow: times that no other act has, others that are there, and nothing that chance decides.
+
+        Who waits for another workflow gives its slot up, unless that is faster: so children last, and on queues nobody
+        waits for the event of another.
+        """
+        acts: list[Act] = [("hold",)] if is_child and queue is not None and drawn[:1] != [("hold",)] else []
         for kind, *details in drawn:
             self._acts += 1
             if kind in ("get", "send"):
                 other = self.flow(details[0])
-                if other is None:
+                if other is None or (kind == "get" and queue is not None):
                     continue
                 details[0] = other.id
             if kind in ("event", "write"):
                 details.append(self._acts)
             if kind == "child":
-                details[0] = None if self.engines > 1 else details[0]
-                details[1] = self._script(details[1])
+                details = self._child(details[0], details[1], queue, partition)
             if kind in choices.TIMED and details[-1] is not None:
                 details[-1] = details[-1] * SECOND_US + self._acts  # a moment of its own
             acts.append((kind, *details))
         return tuple(acts)
+
+    def _child(self, of_child: str | None, drawn: list[Act], queue: str | None, partition: str | None) -> list[Any]:
+        of_child = None if self.engines > 1 else of_child
+        place = partition if of_child is not None and of_child == queue else None
+        return [of_child, self._script(drawn, of_child or queue, place, is_child=True), place]
 
     @act(
         script=choices.scripts, timeout=choices.timeouts, is_async=st.booleans(), at=choices.place, twice=st.booleans()
@@ -184,7 +192,7 @@ class Machine(CrashMachine):
     ) -> None:  # fmt: skip
         if len(self.world.jobs) >= MOST:
             return
-        flow_id, acts = self.new_id(), self._script(script)
+        flow_id, acts = self.new_id(), self._script(script, queue, options.get("partition_key"))
         timeout_us = None if timeout is None else timeout * SECOND_US + self._acts
         duplicates = (
             [world.holder(queue, options.get("deduplication_id", "")) for world in self.worlds] if queue else []
@@ -222,7 +230,6 @@ class Machine(CrashMachine):
         )
         self.settle()
 
-    @precondition(lambda self: self.ledger.held)
     @act(which=choices.which)
     def release(self, which: int) -> None:
         """Let a body end."""
@@ -240,20 +247,17 @@ class Machine(CrashMachine):
             if deaths == self.deaths:
                 self.worlds = happened
 
-    @there_are_flows
     @act(which=choices.which, at=choices.place)
     def cancel(self, which: int, at: int) -> None:
         if flow := self.flow(which):
             self.do(lambda engine: engine.cancel_workflow(flow.id), lambda world: world.cancel(world.jobs[flow.id]), at)
 
-    @there_are_flows
     @act(which=choices.which, at=choices.place)
     def resume(self, which: int, at: int) -> None:
         self.ledger.ended = set()
         if flow := self.flow(which, "CANCELLED", "CANCELLED", "ENQUEUED", "DELAYED"):
             self.do(lambda engine: engine.resume_workflow(flow.id), lambda world: world.resume(world.jobs[flow.id]), at)
 
-    @there_are_flows
     @act(which=choices.which, start=choices.steps, at=choices.place)
     def rewind(self, which: int, start: int | None, at: int) -> None:
         self.ledger.ended = set()
@@ -264,7 +268,6 @@ class Machine(CrashMachine):
                 at,
             )
 
-    @there_are_flows
     @act(which=choices.which, start=choices.steps.filter(bool), at=choices.place, twice=st.booleans())
     def fork(self, which: int, start: int, at: int, twice: bool) -> None:
         flow = self.flow(which)
@@ -280,7 +283,6 @@ class Machine(CrashMachine):
 
     # --- talking ------------------------------------------------------------------------------------------------
 
-    @there_are_flows
     @act(which=choices.which, topic=choices.topics, at=choices.place, twice=st.booleans())
     def tell(self, which: int, topic: str | None, at: int, twice: bool) -> None:
         """A message from outside, once or twice with the same key."""
@@ -363,9 +365,9 @@ class Machine(CrashMachine):
 
     @act(seconds=st.sampled_from([0, 1, 4, 12, 31, 61, 400]))
     def time_passes(self, seconds: int) -> None:
-        for world in self.worlds:
-            world.advance(seconds * SECOND_US)
         self.settle(seconds)
+        for world in self.worlds:
+            world.advance(self.clock.now_us() - world.now_us)
 
     @act(seconds=st.sampled_from([5, 50, 500, 5000]))
     def time_jumps(self, seconds: int) -> None:

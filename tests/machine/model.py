@@ -393,10 +393,10 @@ class World(Model):
             flow.streams.append(Shown(name, None, flow.step))
         flow.settle(None)
 
-    def _child(self, flow: Flow, queue: str | None, acts: tuple[Act, ...]) -> None:
+    def _child(self, flow: Flow, queue: str | None, acts: tuple[Act, ...], partition: str | None) -> None:
         if flow.place_in_script[1] == 0:
             child = Flow(
-                flow.child_id(), len(self.jobs), queue, "", LAST if queue else 0, parent=flow, acts=acts,
+                flow.child_id(), len(self.jobs), queue, "", LAST if queue else 0, partition, parent=flow, acts=acts,
                 created_us=self.now_us, deadline_us=flow.deadline_us,
             )  # fmt: skip
             self._born(child, None)

@@ -13,6 +13,7 @@ from typing import Any
 import litewf
 from tests.machine.flows import Act
 from tests.machine.model import PEERS, RETRIES, SIGN, TIMED_OUT
+from tests.queues.model import LAST
 
 VERSION = "1"
 HELD_BODY = "held body"
@@ -231,9 +232,12 @@ class Program:
     async def _do_close_async(self, name: str) -> None:
         await litewf.close_stream_async(name)
 
-    def _do_child(self, queue: str | None, acts: list[Act]) -> list[Any]:
+    def _do_child(self, queue: str | None, acts: list[Act], partition: str | None) -> list[Any]:
         child = self.of(acts)
-        handle = litewf.enqueue(queue, child, acts, []) if queue else litewf.start_workflow(child, acts, [])
+        if queue:
+            handle = litewf.enqueue(queue, child.with_options(priority=LAST, partition_key=partition), acts, [])
+        else:
+            handle = litewf.start_workflow(child, acts, [])
         try:
             return [handle.get_result()]
         except litewf.WorkflowCancelledError:
@@ -241,10 +245,12 @@ class Program:
         except ValueError:
             return ["failed"]
 
-    async def _do_child_async(self, queue: str | None, acts: list[Act]) -> list[Any]:
+    async def _do_child_async(self, queue: str | None, acts: list[Act], partition: str | None) -> list[Any]:
         child = self.of(acts)
         if queue:
-            handle = await litewf.enqueue_async(queue, child, acts, [])
+            handle = await litewf.enqueue_async(
+                queue, child.with_options(priority=LAST, partition_key=partition), acts, []
+            )
         else:
             handle = await litewf.start_workflow_async(child, acts, [])
         try:

@@ -96,13 +96,11 @@ def _batch(seed: int, examples: int, counts: Counts, *, shorten: bool) -> Failur
     failure = None
     try:
         run_state_machine_as_test(Machine, settings=unhurried(examples))
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        story = Machine.broken_story or Machine.last.story
+    except Exception as raised:
+        story, error = Machine.broken or (Machine.last.story, raised)  # the first counts, if it does not come again
         what, trace = f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
         failure = Failure(seed, what, shorter(story) if shorten else story, trace)
-    Machine.broken_story = None
+    Machine.broken = None
     _add(counts, CrashMachine.counts)
     return failure
 
@@ -148,10 +146,11 @@ def fails(story: Story) -> str | None:
 
 def shorter(story: Story, patience_s: float = 20.0) -> Story:
     """Leave out what the failure does not need, as far as the time allows."""
-    until, at = time.monotonic() + patience_s, len(story) - 1
-    while at > 0 and time.monotonic() < until:
-        less = story[:at] + story[at + 1 :]
-        if fails(less):
-            story = less
-        at -= 1
+    until, known = time.monotonic() + patience_s, 0
+    while len(story) != known and time.monotonic() < until:
+        known = len(story)
+        for at in range(known - 1, 0, -1):
+            less = story[:at] + story[at + 1 :]
+            if time.monotonic() < until and fails(less):
+                story = less
     return story
