@@ -142,24 +142,27 @@ class Dispatcher:
     # --- the thread -------------------------------------------------------------------------------------------
 
     def _serve(self) -> None:
-        clock = self._runtime.world.clock
-        while not self._stopping:
-            until_us = self._attempt()
-            if self._until_rest and self._rests(until_us):
-                self._tell_of_rest([])
-            if self._listener.begin():
-                continue
-            with self._changed:
-                if not (self._poked or self._stopping):
-                    wait_us = int(self._pause_s() * 1_000_000)
-                    if until_us is not None:
-                        wait_us = min(wait_us, max(until_us - self._runtime.now_us(), 0))
-                    self._asleep_until_us = self._runtime.now_us() + wait_us
-                    clock.wait(self._changed, wait_us)
-                    self._asleep_until_us = 0
-                self._poked = False
-        self._listener.close()
-        self._tell_of_rest(None)
+        try:
+            while not self._stopping:
+                until_us = self._attempt()
+                if self._until_rest and self._rests(until_us):
+                    self._tell_of_rest([])
+                if not self._listener.begin():
+                    self._sleep(until_us)
+        finally:
+            self._listener.close()
+            self._tell_of_rest(None)
+
+    def _sleep(self, until_us: int | None) -> None:
+        with self._changed:
+            if not (self._poked or self._stopping):
+                wait_us = int(self._pause_s() * 1_000_000)
+                if until_us is not None:
+                    wait_us = min(wait_us, max(until_us - self._runtime.now_us(), 0))
+                self._asleep_until_us = self._runtime.now_us() + wait_us
+                self._runtime.world.clock.wait(self._changed, wait_us)
+                self._asleep_until_us = 0
+            self._poked = False
 
     def _rests(self, until_us: int | None) -> bool:
         if not self._runtime.is_empty:  # first: what an execution leaves to be done was noted before it left
@@ -341,7 +344,7 @@ def _warn_of(held: Sequence[tuple[str, str]]) -> None:
         by_reason.setdefault(reason, []).append(workflow_id)
     for reason, ids in by_reason.items():
         others = f" and {len(ids) - 1} others are" if len(ids) > 1 else " is"
-        LOG.warning("workflow %r%s held: %s", ids[0], others, reason)
+        LOG.warning("workflow %r%s held: %s", ids[0], others, reason, extra={"workflow_id": ids[0]})
 
 
 def _warn_at_launch(held: Sequence[HeldCount]) -> None:

@@ -32,7 +32,7 @@ def step_in_thread(
     try:
         token = FRAME.set(frame)
         try:
-            result = definition.fn(*args, **kwargs)
+            result = (definition.fn if runtime.around is None else runtime.around(definition))(*args, **kwargs)
         finally:
             FRAME.reset(token)
         output, result = runtime.serializer.encode(result)
@@ -67,10 +67,13 @@ def step_in_task(
         try:
             token = FRAME.set(frame)
             try:
-                result = yield from definition.fn(*args, **kwargs).__await__()
+                # not a name for it: what a suspended step holds, the garbage collector visits
+                result = yield from (definition.fn if runtime.around is None else runtime.around(definition))(
+                    *args, **kwargs
+                ).__await__()
             finally:
                 FRAME.reset(token)
-                del token  # what a suspended step holds, the garbage collector visits
+                del token  # as above
             output, result = runtime.serializer.encode(result)
             error = failure = None
         except BaseException as raised:  # noqa: BLE001 - the outcome of user code
@@ -97,6 +100,20 @@ def step_in_task(
         execution.busy -= 1
         if not execution.busy and (execution.waits or execution.over is not None):
             execution.left_calls()
+
+
+def flow_in_thread(
+    execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
+) -> Any:
+    """Any step of a sync workflow, as its flow says."""
+    return drive(execution.runtime, step(execution, number, definition, args, kwargs), inline=True)
+
+
+def flow_in_task(
+    execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
+) -> Suspended[Any]:
+    """Any step of an async workflow, as its flow says."""
+    return drive_async(execution.runtime, step(execution, number, definition, args, kwargs), execution)
 
 
 def _concluded(execution: Execution, checkpoint: Checkpoint, result: Any, failure: BaseException | None) -> Any:

@@ -17,6 +17,7 @@ from litewf.definitions import WorkflowDefinition
 from litewf.engine import drivers, loading, runner, starting
 from litewf.engine.alarms import Alarm, Alarms
 from litewf.engine.announcing import Announcing
+from litewf.engine.binding import bound
 from litewf.engine.dispatcher import Dispatcher
 from litewf.engine.ending import Ending
 from litewf.engine.execution import Execution
@@ -29,6 +30,7 @@ from litewf.engine.requests import Flow
 from litewf.engine.retention import Pruner
 from litewf.engine.signals import Why
 from litewf.engine.waiting import Waiting
+from litewf.engine.watching import Watch
 from litewf.errors import EngineClosedError, LitewfError
 from litewf.records import Retention
 from litewf.registry import Registry
@@ -38,7 +40,7 @@ from litewf.store.claims import Capability, Claimed, Room
 from litewf.store.database import Durability
 from litewf.store.executors import Registration
 from litewf.store.mailboxes import deliver
-from litewf.store.operations import Operation
+from litewf.store.operations import Operation, Tx
 from litewf.store.starts import Started
 from litewf.store.store import Store
 from litewf.store.waits import ELSEWHERE, workflow_key
@@ -80,6 +82,7 @@ class Runtime:
         self.serializer = settings.serializer
         self.world = settings.world
         self.now_us = settings.world.now_us
+        self.around = settings.world.around
         self.version = settings.application_version
         self.starts_as = self.version if settings.serves else None  # a client's workflows are for any version
         self.closed = False
@@ -119,21 +122,25 @@ class Runtime:
 
     def _register(self) -> Capability:
         self.store.writer.start()
-        able = self._as_engine() if self.settings.serves else Capability(NO_EXECUTOR, (), self.version, False)
-        self._seen = self.store.writer.turn(lambda tx: arrivals.newest(tx.connection))  # of what others have brought
-        return able
+        if self.settings.serves:
+            return self._as_engine()
+        self._seen = self.store.writer.turn(lambda tx: arrivals.newest(tx.connection), inline=True)
+        return Capability(NO_EXECUTOR, (), self.version, False)
 
     def _as_engine(self) -> Capability:
-        """Become one of the engines of this file, with a lock that says so."""
-        writer, settings = self.store.writer, self.settings
-        names = self.registry.workflows.keys()  # a view: what is defined after the launch counts too
+        """Become one of the engines of this file, with a lock that says so, in one transaction."""
+        settings, names = self.settings, self.registry.workflows.keys()  # a view: what is defined later counts too
         lock_name = self.store.take_lock(boot_token())
         now_us = self.now_us()
         mine = Registration(settings.executor_id, lock_name, os.getpid(), self.version, settings.only_version, now_us)
-        executor = writer.turn(lambda tx: executors.register(tx, mine, names))
-        able = Capability(executor, names, self.version, settings.only_version)
-        writer.turn(lambda tx: claims.retry_held(tx, able))
-        return able
+
+        def join(tx: Tx) -> Capability:
+            able = Capability(executors.register(tx, mine, names), names, self.version, settings.only_version)
+            claims.retry_held(tx, able)
+            self._seen = arrivals.newest(tx.connection)  # of what others have brought
+            return able
+
+        return self.store.writer.turn(join, inline=True)
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Begin to dispatch; async workflows run on `loop`, or on a private one."""
@@ -151,6 +158,8 @@ class Runtime:
 
     step_in_task = staticmethod(step_in_task)
     step_in_thread = staticmethod(step_in_thread)
+    function_of = staticmethod(bound)
+    watch: Watch | None = None  # see `observing.py`
 
     def drive(self, flow: Flow[R], *, inline: bool = False) -> R:
         return drivers.drive(self, flow, inline=inline)

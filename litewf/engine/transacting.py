@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from litewf.definitions import StepDefinition, TransactionDefinition
+from litewf.engine.bodies import body_of
 from litewf.engine.execution import FRAME, Execution, TransactionFrame
 from litewf.engine.recording import flush, recorded, replay, write
 from litewf.engine.requests import Blocking, Flow
@@ -25,13 +26,14 @@ def transaction(
     if execution.buffered or execution.unconfirmed:
         yield from flush(execution)
     runtime = execution.runtime
-    body_of = StepDefinition(definition.name, definition.module, definition.fn, is_async=False)
-    frame = TransactionFrame(execution, number, body_of, 1, args, kwargs)
+    fn = definition.fn if runtime.watch is None else runtime.watch.body(definition.fn, is_async=False)
+    as_step = StepDefinition(definition.name, definition.module, fn, is_async=False)
+    frame = TransactionFrame(execution, number, as_step, 1, args, kwargs)
 
     def body(connection: Connection) -> tuple[str, object]:
         token = FRAME.set(frame)
         try:
-            return runtime.serializer.encode(definition.fn(connection, *args, **kwargs))
+            return runtime.serializer.encode(body_of(frame)(connection, *args, **kwargs))
         finally:
             FRAME.reset(token)
 
@@ -41,9 +43,10 @@ def transaction(
         return settle(tx, [row])
 
     label = f"step {number} ({definition.name}) of {execution.label}"
+    log_fields = execution.log_fields(number, 1)
     transactions = runtime.store.transactions
     try:
-        _, copy = yield from write_blocking(execution, lambda: transactions.run(body, seal, label))
+        _, copy = yield from write_blocking(execution, lambda: transactions.run(body, seal, label, log_fields))
     except Lost:
         execution.end("lost")
     except Exception as raised:  # noqa: BLE001 - the outcome of user code, whose SQL is undone

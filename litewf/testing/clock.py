@@ -10,6 +10,7 @@ import itertools
 import logging
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -25,7 +26,8 @@ NAP_S = 0.002  # of an engine that has come to rest, before it looks whether oth
 PUZZLED_S = 2.0  # of real time in which somebody waits and time stands, before a line says so
 START_US = (START - EPOCH) // timedelta(microseconds=1)
 FOREVER_US = 1 << 62
-Mode = Literal["inline", "driven"]
+NEVER_US = FOREVER_US + 1
+Mode = Literal["inline", "driven", "free"]
 
 
 class VirtualClock(Clock):
@@ -33,8 +35,10 @@ class VirtualClock(Clock):
 
     `mode="inline"`: whenever the test waits for something, as in `get_result()`, time jumps from one due moment to the
     next until it comes. `mode="driven"`: time stands until the test moves it, with `drain`, `advance` or `move`.
-    While a step body runs, time stands; with `despite_bodies`, async bodies that wait do not count. `patience` is for
-    how many real seconds the engines may be busy before `drain` gives up.
+    `mode="free"`: time jumps whenever nothing happens.
+
+    While a step body runs, time stands; with `despite_bodies`, async bodies that wait for something do not count.
+    `patience` is for how many real seconds the engines may be busy before `drain` gives up.
     """
 
     def __init__(
@@ -45,8 +49,8 @@ class VirtualClock(Clock):
         despite_bodies: bool = False,
         patience: Duration = PATIENCE_S,
     ) -> None:
-        if mode not in ("inline", "driven"):
-            raise ValueError(f'mode is "inline" or "driven", not {mode!r}')
+        if mode not in ("inline", "driven", "free"):
+            raise ValueError(f'mode is "inline", "driven" or "free", not {mode!r}')
         self.mode = mode
         self._now_us = moment_us(start, "start")
         self._despite_bodies = despite_bodies
@@ -97,8 +101,8 @@ class VirtualClock(Clock):
             self._now_us += slept_us
         self._poke()
 
-    def drain_us(self, until_us: int) -> None:
-        """As `drain`, in microseconds; returns early when an engine dies."""
+    def drain_us(self, until_us: int, unless: Callable[[], bool] = lambda: False) -> None:
+        """As `drain`, in microseconds; returns early when an engine dies, or `unless` says so."""
         with self._changed:
             self._at_rest = False
             self._until_us = until_us
@@ -107,9 +111,9 @@ class VirtualClock(Clock):
         try:
             with self._changed:
                 rested = self._changed.wait_for(
-                    lambda: self._at_rest or self._dead or not self._living(), self._patience_s
+                    lambda: self._at_rest or self._dead or unless() or not self._living(), self._patience_s
                 )
-                if rested and not self._dead and until_us < FOREVER_US:
+                if rested and not self._dead and not unless() and until_us < FOREVER_US:
                     self._now_us = max(self._now_us, until_us)
         finally:
             self._until_us = None
@@ -149,6 +153,8 @@ class VirtualClock(Clock):
         pace = self._engines.get(condition)
         if pace is None:
             condition.wait(POLL_S)
+        elif timeout_us <= 0:  # something is due now
+            pace.idle_since = pace.rested_at = None
         elif not self._is_idle(pace, this_round):
             condition.wait(pace.poll_s)
             pace.poll_s = min(2 * pace.poll_s, LONGEST_POLL_S)
@@ -179,11 +185,12 @@ class VirtualClock(Clock):
         with self._changed:
             if this_round != self._round:
                 return True
-            if due and min(due) <= max(self._limit_us(awaited=awaited), self._now_us):
-                self._now_us = max(self._now_us, min(due))
+            next_us = min(due, default=NEVER_US)
+            if self._now_us < next_us <= self._limit_us(awaited=awaited):
+                self._now_us = next_us
                 self._still_since = None
                 return True
-            if self._until_us is not None:
+            if self._until_us is not None and next_us > self._now_us:  # else it could not be done, and is tried again
                 self._at_rest = True
                 self._changed.notify_all()
         self._wonder(awaited=awaited)
@@ -193,7 +200,7 @@ class VirtualClock(Clock):
         """How far time may jump by itself."""
         if self._until_us is not None:
             return self._until_us
-        return FOREVER_US if awaited and self.mode == "inline" else 0
+        return FOREVER_US if self.mode == "free" or (self.mode == "inline" and awaited) else 0
 
     def _wonder(self, *, awaited: bool) -> None:
         """Say so when a test seems to wait for ever."""
@@ -207,7 +214,7 @@ class VirtualClock(Clock):
             LOG.warning(
                 "somebody waits for a workflow, and nothing is due%s: the test has to send or publish what the workflow"
                 " waits for before it waits itself",
-                "" if self.mode == "inline" else " at this time, which stands until the test drains or moves the clock",
+                "" if self.mode != "driven" else " at this time, which stands until the test drains or moves the clock",
             )
 
     def _living(self) -> list[_Pace]:

@@ -197,6 +197,7 @@ def test_a_default_is_not_recorded_but_that_nothing_came_is(stage: Stage, regist
         stage.asleep(handle)
         stage.clock.move(5)
         stage.until(lambda: len(engine.list_steps("w")) == 2)
+        stage.asleep(handle)
         engine.publish_event("t", "too late")
         stage.clock.move(5)
         assert handle.get_result(timeout=20) == "run 2"

@@ -3,22 +3,19 @@
 A trial is one file and the engines that lived on it: all but the last died, the last ran to the end.
 """
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import litewf
 from litewf.testing import VirtualClock
+from litewf.testing.places import workplace
 from tests.crash.invariants import Image
 from tests.crash.ledger import Ledger
 from tests.crash.life import Life
 
 Drive = Callable[[litewf.Engine], None]
-MEMORY = Path("/dev/shm")
 MOST_POINTS = 2000  # of one scenario; more means that it never ends
 
 
@@ -100,16 +97,6 @@ class Trial:
 
     def check(self) -> None:
         assert not self.ledger.violations, self.story()
-
-
-@contextmanager
-def workplace() -> Iterator[Path]:
-    """A directory for files that need not survive the test, in memory where there is such a place."""
-    folder = tempfile.mkdtemp(prefix="litewf-crash-", dir=MEMORY if MEMORY.is_dir() else None)
-    try:
-        yield Path(folder)
-    finally:
-        shutil.rmtree(folder)
 
 
 def explore(scenario: Scenario, *, second_deaths: "SecondDeaths", tally: Tally, stride: int = 1, first: int = 1) -> int:

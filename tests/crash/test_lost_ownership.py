@@ -12,7 +12,7 @@ import pytest
 
 import litewf
 from litewf.testing import VirtualClock
-from tests.crash.explorer import workplace
+from litewf.testing.places import workplace
 from tests.crash.invariants import Image
 from tests.crash.ledger import Ledger
 from tests.crash.life import Life
