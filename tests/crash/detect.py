@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from litewf.testing import VirtualClock
 
 PATIENCE_S = 8.0  # for an engine that never comes to rest
+MINUTES = 2.0  # for the machine
 LONGEST = 300  # characters of what went wrong
 
 
@@ -53,7 +54,7 @@ def _crash(name: str) -> Finding:
 def _machine(_: str) -> Finding:
     from tests.machine.running import run
 
-    counts = run(1, examples=1000, shorten=False)
+    counts = run(1, minutes=MINUTES, shorten=False)
     if counts.failures:
         return Finding(True, counts.steps, counts.failures[0].what)
     return Finding(False, counts.steps)

@@ -59,8 +59,8 @@ BUGS = (
     Planted(
         "a body starts before what it was given is durable",
         "engine/steps.py",
-        "    if execution.buffered or execution.unconfirmed:\n        yield from flush(execution)\n    return (yield from Att",
-        "    return (yield from Att",
+        "    if execution.buffered or execution.unconfirmed:\n        yield from flush(execution)\n    if (watch",
+        "    if (watch",
         by="crash values_that_replay",
     ),
     Planted(
@@ -108,6 +108,7 @@ BUGS = (
         "engine/notifier.py",
         "for key in keys for wait in self._waits.get(key, ())]",
         'for key in keys if not key.startswith("message:") for wait in self._waits.get(key, ())]',
+        by="crash messages_from_outside_in_memory",
     ),
     Planted(
         "nothing wakes who is parked",
@@ -122,13 +123,6 @@ BUGS = (
         "        if wake(connection, [workflow_key(operation.ending.id) for operation in operations if operation.result]):",
         "        if wake(connection, [workflow_key(operation.ending.id) for operation in operations if operation.error]):",
         by="crash an_async_child_is_awaited_parked",
-    ),
-    Planted(
-        "a workflow parks without a last look",
-        "store/endings.py",
-        "            park.result = not any(_finds(look, connection) for look in park.looks)\n",
-        "            park.result = True\n",
-        by="crash two_async_workflows_answer_each_other",
     ),
     Planted(
         "a sleep begins anew after a crash",
@@ -203,7 +197,6 @@ BUGS = (
         "store/communication.py",
         '    connection.execute(f"DELETE FROM stream WHERE workflow = ? AND {NUMBER} >= ?", dropped)\n',
         "",
-        by="crash a_rewound_writer_writes_the_rest_once_more",
     ),
     Planted(
         "a fork takes one step too many",
@@ -221,14 +214,14 @@ BUGS = (
     Planted(
         "the idempotency key of a message is lost",
         "store/messages.py",
-        "(receiver, message.topic, message.idempotency_key, message.value, now_us)",
-        "(receiver, message.topic, None, message.value, now_us)",
+        "(receiver, message.topic, message.idempotency_key, message.value, message.trace, now_us)",
+        "(receiver, message.topic, None, message.value, message.trace, now_us)",
     ),
     Planted(
         "the newest message comes first",
         "store/messages.py",
-        "AND taken_by IS NULL ORDER BY key LIMIT 1",
-        "AND taken_by IS NULL ORDER BY key DESC LIMIT 1",
+        '        " ORDER BY key LIMIT 1",\n        (receiver, topic),',
+        '        " ORDER BY key DESC LIMIT 1",\n        (receiver, topic),',
     ),
     Planted(
         "a closed stream takes more",
