@@ -31,7 +31,7 @@ def main() -> None:
     threading.excepthook = lambda args: None  # threads of engines that are broken on purpose
     VirtualClock.__init__.__kwdefaults__["patience"] = PATIENCE_S
     kind, _, rest = sys.argv[1].partition(" ")
-    finding = {"crash": _crash, "machine": _machine, "power": _crash}[kind](rest)
+    finding = {"crash": _crash, "machine": _machine, "power": _power}[kind](rest)
     finding.what = finding.what[:LONGEST]
     print(json.dumps(asdict(finding)), flush=True)
     _leave()
@@ -49,6 +49,19 @@ def _crash(name: str) -> Finding:
     except Exception as error:
         return Finding(True, tally.cycles + 1, _line(error))
     return Finding(False, tally.cycles)
+
+
+def _power(name: str) -> Finding:
+    """Cut the power at many moments of one scenario, with all that a disk may do then."""
+    from litewf.testing.disk import POWER
+    from tests.crash.power import enumerate_cuts
+    from tests.crash.scenarios import SCENARIOS
+
+    [scenario] = [one for one in SCENARIOS if one.name == name]
+    found = enumerate_cuts(scenario, seed=1, budget=2000, damages=POWER, stop_at=1)
+    if found.violations:
+        return Finding(True, found.cycles.total(), "; ".join(found.violations[0].problems))
+    return Finding(False, found.cycles.total())
 
 
 def _machine(_: str) -> Finding:

@@ -70,6 +70,20 @@ BUGS = (
         "    record = execution.records.get(number) if number != '2' else None\n",
         by="crash steps_in_sequence",
     ),
+    Planted(
+        "a commit does not wait for the disk",
+        "store/database.py",
+        '        _set(connection, path, "synchronous", SYNCHRONOUS[durability])\n',
+        '        _set(connection, path, "synchronous", SYNCHRONOUS["normal"])\n',
+        by="power steps_in_sequence",
+    ),
+    Planted(
+        "nothing waits for the disk",
+        "store/database.py",
+        '        _set(connection, path, "synchronous", SYNCHRONOUS[durability])\n',
+        '        _set(connection, path, "synchronous", 0)\n',
+        by="power several_workflows_share_commits",
+    ),
     # --- fences, recovery
     Planted(
         "a checkpoint does not look at the fence",
