@@ -122,24 +122,25 @@ class Runtime:
 
     def _register(self) -> Capability:
         self.store.writer.start()
-        lock_name = self.store.take_lock(boot_token()) if self.settings.serves else ""
+        if self.settings.serves:
+            return self._as_engine()
+        self._seen = self.store.writer.turn(lambda tx: arrivals.newest(tx.connection), inline=True)
+        return Capability(NO_EXECUTOR, (), self.version, False)
 
-        def change(tx: Tx) -> tuple[Capability, arrivals.Seen]:
-            able = self._as_engine(tx, lock_name) if lock_name else Capability(NO_EXECUTOR, (), self.version, False)
-            return able, arrivals.newest(tx.connection)
-
-        able, self._seen = self.store.writer.turn(change)  # what others have brought by then is seen
-        return able
-
-    def _as_engine(self, tx: Tx, lock_name: str) -> Capability:
-        """Become one of the engines of this file, with a lock that says so."""
-        settings, now_us = self.settings, self.now_us()
-        names = self.registry.workflows.keys()  # a view: what is defined after the launch counts too
+    def _as_engine(self) -> Capability:
+        """Become one of the engines of this file, with a lock that says so, in one transaction."""
+        settings, names = self.settings, self.registry.workflows.keys()  # a view: what is defined later counts too
+        lock_name = self.store.take_lock(boot_token())
+        now_us = self.now_us()
         mine = Registration(settings.executor_id, lock_name, os.getpid(), self.version, settings.only_version, now_us)
-        executor = executors.register(tx, mine, names)
-        able = Capability(executor, names, self.version, settings.only_version)
-        claims.retry_held(tx, able)
-        return able
+
+        def join(tx: Tx) -> Capability:
+            able = Capability(executors.register(tx, mine, names), names, self.version, settings.only_version)
+            claims.retry_held(tx, able)
+            self._seen = arrivals.newest(tx.connection)  # of what others have brought
+            return able
+
+        return self.store.writer.turn(join, inline=True)
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Begin to dispatch; async workflows run on `loop`, or on a private one."""

@@ -243,11 +243,14 @@ def file_system(directory: bytes, mounts: bytes) -> str:
     best, kind = b"", ""
     for line in mounts.splitlines():
         left, _, right = line.partition(b" - ")
-        fields = left.split(b" ")
+        fields = left.split(b" ", 5)
         if len(fields) < 5 or not right:
             continue
         # Blanks and the like are written as octal escapes. Later mounts hide earlier ones at the same point.
-        point = fields[4].decode("unicode_escape").encode("latin-1").rstrip(b"/") + b"/"
+        point = fields[4]
+        if b"\\" in point:
+            point = point.decode("unicode_escape").encode("latin-1")
+        point = point.rstrip(b"/") + b"/"
         if (directory + b"/").startswith(point) and len(point) >= len(best):
             best, kind = point, right.split(b" ")[0].decode("latin-1")
     return kind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from litewf.store.remains import Remains, Trace
@@ -14,31 +14,32 @@ from litewf.testing.report import Problem, often
 
 LONGEST = 200  # characters of a value in a message
 KEY = "idempotency_key=litewf.idempotency_key()"
-Facts = dict[str, object]  # what is compared, each under a name for people
+Fact = tuple[str, str]  # whose it is, "" for the whole file, and what it is, for people
+Facts = dict[Fact, object]
+WORKFLOWS: Fact = ("", "the workflows")
 
 
 def facts_of(found: Remains) -> Facts:
     """The file as facts that a crash must not change."""
-    facts: Facts = {"the workflows": sorted(f"{trace.id} ({trace.name})" for trace in found.workflows.values())}
+    facts: Facts = {WORKFLOWS: sorted(f"{trace.id} ({trace.name})" for trace in found.workflows.values())}
     for trace in found.workflows.values():
-        facts.update(_facts_of(trace))
+        facts.update({(trace.id, f"{what} of {trace.id}"): value for what, value in _facts_of(trace)})
     for source, kind, data in found.cloud_events:
-        name = f"the CloudEvents of type {kind!r} from {source!r}"
+        name = "", f"the CloudEvents of type {kind!r} from {source!r}"
         facts[name] = (*_tuple(facts.get(name)), data)
     for table, rows in found.tables.items():
-        facts[f"the rows of table {table}"] = rows
+        facts["", f"the rows of table {table}"] = rows
     return facts
 
 
 def _facts_of(trace: Trace) -> Iterator[tuple[str, object]]:
-    of = f"of {trace.id}"
-    yield f"the outcome {of}", _outcome(trace)
+    yield "the outcome", _outcome(trace)
     for name, value in trace.events.items():
-        yield f"event {name!r} {of}", value
+        yield f"event {name!r}", value
     for name, values in trace.streams.items():
-        yield f"stream {name!r} {of}", values
-    yield f"the messages received {of}", trace.received
-    yield f"the unread messages {of}", trace.unread
+        yield f"stream {name!r}", values
+    yield "the messages received", trace.received
+    yield "the unread messages", trace.unread
 
 
 def _outcome(trace: Trace) -> str:
@@ -52,14 +53,20 @@ def _tuple(value: object) -> tuple[object, ...]:
     return value if isinstance(value, tuple) else ()
 
 
-def changed(facts: Facts, expected: Facts, ignored: Sequence[str]) -> Iterator[Problem]:
-    """What is not as it would have been without a crash."""
-    for name in sorted({*facts, *expected}):
-        here, there = facts.get(name, "nothing"), expected.get(name, "nothing")
-        if here != there and name not in ignored:
-            held = isinstance(here, str) and here.startswith("held: ")
-            fix = "make its code do the same each time: now(), random(), uuid() of litewf, effects in steps"
-            yield Problem(f"{name}: {_cut(here)} instead of {_cut(there)}", fix if held else "")
+def changed(facts: Facts, expected: Facts, ignored: Collection[Fact] = ()) -> Iterator[Fact]:
+    """What is not as it would have been without a crash; of a workflow that only one of them has, only that."""
+    both = {owner for owner, _ in facts} & {owner for owner, _ in expected}
+    for fact in sorted({*facts, *expected}):
+        if facts.get(fact) != expected.get(fact) and fact not in ignored and fact[0] in both:
+            yield fact
+
+
+def told(fact: Fact, facts: Facts, expected: Facts) -> Problem:
+    """A change, in words."""
+    here, there = facts.get(fact, "nothing"), expected.get(fact, "nothing")
+    held = isinstance(here, str) and here.startswith("held: ")
+    fix = "make its code do the same each time: now(), random(), uuid() of litewf, effects in steps"
+    return Problem(f"{fact[1]}: {_cut(here)} instead of {_cut(there)}", fix if held else "")
 
 
 def effects_changed(fakes: Sequence[Fake], expected: Mapping[str, int], repeats: Sequence[Repeat]) -> Iterator[Problem]:

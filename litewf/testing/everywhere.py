@@ -1,4 +1,4 @@
-"""`crash_everywhere`: kill a workflow at every crash point in turn, recover it, and compare with a run without a crash."""
+"""`crash_everywhere`: kill a workflow at every crash point in turn, recover it, compare with a run without a crash."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from litewf.api.workflow import BaseWorkflow
 from litewf.durations import Duration
 from litewf.errors import UsageError
 from litewf.store.remains import remains
-from litewf.testing.comparing import Facts, changed, effects_changed, facts_of
+from litewf.testing.comparing import Facts, changed, effects_changed, facts_of, told
 from litewf.testing.effects import Fake
 from litewf.testing.mortal import MortalEngine, short, silence
 from litewf.testing.outside import OutsideWorld
@@ -124,13 +124,12 @@ class Explorer:
     def __init__(self, plan: Plan, report: CrashReport) -> None:
         self._plan = plan
         self._report = report
+        self._recovery: list[str] = []  # the points that the last recovery came by
         first, expected = self._unharmed(), dict(self._happened())
         again = self._unharmed()
         self._facts, self._expected = again.facts, dict(self._happened())
-        report.not_compared = [problem.text for problem in changed(first.facts, again.facts, ())]
-        self._ignored = [
-            name for name in {*first.facts, *again.facts} if first.facts.get(name) != again.facts.get(name)
-        ]
+        self._ignored = list(changed(first.facts, again.facts))
+        report.not_compared = [told(fact, first.facts, again.facts).text for fact in self._ignored]
         if expected != self._expected:
             raise UsageError(
                 f"without any crash {report.workflow} did {expected} outside at first and {self._expected} then: let"
@@ -138,6 +137,7 @@ class Explorer:
             )
         report.points = again.outside.routes[0].passed
         report.steps = {name: StepReport(name, runs) for name, runs in again.outside.logbook.runs.items()}
+        self._note_keys()
         if again.waits_for and plan.drive is None:
             raise UsageError(
                 f"without any crash {report.workflow} comes to no end, it waits for {again.waits_for}: hand in"
@@ -151,13 +151,21 @@ class Explorer:
         for fake in self._plan.effects:
             yield from fake.happened().items()
 
+    def _note_keys(self) -> None:
+        """Which calls of which step have a key."""
+        for call in (call for fake in self._plan.effects for call in fake.calls()):
+            step = self._report.steps.get(short(call.step_name or ""))
+            if step is not None:
+                target = call.text.partition("(")[0]
+                step.keyed[target] = step.keyed.get(target, True) and call.key is not None
+
     def plan_deaths(self, second_death: SecondDeath) -> Iterator[Deaths]:
         """All deaths, one trial after the other."""
         if second_death not in ("never", "sample", "every"):
             raise ValueError(f'second_death is "never", "sample" or "every", not {second_death!r}')
         for number, point in enumerate(self._report.points):
             yield (point,)
-            recovery = self.recovery
+            recovery = self._recovery
             if second_death == "sample" and recovery:
                 yield (point, recovery[number * STRIDE % len(recovery)])
             elif second_death == "every":
@@ -173,7 +181,7 @@ class Explorer:
             self._report.note(Problem(f"{type(error).__name__}: {error}"), deaths)
             return
         routes = trial.outside.routes
-        self.recovery = routes[-1].passed
+        self._recovery = routes[-1].passed
         reached = [route.reached for route in routes[: len(deaths)]]
         self._report.deaths += sum(reached)
         if not all(reached):
@@ -194,5 +202,5 @@ class Explorer:
                 step.points.append(described(deaths))
         for problem in effects_changed(self._plan.effects, self._expected, repeats):
             self._report.note(problem, deaths)
-        for problem in changed(trial.facts, self._facts, self._ignored):
-            self._report.note(problem, deaths)
+        for fact in changed(trial.facts, self._facts, self._ignored):
+            self._report.note(told(fact, trial.facts, self._facts), deaths)

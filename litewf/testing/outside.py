@@ -70,6 +70,7 @@ class OutsideWorld:
             self.logbook.died()
             self.clock.move(downtime)
         self._launch()
+        self.engine.drain_us(self.clock.now_us())
         self.routes[0].begin()  # a death before the scenario begins would show nothing
 
     # --- acting -----------------------------------------------------------------------------------------------
@@ -195,7 +196,7 @@ class OutsideWorld:
         if workflow.options.workflow_id is not None:
             return workflow
         assert isinstance(workflow, Workflow | AsyncWorkflow)
-        return workflow.with_options(workflow_id=f"{short(workflow.name).replace('.', '-')}-{next(self._numbers)}")
+        return workflow.with_options(workflow_id=f"{short(workflow.name)}-{next(self._numbers)}")
 
     def _lasting(self, handle: WorkflowHandle[R]) -> WorkflowHandle[R]:
         return LastingHandle(self, handle.workflow_id)

@@ -1,6 +1,7 @@
-"""Crash points of a scenario by name: "body.after charge 2" is the second time that a body of `charge` has ended.
+"""Crash points of a scenario by name, which says more than a number and means the same if something comes in between.
 
-A name says more than a number would, and means the same when other things happen in between.
+"body.after charge 2": a body of `charge` has ended for the second time. "commit.before 1 after charge 2": the first
+commit after that, which is most likely its checkpoint.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ class Route:
         self.end = end
         self.reached = False
         self._open = False
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()  # of the points of each kind, since the last body except for bodies
+        self._since = ""
 
     def begin(self) -> None:
         """Points count from here on."""
@@ -33,11 +35,20 @@ class Route:
         """Note a point; whether it is the end."""
         if not self._open or self.reached:
             return False
-        self._counts[point] += 1
-        name = f"{point} {self._counts[point]}"
+        name = self._name(point)
         self.passed.append(name)
         self.reached = name == self.end
         return self.reached
+
+    def _name(self, point: str) -> str:
+        self._counts[point] += 1
+        numbered = f"{point} {self._counts[point]}"
+        kind, _, step = numbered.partition(" ")
+        if not kind.startswith("body."):
+            return numbered + self._since
+        self._since = f" {'in' if kind == 'body.before' else 'after'} {step}"
+        self._counts = Counter({known: count for known, count in self._counts.items() if known.startswith("body.")})
+        return numbered
 
 
 def deaths_of(at: str) -> Deaths:

@@ -13,7 +13,7 @@ TWICE = 2
 OFTEN = {1: "once", TWICE: "twice"}
 
 
-class CrashTestFailure(AssertionError):
+class CrashTestFailure(AssertionError):  # noqa: N818 - a test that fails, as pytest calls it
     """A workflow does not survive a crash; the message names the step, the moment, what to do and how to replay it."""
 
 
@@ -33,14 +33,23 @@ class StepReport:
     runs: int  # of its body without a crash
     repeats: Counter[str] = field(default_factory=Counter)  # runs again, by when the death came
     points: list[str] = field(default_factory=list)  # the deaths after which it ran again
+    keyed: dict[str, bool] = field(default_factory=dict)  # what it calls outside, and whether with a key each time
 
     def __str__(self) -> str:
         if not self.points:
-            return f"{self.name}: its body ran {often(self.runs)}, whatever happened"
+            return f"{self.name} ran {often(self.runs)}, whatever happened"
         return (
-            f"{self.name}: its body runs again when the process dies {' or '.join(self.repeats)}"
-            f" ({_some(self.points)}): what it does outside needs idempotency_key()"
+            f"{self.name} runs twice when the process dies {' or '.join(self.repeats)} (as at {self.points[0]!r}):"
+            f" {self._advice()}"
         )
+
+    def _advice(self) -> str:
+        bare = [target for target, has_key in self.keyed.items() if not has_key]
+        if bare:
+            return f"pass idempotency_key() to {' and '.join(bare)}"
+        if self.keyed:
+            return f"{' and '.join(self.keyed)} gets its idempotency key"
+        return "whatever it calls outside needs idempotency_key()"
 
 
 @dataclass
@@ -62,7 +71,7 @@ class CrashReport:
         self.problems.setdefault(problem, []).append(deaths)
 
     def __str__(self) -> str:
-        lines = [f"{self.workflow}: died {self.deaths} times at {len(self.points)} points, in {self.seconds:.2f} s"]
+        lines = [f"{self.workflow} died {self.deaths} times, at {len(self.points)} points, in {self.seconds:.2f} s"]
         lines += [f"  {step}" for step in self.steps.values()]
         lines += [f"  not compared, as it differs from run to run: {what}" for what in self.not_compared]
         if self.not_reached:
@@ -77,7 +86,7 @@ class CrashReport:
         lines = [f"{self.workflow} does not survive every crash: {failing} of {self.deaths} deaths did harm", ""]
         for problem, found in list(self.problems.items())[:NAMED]:
             lines.append(f"* {problem.text}{f': {problem.fix}' if problem.fix else ''}")
-            others = f"    (and at {len(found) - 1} other points)" if len(found) > 1 else ""
+            others = f"  # and {len(found) - 1} other deaths" if len(found) > 1 else ""
             lines.append(f'  replay: {self.function}({self.workflow}, ..., at="{described(found[0])}"){others}')
         if len(self.problems) > NAMED:
             lines.append(f"... and {len(self.problems) - NAMED} more")
