@@ -9,8 +9,8 @@ import sys
 
 from fuzz import __doc__ as usage
 from fuzz.campaign import PATIENCE_S, Campaign
-from fuzz.targets import TARGETS
 from fuzz.tally import SHOWN, Tally
+from fuzz.targets import TARGETS
 from fuzz.worker import attempt
 
 

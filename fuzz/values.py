@@ -235,7 +235,7 @@ def _handle(chance: random.Random, depth: int) -> object:
 def _error(chance: random.Random, depth: int) -> object:
     inner = _any(chance, depth)
     made: list[Callable[[], BaseException]] = [
-        lambda: ValueError(inner), lambda: samples.DemandingError(1, detail=inner), lambda: KeyError(),
+        lambda: ValueError(inner), lambda: samples.DemandingError(1, detail=inner), KeyError,
         lambda: ExceptionGroup("several", [ValueError(inner), OSError(2, "none", "file")]), lambda: samples.FrozenError(1),
         lambda: StopIteration(inner), lambda: UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), lambda: SystemExit(3),
     ]  # fmt: skip

@@ -8,6 +8,7 @@ TARGETS = (
     "wal",
     "files",
     "rows",
+    "machine",
     "process_death",
     "power_loss",
     "sigkill",

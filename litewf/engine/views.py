@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
 Look = Callable[[Reader], Any]
+EARLIEST, LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 J = TypeVar("J", list[Any], dict[str, Any])
 
 
@@ -166,7 +167,7 @@ def _moment(us: int | None) -> datetime | None:
     try:
         return moment(us)
     except OverflowError:  # edited by hand: the nearest that there is
-        return (datetime.max if us and us > 0 else datetime.min).replace(tzinfo=UTC)
+        return LATEST if us and us > 0 else EARLIEST
 
 
 def _duration(us: int | None) -> timedelta | None:

@@ -8,6 +8,7 @@ from fuzz.worker import attempt
 SEED = 2
 # How many cases, and kinds of faults or input that must have occurred in them.
 EXPECTED = {
+    "machine": (1, {"rule start"}),
     "codec": (4, {"value: dict", "value refused: refused", "text: names what is not data", "text: nested deep"}),
     "cron": (3, {"every hour", "at times of the day", "an expression or a zone that is refused"}),
     "cloud_events": (2, {"structured, answered 202", "binary, answered 400", "spoilt: a wrong length"}),
