@@ -1,8 +1,8 @@
 """Whether SQLite would silently forget commits because the -wal was damaged.
 
 When SQLite opens a file that nobody has open, it reads the -wal up to the first frame whose checksum is wrong, which it
-takes for the end: one flipped bit, and every commit behind it is gone without a word. With every commit synced, an honest
-crash cannot look like that: only the very last commit may be torn. So commits behind a damaged one prove damage.
+takes for the end: one flipped bit, and every commit behind it is gone without a word. With every commit synced, an
+honest crash cannot look like that: only the very last commit may be torn. So commits behind a damaged one prove damage.
 What hits the very last commit cannot be told from a power cut, and passes.
 
 Called by the write connection as soon as it is open, under the turnstile, before anything is written. SQLite has done
