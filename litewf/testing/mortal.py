@@ -78,7 +78,7 @@ class MortalEngine(Engine):
         self._die_at = die_at
         self._counting = threading.Lock()
         self._logbook = logbook
-        self._watch = watch
+        self._at_each = watch
         self._burying = threading.Lock()
         self._buried = False
         entropy = entropy or Entropy(self.life if seed is None else seed)
@@ -92,8 +92,8 @@ class MortalEngine(Engine):
 
     def reach(self, point: str) -> None:
         """A crash point: the engine may die here, and once it is dead nothing goes on beyond any of them."""
-        if self._watch is not None:
-            self._watch(point)
+        if self._at_each is not None:
+            self._at_each(point)
         with self._counting:
             self.points += 1
             number = self.points
