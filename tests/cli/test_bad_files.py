@@ -167,7 +167,6 @@ def test_a_locked_file_is_to_be_tried_again(
         ("cancel", "\udcff"), ("start", "\udcff"), ("start", "greet", "--id", "\udcff"),
         ("enqueue", "\udcff", "greet"), ("publish", "\udcff", "1"), ("list", "--name", "\udcff"),
         ("list", "--attribute", "\udcff=1"), ("queues", "create", "\udcff"), ("schedules", "show", "\udcff"),
-        ("backup", "\udcff\0"), ("show", "\0"),
     ],
     ids=ascii,
 )  # fmt: skip
