@@ -52,6 +52,6 @@ plain: st.SearchStrategy[Act] = st.one_of(waits, bodies, bodies, talk)
 plain_scripts = st.lists(plain, max_size=4)
 ends = st.sampled_from([("fail",), ("again",)])
 children = st.tuples(st.just("child"), st.sampled_from([None, None, "a", "b"]), plain_scripts)
-scripts = st.tuples(
-    st.sampled_from([[], [("hold",)]]), st.lists(st.one_of(plain, plain, plain, plain, children, ends), max_size=6)
-).map(lambda parts: [tuple(one) for part in parts for one in part])
+scripts = st.tuples(st.sampled_from([[], [("hold",)]]), st.lists(st.one_of(plain, plain, plain, plain, children, ends), max_size=6)).map(
+    lambda parts: [tuple(one) for part in parts for one in part]
+)

@@ -91,6 +91,7 @@ def _batch(seed: int, examples: int, counts: Counts, *, shorten: bool) -> Failur
     """Machines of one seed."""
     CrashMachine.counts.clear()
 
+
     Machine._hypothesis_internal_use_seed = seed
     failure = None
     try:
