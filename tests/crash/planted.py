@@ -195,8 +195,8 @@ BUGS = (
     Planted(
         "a resume forgets the children",
         "store/cancelling.py",
-        'AND NOT child.detached)"\n        " SELECT key FROM tree",',
-        'AND child.detached)"\n        " SELECT key FROM tree",',
+        "AND NOT child.detached)\"\n        \" SELECT key FROM tree\",",
+        "AND child.detached)\"\n        \" SELECT key FROM tree\",",
         by="crash a_cancelled_family_is_resumed",
     ),
     Planted(
