@@ -80,6 +80,9 @@ class Child:
         status = self.popen.wait()
         listener.join()
         alarm.cancel()
+        for pipe in (self.popen.stdout, self.popen.stderr):
+            if pipe is not None:
+                pipe.close()
         return status, output, errors[0]
 
     def close(self) -> None:
