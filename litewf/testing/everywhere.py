@@ -90,6 +90,7 @@ class Plan:
             if self.setup is not None:
                 self.setup()
             try:
+                outside.begin()
                 return self._play(outside)
             finally:
                 outside.close()

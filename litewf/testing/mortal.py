@@ -110,6 +110,7 @@ class MortalEngine(Engine):
         return number == self._die_at
 
     def _die(self, death: SimulatedDeath) -> None:
+        _expect_deaths()
         with self._counting:
             if self.death is None:
                 self.death = death
@@ -150,23 +151,21 @@ class MortalEngine(Engine):
 
     def live(self, drive: Drive) -> bool:
         """Launch, do what happens from outside, shut down; whether it died on the way."""
-        with _silent_deaths():
-            try:
-                self.launch()
-                drive(self)
-                self.shutdown()
-            except BaseException:
-                if self.death is None:
-                    self.kill("a failed check")
-                    raise
-            if self.death is not None:
-                self.bury()
+        try:
+            self.launch()
+            drive(self)
+            self.shutdown()
+        except BaseException:
+            if self.death is None:
+                self.kill("a failed check")
+                raise
+        if self.death is not None:
+            self.bury()
         return self.death is not None
 
     def bury(self) -> None:
         """End what is left of it once it has died: its threads, and the waits of those who called it."""
-        with _silent_deaths():
-            self._bury()
+        self._bury()
         self._virtual.buried(self)
 
     def _bury(self) -> None:
@@ -204,8 +203,7 @@ class MortalEngine(Engine):
             self.reach(f"body.after {name}")
 
     def __enter__(self) -> Self:
-        with _silent_deaths():
-            self.launch()
+        self.launch()
         return self
 
     def __exit__(self, *failure: object) -> None:
@@ -227,27 +225,26 @@ def _let_others_run() -> None:
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Say nothing of the deaths within: neither their threads nor the engine's log."""
+    """Let the engine's log say nothing of what happens within."""
     level = LOG.level
     LOG.setLevel(logging.CRITICAL + 1)
     try:
-        with _silent_deaths():
-            yield
+        yield
     finally:
         LOG.setLevel(level)
 
 
-@contextmanager
-def _silent_deaths() -> Iterator[None]:
-    """The threads of a dead engine end without a word."""
-    before = threading.excepthook
+class _DeafToDeaths:
+    """The hook for errors of threads: those of a dead engine end without a word, whenever they do."""
 
-    def hook(args: threading.ExceptHookArgs) -> None:
+    def __init__(self, before: Callable[[threading.ExceptHookArgs], object]) -> None:
+        self._before = before
+
+    def __call__(self, args: threading.ExceptHookArgs) -> None:
         if not isinstance(args.exc_value, SimulatedDeath):
-            before(args)
+            self._before(args)
 
-    threading.excepthook = hook
-    try:
-        yield
-    finally:
-        threading.excepthook = before
+
+def _expect_deaths() -> None:
+    if not isinstance(threading.excepthook, _DeafToDeaths):  # others, such as pytest, put theirs there, too
+        threading.excepthook = _DeafToDeaths(threading.excepthook)

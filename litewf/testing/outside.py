@@ -69,6 +69,9 @@ class OutsideWorld:
         if past is not None:
             self.logbook.died()
             self.clock.move(downtime)
+
+    def begin(self) -> None:
+        """Launch the first engine, once everything outside is as it was at the beginning."""
         self._launch()
         self.engine.drain_us(self.clock.now_us())
         self.routes[0].begin()  # a death before the scenario begins would show nothing
@@ -148,8 +151,9 @@ class OutsideWorld:
             route.close()
 
     def close(self) -> None:
-        """End the last engine."""
-        self.engine.kill("the end of the trial")
+        """End the last engine, if there was one."""
+        if self._engines:
+            self.engine.kill("the end of the trial")
 
     def raise_if_dead(self) -> None:
         """In a call from a body: a process that has died calls nobody any more."""

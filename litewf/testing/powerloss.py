@@ -165,9 +165,10 @@ class RecordedPlan(Plan):
             path.write_bytes(fresh_file())
             record = Record(self.effects, state_of(path))
             with recorded(path, record.known) as (record.recording, vfs), record.of(path):
-                outside = self._begin(path, None, vfs=vfs, watch=record.passed)
-                record.begins(outside)
+                outside = self._world(path, None, vfs=vfs, watch=record.passed)
                 try:
+                    outside.begin()
+                    record.begins(outside)
                     self._play(outside)
                 finally:
                     outside.close()
@@ -176,15 +177,16 @@ class RecordedPlan(Plan):
 
     def go_on(self, path: Path, record: Record, known: Known) -> Trial:
         """Recover from what a cut has left at `path`."""
-        outside = self._begin(path, record.past(known))
+        outside = self._world(path, record.past(known))
+        record.put_back(known)
         try:
-            record.put_back(known)
+            outside.begin()
             return self._play(outside)
         finally:
             outside.close()
 
-    def _begin(self, path: Path, past: Past | None, **options: Any) -> OutsideWorld:
-        """An engine on a file, and everything outside as it is at the beginning."""
+    def _world(self, path: Path, past: Past | None, **options: Any) -> OutsideWorld:
+        """What is outside, as it is at the beginning; no engine runs yet."""
         settings = {**self.options, **options}
         outside = OutsideWorld(path, self.workflow.registry, (), downtime=self.downtime, past=past, **settings)
         for fake in self.effects:
