@@ -102,6 +102,11 @@ class Store:
             self._readers.close()
         self._let_go()
 
+    def fail(self, timeout_s: float) -> None:
+        """Close after a launch that failed and may have been written all the same: others are to see a death."""
+        self.die_with_lock()
+        self.close(timeout_s)
+
     def stop(self, because: BaseException) -> None:
         """Write nothing more, and let the lock go."""
         _open_stores.discard(self)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -86,13 +87,36 @@ def every_cut(recording: Recording, damages: Collection[str] = DAMAGES, seeds: C
 
 
 def distinct(recording: Recording, cuts: Collection[Cut]) -> list[Cut]:
-    """One cut for each image that differs from all others: the last, at which most was known, and the plainest."""
-    found: dict[bytes, Cut] = {}
+    """One cut for each image that differs from all others: one at which most was known, and of those the plainest."""
+    found: dict[bytes, tuple[tuple[int, int], Cut]] = {}
     for image in images(recording, cuts):
-        cut, known = image.cut, found.get(image.digest())
-        if known is None or cut.after > known.after or DAMAGES.index(cut.damage) < DAMAGES.index(known.damage):
-            found[image.digest()] = cut
-    return sorted(found.values())
+        worth = len(image.marks), -DAMAGES.index(image.cut.damage)
+        digest = image.digest()
+        if digest not in found or worth > found[digest][0]:
+            found[digest] = worth, image.cut
+    return sorted(cut for _, cut in found.values())
+
+
+def sample(
+    recording: Recording, most: int, *, seed: int, damages: Collection[str] = DAMAGES, first: int = 0
+) -> list[Cut]:
+    """Up to `most` cuts after the `first` operations whose images all differ; the same for the same seed.
+
+    Up to half of them leave nothing to chance, those first at which something new was known.
+    """
+    chance = random.Random(seed)
+    seeds = range(seed, seed + 2 + most // max(len(recording.operations), 1))
+    certain = [cut for cut in every_cut(recording, {PROCESS, POWER[0]} & set(damages)) if cut.after >= first]
+    others = [cut for cut in every_cut(recording, set(damages) - {PROCESS, POWER[0]}, seeds) if cut.after >= first]
+    cuts = distinct(recording, certain + chance.sample(others, min(len(others), 2 * most)))
+    plain = [cut for cut in cuts if cut.damage in (PROCESS, POWER[0])]
+    rest = [cut for cut in cuts if cut.damage not in (PROCESS, POWER[0])]
+    known_from = [mark.after for mark in recording.marks]
+    telling = {(bisect_right(known_from, cut.after), cut.damage): cut for cut in plain}.values()
+    chance.shuffle(plain)
+    plain.sort(key=lambda cut: cut not in telling)
+    chosen = plain[: most // 2 if rest else most]
+    return sorted(chosen + chance.sample(rest, min(len(rest), most - len(chosen))))
 
 
 def images(recording: Recording, cuts: Collection[Cut]) -> Iterator[Image]:
