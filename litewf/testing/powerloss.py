@@ -164,7 +164,8 @@ class RecordedPlan(Plan):
             path.write_bytes(fresh_file())
             record = Record(self.effects, state_of(path))
             with recorded(path, record.known) as (record.recording, vfs), record.of(path):
-                outside = self._begin(path, None, vfs=vfs, on_point=record.passed)
+                self._put_back()
+                outside = self._launch(path, None, vfs=vfs, on_point=record.passed)
                 record.begins(outside)
                 try:
                     self._play(outside)
@@ -175,22 +176,24 @@ class RecordedPlan(Plan):
 
     def go_on(self, path: Path, record: Record, known: Known) -> Trial:
         """Recover from what a cut has left at `path`."""
-        outside = self._begin(path, record.past(known))
+        self._put_back()
+        record.put_back(known)  # first: an engine goes on with what it finds as soon as it is up
+        outside = self._launch(path, record.past(known))
         try:
-            record.put_back(known)
             return self._play(outside)
         finally:
             outside.close()
 
-    def _begin(self, path: Path, past: Past | None, **options: Any) -> OutsideWorld:
-        """An engine on a file, and everything outside as it is at the beginning."""
-        settings = {**self.options, **options}
-        outside = OutsideWorld(path, self.workflow.registry, (), downtime=self.downtime, past=past, **settings)
+    def _put_back(self) -> None:
+        """Everything outside is as it is at the beginning."""
         for fake in self.effects:
-            fake.reset(outside.raise_if_dead)
+            fake.reset()
         if self.setup is not None:
             self.setup()
-        return outside
+
+    def _launch(self, path: Path, past: Past | None, **options: Any) -> OutsideWorld:
+        settings = {**self.options, **options}
+        return OutsideWorld(path, self.workflow.registry, (), downtime=self.downtime, past=past, **settings)
 
 
 class PowerLoss(Explorer):
