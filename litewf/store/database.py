@@ -58,6 +58,13 @@ def open_writer(path: Path, durability: Durability, vfs: str | None = None) -> a
         return connection
 
 
+def relax(connection: apsw.Connection, path: Path, durability: Durability) -> None:
+    """Sync no commit from now on; the file says so from before the first of them."""
+    if connection.execute("SELECT relaxed FROM store").get != 1:
+        connection.execute("UPDATE store SET relaxed = 1")
+    _set(connection, path, "synchronous", SYNCHRONOUS[durability])
+
+
 def open_reader(path: Path, vfs: str | None = None) -> apsw.Connection:
     """A connection that cannot write."""
     # never read-only: a WAL reader must be able to recover the WAL

@@ -166,7 +166,7 @@ class VirtualClock(Clock):
 
     def _is_idle(self, pace: _Pace, this_round: int) -> bool:
         """Whether it was idle at two looks in a row with no commit between: one look sees one part after the other."""
-        looked = this_round, sum(one.engine.groups for one in self._living())
+        looked = this_round, sum(one.engine.groups for one in self._living()), self._now_us
         idle = pace.engine.is_idle(despite_bodies=self._despite_bodies)
         before, pace.idle_since = pace.idle_since, looked if idle else None
         if not idle or before != looked:
@@ -230,6 +230,6 @@ class _Pace:
 
     def __init__(self, engine: Clocked) -> None:
         self.engine = engine
-        self.idle_since: tuple[int, int] | None = None  # the round, and how many transactions there had been
-        self.rested_at: tuple[int, int] | None = None  # the same, at the second look
+        self.idle_since: tuple[int, int, int] | None = None  # the round, how many transactions there had been, the time
+        self.rested_at: tuple[int, int, int] | None = None  # the same, at the second look
         self.poll_s = POLL_S

@@ -53,7 +53,7 @@ class MortalEngine(Engine):
     Crash points are `commit.before`, `commit.after` and the like, and whatever else `reach` is called with. The same
     `seed` gives the same ids; unless given, it is another one for each engine of the clock. With a `logbook`, which
     hears of the bodies of steps, it may also die before and after each of them, at `body.before NAME` and
-    `body.after NAME`. `vfs` is a layer of `litewf.testing.disk`, and `on_point` is called at each crash point.
+    `body.after NAME`. `vfs` is a layer of `litewf.testing.disk`, and `watch` is called at each crash point.
     Everything else is as for Engine, except that it parks at every wait and does not ask the disk to sync unless told
     otherwise.
     """
@@ -68,7 +68,7 @@ class MortalEngine(Engine):
         entropy: Entropy | None = None,
         logbook: Logbook | None = None,
         vfs: str | None = None,
-        on_point: Callable[[str], object] | None = None,
+        watch: Callable[[str], object] | None = None,
         **options: Any,
     ) -> None:
         self._virtual = clock or VirtualClock()
@@ -78,7 +78,7 @@ class MortalEngine(Engine):
         self._die_at = die_at
         self._counting = threading.Lock()
         self._logbook = logbook
-        self._on_point = on_point
+        self._at_each = watch
         self._burying = threading.Lock()
         self._buried = False
         entropy = entropy or Entropy(self.life if seed is None else seed)
@@ -92,8 +92,8 @@ class MortalEngine(Engine):
 
     def reach(self, point: str) -> None:
         """A crash point: the engine may die here, and once it is dead nothing goes on beyond any of them."""
-        if self._on_point is not None:
-            self._on_point(point)
+        if self._at_each is not None:
+            self._at_each(point)
         with self._counting:
             self.points += 1
             number = self.points

@@ -165,7 +165,7 @@ class RecordedPlan(Plan):
             record = Record(self.effects, state_of(path))
             with recorded(path, record.known) as (record.recording, vfs), record.of(path):
                 self._put_back()
-                outside = self._launch(path, None, vfs=vfs, on_point=record.passed)
+                outside = self._launch(path, None, vfs=vfs, watch=record.passed)
                 record.begins(outside)
                 try:
                     self._play(outside)

@@ -13,6 +13,20 @@ import apsw
 
 from litewf.store.invariants import ALWAYS, TALKING
 
+# A child may be resumed alone, and a limit may be lowered below what runs: so these hold only where nobody does that.
+UNSTEERED = {
+    "D4 an unfinished child of a cancelled parent": """
+        SELECT child.id FROM workflow AS child JOIN workflow AS parent ON parent.key = child.parent
+        WHERE parent.status = 'CANCELLED' AND child.completed_us IS NULL AND NOT child.detached""",
+    "G1 more slots than a queue has": """
+        SELECT queue.name, count(*) FROM queue JOIN task ON task.queue = queue.name WHERE slot = 1
+        GROUP BY queue.name HAVING count(*) > global_concurrency""",
+    "G1 more slots than a partition has": """
+        SELECT queue.name, partition, count(*) FROM queue JOIN task ON task.queue = queue.name
+        WHERE slot = 1 AND partition IS NOT NULL
+        GROUP BY queue.name, partition HAVING count(*) > partition_concurrency""",
+}
+
 AT_THE_END = {
     "B9 a workflow that never ended": "SELECT id, status, phase, held FROM workflow WHERE completed_us IS NULL",
     "B9 a workflow that was given up": "SELECT id FROM workflow WHERE status = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED'",
@@ -101,7 +115,7 @@ class Image:
                 yield f"A3 {pragma}: {found}"
         if self.empty:
             return
-        checks = {**ALWAYS, **TALKING, **(AT_THE_END if at_the_end else {})}
+        checks = {**ALWAYS, **UNSTEERED, **TALKING, **(AT_THE_END if at_the_end else {})}
         for what, sql in checks.items():
             if found := self.rows(sql):
                 yield f"{what}: {found}"

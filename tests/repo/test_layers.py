@@ -10,8 +10,8 @@ BELOW = {
     "engine": {"vocabulary", "store", "engine"},
     "api": {"vocabulary", "store", "engine", "api"},
     "web": {"vocabulary", "api", "web"},
-    "testing": {"vocabulary", "api", "testing"},
     "telemetry": {"vocabulary", "store", "engine", "api", "telemetry"},
+    "testing": {"vocabulary", "api", "testing"},
     "cli": {"vocabulary", "store", "engine", "api", "web", "telemetry", "top", "cli"},
     "top": {"vocabulary", "store", "engine", "api", "top"},
 }
