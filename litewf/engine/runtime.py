@@ -113,8 +113,8 @@ class Runtime:
             self.announcing = Announcing(self)
             if settings.serves:
                 self.announcing.run_once()
-        except Exception:
-            self.store.fail(1.0)
+        except Exception as error:
+            self.store.fail(error, 1.0)
             raise
         except BaseException as death:
             self.store.crash(death)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import apsw
 
-from litewf.errors import EngineClosedError, StoreError, StoreMovedError, StoreUnsupportedError
+from litewf.errors import EngineClosedError, OutcomeUnknownError, StoreError, StoreMovedError, StoreUnsupportedError
 from litewf.store import place
 from litewf.store.database import Durability, check_sqlite
 from litewf.store.ear import Ear
@@ -102,9 +102,10 @@ class Store:
             self._readers.close()
         self._let_go()
 
-    def fail(self, timeout_s: float) -> None:
-        """Close after a launch that failed and may have been written all the same: others are to see a death."""
-        self.die_with_lock()
+    def fail(self, error: Exception, timeout_s: float) -> None:
+        """Close after a launch that failed."""
+        if isinstance(error, OutcomeUnknownError):  # its row may be there all the same: others are to see a death
+            self.die_with_lock()
         self.close(timeout_s)
 
     def stop(self, because: BaseException) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import apsw
 
-from litewf.errors import StoreCorruptError
+from litewf.errors import StoreCorruptError, StoreError
 
 LOG = logging.getLogger("litewf")
 ACCEPT = "LITEWF_ACCEPT_DAMAGED_WAL"
@@ -68,6 +68,8 @@ def examine(wal: Path, page_size: int, kept: int) -> Damage | None:
         fd = os.open(wal, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise StoreError(f"cannot read {wal}: {error.strerror}") from error
     try:
         return _Log(fd, page_size).damage_behind(kept)
     finally:
