@@ -50,6 +50,7 @@ from litewf.errors import (
     BlockingCallError,
     DuplicateWorkflowError,
     EngineClosedError,
+    HistoryError,
     LitewfError,
     MaxRecoveryAttemptsExceededError,
     NonDeterminismError,
@@ -83,6 +84,7 @@ from litewf.errors import (
     WorkflowStateError,
     WorkflowTimeoutError,
 )
+from litewf.histories import History
 from litewf.records import (
     CloudEvent,
     Message,
@@ -152,6 +154,8 @@ __all__ = [
     "DuplicateWorkflowError",
     "Engine",
     "EngineClosedError",
+    "History",
+    "HistoryError",
     "JsonSerializer",
     "LitewfError",
     "MaxRecoveryAttemptsExceededError",

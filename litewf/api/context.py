@@ -247,7 +247,7 @@ def idempotency_key() -> str:
 def is_replaying() -> bool:
     """Whether the workflow is repeating what it has recorded; for messages to people, never for decisions."""
     frame = FRAME.get()
-    return isinstance(frame, Branch) and not frame.beyond_records
+    return isinstance(frame, Branch) and (not frame.beyond_records or frame.execution.is_rehearsal)
 
 
 def cancelled() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from litewf.engine.execution import Execution
 from litewf.errors import SerializationError
@@ -15,6 +15,7 @@ from litewf.store.claims import Claimed
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
+E = TypeVar("E", bound=Execution)
 LOG = logging.getLogger("litewf")
 LONG = 1000  # recorded steps from which replaying them at each wake-up earns a warning
 
@@ -30,7 +31,7 @@ def load(runtime: Runtime, workflows: Sequence[Claimed]) -> list[Execution]:
     for workflow in workflows:
         text, user, roles = inputs[workflow.key]
         try:
-            execution = _execution(runtime, workflow, text)
+            execution = execution_of(runtime, workflow, text, Execution)
         except (SerializationError, ValueError, KeyError, TypeError) as error:
             _hold(runtime, workflow, f"its input cannot be decoded: {error}")
             continue
@@ -45,13 +46,14 @@ def load(runtime: Runtime, workflows: Sequence[Claimed]) -> list[Execution]:
     return loaded
 
 
-def _execution(runtime: Runtime, workflow: Claimed, text: str) -> Execution:
+def execution_of(runtime: Runtime, workflow: Claimed, text: str, kind: type[E]) -> E:
+    """The execution of a workflow with this input; raises what the input raises when it is decoded."""
     given = runtime.serializer.decode(text)
     if not isinstance(given, dict):
         raise TypeError(f"it is {type(given).__name__}, not args and kwargs")
     identity = (workflow.key, workflow.id, workflow.fence, workflow.generation)
     definition = runtime.registry.workflows[workflow.name]
-    execution = Execution(runtime, definition, identity, given["args"], given["kwargs"])
+    execution = kind(runtime, definition, identity, given["args"], given["kwargs"])
     execution.receiver = given.get("self")
     execution.latest_us = workflow.latest_us
     execution.deadline_us = workflow.deadline_us

@@ -41,9 +41,8 @@ def transaction(
         return settle(tx, [row])
 
     label = f"step {number} ({definition.name}) of {execution.label}"
-    transactions = runtime.store.transactions
     try:
-        _, copy = yield from write_blocking(execution, lambda: transactions.run(body, seal, label))
+        _, copy = yield from write_blocking(execution, lambda: runtime.store.transactions.run(body, seal, label))
     except Lost:
         execution.end("lost")
     except Exception as raised:  # noqa: BLE001 - the outcome of user code, whose SQL is undone

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import apsw
 
-from litewf.store.database import translated
+from litewf.store.database import open_reader, translated
 
 AT_REST = """
     BEGIN;
@@ -33,6 +33,16 @@ def copy(connection: apsw.Connection, target: Path) -> None:
         _publish(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def copy_of(path: Path, target: Path) -> None:
+    """Copy a file that this process need not have open; nothing is written to it, whatever its schema."""
+    connection = open_reader(path)
+    try:
+        with translated(path, "read"):
+            copy(connection, target)
+    finally:
+        connection.close()
 
 
 def _publish(part: Path, target: Path) -> None:
