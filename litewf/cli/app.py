@@ -1,29 +1,112 @@
-"""The `litewf` program: its options and its commands, one line each."""
+"""The `litewf` program: its commands, one line each, loaded when they are asked for.
+
+A new command is a line of COMMANDS and a file in commands/ with a function, or a typer.Typer if it has commands of its
+own. `litewf --help` and shell completion read the lines alone; only the command that runs is imported.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import typer
+from typer.core import TyperGroup
 
-from litewf.cli.commands.bench import bench
-from litewf.cli.commands.demo import demo
-from litewf.cli.commands.run_due import run_due
-from litewf.cli.commands.serve import serve
+from litewf.cli import exits
+
+LOOK, STEER, SET_UP, RUN, CARE, TRY = (
+    "Look at workflows", "Start and steer workflows", "Queues and schedules", "Run workflows", "Care for the file",
+    "Try it",
+)  # fmt: skip
+
+
+class Entry(NamedTuple):
+    """One command: what it is called, where it is, and what `litewf --help` says of it."""
+
+    name: str
+    place: str  # module:attribute below litewf.cli.commands
+    help: str
+    panel: str
+
+
+COMMANDS = (
+    Entry("demo", "demo:demo", "Watch a checkout survive SIGKILL, twice.", TRY),
+    Entry("bench", "bench:bench", "Measure litewf on this disk.", TRY),
+    Entry("run-due", "run_due:run_due", "Run what is due, then exit and say when there is more.", RUN),
+    Entry("serve", "serve:serve", "Run the workflows of a module, and serve them over HTTP.", RUN),
+)
+PANELS = (LOOK, STEER, SET_UP, RUN, CARE, TRY)
+
+
+class LazyCommands(MutableMapping[str, Any]):
+    """The commands by name; one is imported when it is taken out."""
+
+    def __init__(self) -> None:
+        self._entries = {entry.name: entry for entry in COMMANDS}
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded:
+            self._loaded[name] = _load(self._entries[name])
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def _load(entry: Entry) -> Any:
+    module, _, attribute = entry.place.partition(":")
+    found = getattr(import_module(f"litewf.cli.commands.{module}"), attribute)
+    app = found if isinstance(found, typer.Typer) else program()
+    if app is not found:
+        app.command(entry.name)(found)
+    return typer.main.get_command(app)
+
+
+def program(**settings: Any) -> typer.Typer:
+    """A typer program as all of ours are: plain text in the help, no traceback of its own making."""
+    return typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False, **settings)
+
+
+class Commands(TyperGroup):
+    """The group of all commands, with a help in panels."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = LazyCommands()
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the signature is typer's
+        """What there is, by what one wants to do."""
+        width = max(len(entry.name) for entry in COMMANDS)
+        for panel in PANELS:
+            rows = [(entry.name.ljust(width), entry.help) for entry in COMMANDS if entry.panel == panel]
+            if rows:
+                with formatter.section(panel):
+                    formatter.write_dl(rows)
+        with formatter.section("Exit status"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in exits.MEANINGS.items()])
+
 
 app = typer.Typer(
     name="litewf",
-    help="Durable execution for Python in one SQLite file.",
+    cls=Commands,
+    help="Durable execution for Python in one SQLite file.\n\n"
+    "The file is --db, else the environment's LITEWF_DB, else litewf.db here. --json gives each answer as JSON.",
     no_args_is_help=True,
     rich_markup_mode=None,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(demo)
-app.command()(bench)
-app.command()(serve)
-app.command()(run_due)
 
 
 def run() -> int:
@@ -32,7 +115,13 @@ def run() -> int:
         app(prog_name="litewf")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
+    except Exception as error:
+        status = exits.status_of(error)
+        if status is None:
+            raise
+        exits.complain(error)
+        return status
+    return exits.DONE
 
 
 def _say_version(wanted: bool) -> None:

@@ -32,10 +32,10 @@ def migrations() -> tuple[str, ...]:
 def migrate(connection: apsw.Connection, path: Path, world: World) -> None:
     """Apply what is missing. Two processes may try at once: the second finds nothing left to do."""
     newest = len(migrations())
-    while (version := _version(connection, path, newest)) < newest:
+    while (version := version_of(connection, path, newest)) < newest:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            if _version(connection, path, newest) == version:
+            if version_of(connection, path, newest) == version:
                 _apply(connection, version + 1, world)
             world.reach("migration.before")
             connection.execute("COMMIT")
@@ -46,7 +46,8 @@ def migrate(connection: apsw.Connection, path: Path, world: World) -> None:
             raise
 
 
-def _version(connection: apsw.Connection, path: Path, newest: int) -> int:
+def version_of(connection: apsw.Connection, path: Path, newest: int) -> int:
+    """The version of the schema; 0 for a file without one."""
     version = connection.pragma("user_version")
     application = connection.pragma("application_id")
     assert isinstance(version, int)
