@@ -36,9 +36,7 @@ STAND_INS: dict[str, object] = {
     "$windowspath": TEXT,
 }
 DATES = frozenset(("$date", "$datetime"))
-ITEMS = frozenset(("$tuple", "$set", "$frozenset"))
-PAIRS = frozenset(("$dict", "$ordereddict", "$counter"))
-SHAPES = frozenset(("$attrs", "$custom", "$dataclass", "$namedtuple", "$object", "$pydantic", "$struct"))
+SOME_DAY = "2000-01-01"
 OWN = "litewf."
 
 # Outputs of litewf's own calls that hold what was received; those of all others are litewf's to go by.
@@ -67,7 +65,7 @@ def redacted(history: History, is_secret: IsSecret) -> History:
         history,
         user=hide.name("user", history.user),
         roles=tuple(str(hide.name(f"roles.{at}", role)) for at, role in enumerate(history.roles)),
-        input=hide.text("input", history.input, {"self"}) or history.input,
+        input=hide.text("input", history.input, frozenset(("self",))) or history.input,
         output=hide.text("output", history.output),
         error=hide.text("error", history.error),
         steps=tuple(_step(hide, row) for row in history.steps),
@@ -95,20 +93,21 @@ class Hiding:
         self._is_secret = is_secret
 
     def name(self, path: str, text: str | None) -> str | None:
+        """A text that is no recorded value."""
         return TEXT if text is not None and self._is_secret(path, text) else text
 
-    def text(self, path: str, text: str | None, spared: set[str] | frozenset[str] = frozenset()) -> str | None:
+    def text(self, path: str, text: str | None, spared: frozenset[str] = frozenset()) -> str | None:
         """A recorded value; entries of the outermost object that are spared stay."""
         if text is None:
             return None
         try:
             value = json.loads(text)
         except ValueError:  # of another serializer: all or nothing
-            return TEXT if self._is_secret(path, text) else text
+            return self.name(path, text)
+        hidden = self.value(path, value)
         if isinstance(value, dict) and spared & value.keys():
-            kept = {key: value.pop(key) for key in spared & value.keys()}
-            return _written({**self.value(path, value), **kept})
-        return _written(self.value(path, value))
+            hidden |= {key: value[key] for key in spared & value.keys()}
+        return _written(hidden)
 
     def several_texts(self, path: str, text: str | None) -> str | None:
         """The errors of failed attempts: a list of recorded texts."""
@@ -131,68 +130,76 @@ class Hiding:
         hidden = [[item[0], self.value(f"{path}.{item[0]}", item[1]), *item[2:]] for item in items]
         return _written([hidden, *rest])
 
+    # --- values as JSON ---------------------------------------------------------------------------------------
+
     def value(self, path: str, value: Any) -> Any:
         """A value as JSON."""
         if isinstance(value, list):
-            return self._items(path, value)
+            return self.items(path, value)
         if not isinstance(value, dict):
             return self._scalar(path, value)
         if len(value) == 1:
             ((tag, payload),) = value.items()
             if tag[:1] == "$":
-                return {tag: self._tagged(path, tag, payload)}
+                container = CONTAINERS.get(tag)
+                return {tag: container(self, path, payload) if container else self._leaf(path, tag, payload)}
         return {key: self.value(f"{path}.{key}", held) for key, held in value.items()}
+
+    def items(self, path: str, values: list[Any]) -> list[Any]:
+        """Values one after the other."""
+        return [self.value(f"{path}.{at}", value) for at, value in enumerate(values)]
+
+    def pairs(self, path: str, pairs: list[list[Any]]) -> list[list[Any]]:
+        """Keys, which stay, and values."""
+        return [[key, self.value(f"{path}.{key}", value)] for key, value in pairs]
+
+    def instance(self, path: str, payload: list[Any]) -> list[Any]:
+        """The name of a class, and its parts."""
+        return [payload[0], *(self.value(path, part) for part in payload[1:])]
+
+    def model(self, path: str, payload: list[Any]) -> list[Any]:
+        """A pydantic model: its second part names, under "set", the fields that were given."""
+        name, *parts, more = payload if len(payload) == 3 else [*payload, {}]
+        rest = {key: held if key == "set" else self.value(path, held) for key, held in more.items()}
+        return [*self.instance(path, [name, *parts]), *([rest] if more else [])]
+
+    def custom(self, path: str, payload: list[Any]) -> list[Any]:
+        """An object that says itself how it is recorded; a handle is no secret."""
+        return payload if payload[0].startswith(OWN) else self.instance(path, payload)
+
+    def error(self, path: str, record: dict[str, Any]) -> dict[str, Any]:
+        """An error with all that hangs on it."""
+        kept = ("type", "suppress_context")
+        return {key: held if key in kept else self.value(f"{path}.{key}", held) for key, held in record.items()}
 
     def _scalar(self, path: str, value: object) -> object:
         if value is None or isinstance(value, bool) or not self._is_secret(path, value):
             return value
         return TEXT if isinstance(value, str) else type(value)()  # 0 or 0.0
 
-    def _items(self, path: str, values: list[Any]) -> list[Any]:
-        return [self.value(f"{path}.{at}", value) for at, value in enumerate(values)]
-
-    def _pairs(self, path: str, pairs: list[list[Any]]) -> list[list[Any]]:
-        return [[key, self.value(f"{path}.{key}", value)] for key, value in pairs]
-
-    def _tagged(self, path: str, tag: str, payload: Any) -> Any:
-        if tag == "$error":
-            return self._error(path, payload)
-        if tag in SHAPES:
-            return self._instance(path, tag, payload)
-        if tag in ITEMS:
-            return self._items(path, payload)
-        if tag in PAIRS:
-            return self._pairs(path, payload)
-        if tag == "$defaultdict":
-            return [payload[0], self._pairs(path, payload[1])]
-        if tag == "$deque":
-            return [self._items(path, payload[0]), payload[1]]
-        if tag == "$opaque":
-            return [payload[0], self.value(path, payload[1])]
-        return self._plain(path, tag, payload)
-
-    def _plain(self, path: str, tag: str, payload: Any) -> Any:
+    def _leaf(self, path: str, tag: str, payload: Any) -> Any:
         if tag in STAND_INS and self._is_secret(path, payload):
             return STAND_INS[tag]
         if tag in DATES and self._is_secret(path, payload):
             text, *rest = payload if isinstance(payload, list) else [payload]
-            hidden = "2000-01-01" + text[10:]
-            return [hidden, *rest] if isinstance(payload, list) else hidden
+            hidden = SOME_DAY + text[len(SOME_DAY) :]
+            return [hidden, *rest] if rest else hidden
         return payload
-
-    def _instance(self, path: str, tag: str, payload: list[Any]) -> list[Any]:
-        name, *parts = payload
-        if tag == "$custom":
-            return [name, *(parts if name.startswith(OWN) else [self.value(path, part) for part in parts])]
-        if tag == "$pydantic" and len(parts) == 2:
-            more = {key: held if key == "set" else self.value(path, held) for key, held in parts[1].items()}
-            return [name, self.value(path, parts[0]), more]
-        return [name, *(self.value(path, part) for part in parts)]
-
-    def _error(self, path: str, record: dict[str, Any]) -> dict[str, Any]:
-        kept = ("type", "suppress_context")
-        return {key: held if key in kept else self.value(f"{path}.{key}", held) for key, held in record.items()}
 
 
 def _written(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+# What stands behind a tag and holds other values.
+CONTAINERS: dict[str, Callable[[Hiding, str, Any], Any]] = {
+    **dict.fromkeys(("$tuple", "$set", "$frozenset"), Hiding.items),
+    **dict.fromkeys(("$dict", "$ordereddict", "$counter"), Hiding.pairs),
+    **dict.fromkeys(("$attrs", "$dataclass", "$namedtuple", "$object", "$struct"), Hiding.instance),
+    "$custom": Hiding.custom,
+    "$error": Hiding.error,
+    "$pydantic": Hiding.model,
+    "$defaultdict": lambda hide, path, payload: [payload[0], hide.pairs(path, payload[1])],
+    "$deque": lambda hide, path, payload: [hide.items(path, payload[0]), payload[1]],
+    "$opaque": lambda hide, path, payload: [payload[0], hide.value(path, payload[1])],
+}

@@ -24,8 +24,8 @@ from litewf.durations import Duration, duration_us
 from litewf.engine import commands, histories, maintenance, views
 from litewf.engine.requests import Blocking, Flow
 from litewf.histories import History
-from litewf.redaction import Redaction, secrets
 from litewf.records import Status, StepInfo, WorkflowFilter, WorkflowStatus
+from litewf.redaction import Redaction, secrets
 from litewf.store import queries
 from litewf.store.transactions import Connection, Parameters
 

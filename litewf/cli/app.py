@@ -34,6 +34,8 @@ class Entry(NamedTuple):
 COMMANDS = (
     Entry("demo", "demo:demo", "Watch a checkout survive SIGKILL, twice.", TRY),
     Entry("bench", "bench:bench", "Measure litewf on this disk.", TRY),
+    Entry("export", "export:export", "One run as a document that replays elsewhere.", LOOK),
+    Entry("check-upgrade", "check_upgrade:check_upgrade", "Whether this program can go on with every workflow.", CARE),
     Entry("run-due", "run_due:run_due", "Run what is due, then exit and say when there is more.", RUN),
     Entry("serve", "serve:serve", "Run the workflows of a module, and serve them over HTTP.", RUN),
 )

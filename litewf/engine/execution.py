@@ -235,7 +235,9 @@ class Execution:
     def _dismiss(self, task: asyncio.Task[Any]) -> None:
         assert isinstance(self.branches, set)
         self.branches.discard(task)
-        if self.over is not None and not task.cancelled():
+        if self.over is None and self.waits and not self.busy:
+            self.poke()  # this task may have been all that kept the execution in memory
+        elif self.over is not None and not task.cancelled():
             task.exception()  # seen: how a task ends with its execution is nobody's concern
 
     def decide(self, name: str, decision: bool) -> None:

@@ -31,8 +31,9 @@ def recorded(execution: Execution, number: str, name: str) -> StepRow | None:
     """What is recorded under a number; the name must be the one that the code calls now."""
     record = execution.records.get(number)
     if record is None:
-        if f"{number}.1" in execution.records:
-            detail = f"step {number}.1 is recorded, but the code now calls {name!r} as step {number}"
+        if f"{number}." in execution.last_recorded:
+            inner = next(each for each in execution.records if each.startswith(f"{number}."))
+            detail = f"step {inner} is recorded, but the code now calls {name!r} as step {number}"
             raise execution.stop_with(Diverged(detail, number, None, name))
         if execution.replaying:
             execution.caught_up(number, name)

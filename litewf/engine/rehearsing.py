@@ -20,6 +20,7 @@ from litewf.engine.execution import FRAME, Branch, Execution, highest_numbers
 from litewf.engine.loops import Loops
 from litewf.engine.notifier import Notifier
 from litewf.engine.requests import REPLAYED, Flow, Wait
+from litewf.engine.signals import Unwind
 from litewf.engine.steps import step
 from litewf.engine.waiting import Waiting
 from litewf.errors import EngineClosedError
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 CLOSE_S = 1.0  # for the loop to end
+THREAD = "litewf-rehearsal"
 
 
 class Rehearsal(Execution):
@@ -154,14 +156,18 @@ class Stage:
         rehearsal.finished = history.is_finished
         return rehearsal
 
-    def perform(self, rehearsal: Rehearsal, patience_s: float) -> bool:
-        """Run the code until it ends or has replayed all; False if it does neither in time."""
+    def perform(self, rehearsal: Rehearsal, patience_s: float) -> Unwind | None:
+        """Run the code until it has replayed all or ends; why its execution is over, None if it came to its end."""
         try:
             if rehearsal.definition.is_async:
                 self._on_loop(rehearsal)
             else:
-                threading.Thread(target=runner.run_in_thread, args=(rehearsal,), name="litewf-rehearsal", daemon=True).start()
-            return self._over.wait(patience_s)
+                work = threading.Thread(target=runner.run_in_thread, args=(rehearsal,), name=THREAD, daemon=True)
+                work.start()
+            if not self._over.wait(patience_s):
+                replayed = bool(rehearsal.waits)  # one branch has, and no other goes on
+                rehearsal.stop("parked" if replayed else "closing")
+            return rehearsal.over
         finally:
             self.loops.close(CLOSE_S)
 
@@ -233,7 +239,7 @@ def within_records(flow: Flow[R]) -> Flow[R]:
         return result
 
 
-def _end_of_records(execution: Rehearsal) -> Flow[None]:
+def _end_of_records(execution: Rehearsal) -> Flow[object]:
     """Wait for what never comes, so that the execution may park."""
     while True:
         yield Wait((), None, None, execution)

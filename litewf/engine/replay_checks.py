@@ -40,15 +40,19 @@ def check(
         return _undecodable(history, f"its input cannot be decoded: {error}", None)
     if not history.steps and not history.is_finished:
         return _not_begun(history, rehearsal)
-    over = _performed(stage, rehearsal, patience_s)
+    over = stage.perform(rehearsal, patience_s)
+    if over is not None and over.why not in ("parked", "continued", "held"):
+        return _checked(history, "unclear", _unclear(over, patience_s), "look at what the code waits for there")
+    return _judged(history, rehearsal, over)
+
+
+def _judged(history: History, rehearsal: Rehearsal, over: Unwind | None) -> ReplayCheck:
     if isinstance(over, Diverged):
         return _diverged(history, rehearsal, over)
     if isinstance(over, Undecodable):
         return _undecodable(history, over.detail, over.step)
     if over is not None and over.why == "held":
         return _checked(history, "unknown_workflow", over.detail, RUN_THE_OLD)
-    if over is not None and over.why not in ("parked", "continued"):
-        return _checked(history, "unclear", _unclear(over, patience_s), "look at what the code waits for there")
     if history.is_finished and (beyond := _beyond_the_end(history, rehearsal)) is not None:
         return _diverged(history, rehearsal, beyond)
     return _checked(history, "matches", _onward(history, rehearsal))
@@ -61,14 +65,6 @@ def _not_begun(history: History, rehearsal: Rehearsal) -> ReplayCheck:
     except Unwind as over:
         return _checked(history, "unknown_workflow", over.detail, RUN_THE_OLD)
     return _checked(history, "matches", "nothing is recorded yet")
-
-
-def _performed(stage: Stage, rehearsal: Rehearsal, patience_s: float) -> Unwind | None:
-    """Why the execution is over, None if its code came to an end."""
-    if stage.perform(rehearsal, patience_s):
-        return rehearsal.over
-    waits = bool(rehearsal.waits)  # a branch has come to the end of its records, and none to another end
-    return rehearsal.stop("parked" if waits else "closing")
 
 
 def _unclear(over: Unwind, patience_s: float) -> str:
