@@ -1,0 +1,5 @@
+"""What the tests of replays share."""
+
+from tests.crash.conftest import silent_logs
+
+__all__ = ["silent_logs"]
