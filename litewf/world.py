@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -19,8 +19,31 @@ if TYPE_CHECKING:
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class Clocked(Protocol):
+    """What a clock may know of an engine that asks it for the time."""
+
+    @property
+    def closed(self) -> bool: ...
+
+    @property
+    def groups(self) -> int: ...  # transactions so far
+
+    def is_idle(self, *, despite_bodies: bool = False) -> bool: ...
+
+    def is_awaited(self) -> bool: ...
+
+    def next_due_us(self) -> int | None: ...
+
+    def poke(self) -> None: ...
+
+    def labels(self) -> list[str]: ...
+
+
 class Clock:
     """The system's clock. Times are microseconds since 1970 in UTC."""
+
+    def attach(self, waiting: threading.Condition, engine: Clocked) -> None:
+        """Called by each engine before its first `wait`, which will be on that condition."""
 
     def now_us(self) -> int:
         return time.time_ns() // 1000

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from litewf.engine import claiming, firing
 from litewf.engine.alarms import Alarm
+from litewf.engine.idleness import Idleness
 from litewf.engine.peers import Peers
 from litewf.errors import LitewfError, WorkflowTimeoutError
 from litewf.store import cancelling, claims, queues
@@ -64,7 +65,13 @@ class Dispatcher:
     # --- from other threads -----------------------------------------------------------------------------------
 
     def start(self) -> None:
+        self._runtime.world.clock.attach(self._changed, Idleness(self._runtime))
         self._thread.start()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it begins nothing new."""
+        return self._stopping
 
     def claim_no_more(self) -> None:
         """Begin to stop: what runs may end, nothing new begins."""

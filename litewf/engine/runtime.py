@@ -21,7 +21,6 @@ from litewf.engine.dispatcher import Dispatcher
 from litewf.engine.ending import Ending
 from litewf.engine.execution import Execution
 from litewf.engine.giving_back import GivingBack
-from litewf.engine.idleness import is_idle
 from litewf.engine.loops import Loops
 from litewf.engine.notifier import Notifier
 from litewf.engine.plain_steps import step_in_task, step_in_thread
@@ -85,6 +84,7 @@ class Runtime:
         self.starts_as = self.version if settings.serves else None  # a client's workflows are for any version
         self.closed = False
         self.closed_because: LitewfError | None = None
+        self.groups = 0  # transactions so far, of the writer
         self.notifier = Notifier()
         self.alarms = Alarms()
         self.loops = Loops()
@@ -166,6 +166,7 @@ class Runtime:
 
         So no body starts after a cancel that its caller, here or in another process, knows to be durable.
         """
+        self.groups += 1
         if self._active and self.store.writer.take_news():
             with contextlib.suppress(LitewfError):  # the dispatcher looks again
                 self._stop_cancelled()
@@ -337,9 +338,9 @@ class Runtime:
             self.store.writer.turn(lambda tx: claims.retry_held(tx, self.able))
             self.dispatcher.look_for_ready()
 
-    def is_idle(self) -> bool:
-        """Whether nothing happens before the next due time or a call from outside."""
-        return is_idle(self, list(self._active.values()))
+    def executions(self) -> list[Execution]:
+        """What is in memory."""
+        return list(self._active.values())
 
     # --- alarms -----------------------------------------------------------------------------------------------
 
@@ -375,7 +376,7 @@ class Runtime:
 
     def stop_all(self, why: Why) -> None:
         """End every execution at its next durable call, and every wait of outside callers."""
-        for execution in list(self._active.values()):
+        for execution in self.executions():
             execution.stop(why)
         self.waiting.wake_outside()
 
@@ -387,4 +388,4 @@ class Runtime:
 
     def labels(self) -> list[str]:
         """What is in memory, by name."""
-        return [execution.label for execution in list(self._active.values())]
+        return [execution.label for execution in self.executions()]

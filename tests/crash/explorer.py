@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import litewf
+from litewf.testing import VirtualClock
 from tests.crash.invariants import Image
 from tests.crash.ledger import Ledger
 from tests.crash.life import Life
-from tests.crash.virtual_clock import Time
 
 Drive = Callable[[litewf.Engine], None]
 MEMORY = Path("/dev/shm")
@@ -52,14 +52,14 @@ class Trial:
     def __init__(self, scenario: Scenario, path: Path) -> None:
         self._scenario = scenario
         self._path = path
-        self._time = Time()
+        self._clock = VirtualClock(mode="driven")
         self._last: Image | None = None
         self.ledger = Ledger()
         self.history: list[str] = []
 
     def live(self, crash_at: int | None) -> bool:
         """Run until the end or until the crash point; whether it died."""
-        life = Life(self._path, self._time, self.ledger, crash_at=crash_at, linger=self._scenario.linger)
+        life = Life(self._path, self._clock, self.ledger, crash_at=crash_at, linger=self._scenario.linger)
         drive = self._scenario.build(life)
         try:
             died = life.run(drive)
@@ -70,7 +70,7 @@ class Trial:
         self._inspect(at_the_end=not died)
         if died:
             turn = self.ledger.life % len(self._scenario.downtime_s)
-            self._time.now_us += int(self._scenario.downtime_s[turn] * 1_000_000)
+            self._clock.move(self._scenario.downtime_s[turn])
         else:
             self.ledger.check_starts()
         return died

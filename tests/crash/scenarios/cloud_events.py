@@ -142,9 +142,9 @@ def an_event_or_a_timeout(life: Life) -> Drive:
 
     def drive(engine: litewf.Engine) -> None:
         handle = life.start(main, "w")
-        life.settle(life.time.now_us + int((DAY_S + 7200) * 1_000_000))
+        life.settle(life.clock.now_us() + int((DAY_S + 7200) * 1_000_000))
         _publish(life, engine, "1", [1])
-        life.settle(life.time.now_us + HOUR_US)
+        life.settle(life.clock.now_us() + HOUR_US)
         assert handle.get_result(timeout=0) == [None, True, [1]]
         _check_takings(life, engine)
 

@@ -1,0 +1,34 @@
+"""The test kit: virtual time, engines that die where a test wants them to, and what a test wants to know of them.
+
+    from litewf.testing import VirtualClock, MortalEngine
+
+`import litewf` does not load it. As a pytest plugin it gives the fixtures `engine` and `clock`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from litewf.testing.asking import assert_started, assert_waiting, drain
+    from litewf.testing.clock import START, VirtualClock
+    from litewf.testing.mortal import MortalEngine, SimulatedDeath
+
+HOME = {
+    "START": "clock",
+    "MortalEngine": "mortal",
+    "SimulatedDeath": "mortal",
+    "VirtualClock": "clock",
+    "assert_started": "asking",
+    "assert_waiting": "asking",
+    "drain": "asking",
+}  # each is loaded when it is asked for: pytest loads this package in every run
+
+__all__ = ["START", "MortalEngine", "SimulatedDeath", "VirtualClock", "assert_started", "assert_waiting", "drain"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{HOME[name]}"), name)
