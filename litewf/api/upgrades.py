@@ -12,7 +12,7 @@ from litewf.api.actions import Action, blocking, query
 from litewf.api.client import Client
 from litewf.api.workflow import BaseWorkflow
 from litewf.engine import histories
-from litewf.engine.replay_checks import check
+from litewf.engine.replay_checks import PATIENCE_S, check
 from litewf.histories import History, ReplayCheck
 from litewf.registry import Registry, default_registry
 from litewf.serialization import JsonSerializer, Serializer
@@ -21,11 +21,18 @@ from litewf.store.store import checked_place
 
 
 def check_replay(
-    history: History, workflow: BaseWorkflow[Any, Any], *, serializer: Serializer | None = None
+    history: History,
+    workflow: BaseWorkflow[Any, Any],
+    *,
+    serializer: Serializer | None = None,
+    patience: float = PATIENCE_S,
 ) -> ReplayCheck:
-    """Replay an exported run with a workflow, whose name must be the run's; nothing is written and no step runs."""
+    """Replay an exported run with a workflow, whose name must be the run's; nothing is written and no step runs.
+
+    `patience` is for code that waits for something else than a durable call.
+    """
     registry = workflow.registry
-    return check(history, registry, serializer or JsonSerializer(registry.types))
+    return check(history, registry, serializer or JsonSerializer(registry.types), patience_s=patience)
 
 
 def check_upgrade(

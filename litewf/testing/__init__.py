@@ -14,18 +14,29 @@ if TYPE_CHECKING:
     from litewf.testing.asking import assert_started, assert_waiting, drain
     from litewf.testing.clock import START, VirtualClock
     from litewf.testing.mortal import MortalEngine, SimulatedDeath
+    from litewf.testing.replay import assert_replays
 
 HOME = {
     "START": "clock",
     "MortalEngine": "mortal",
     "SimulatedDeath": "mortal",
     "VirtualClock": "clock",
+    "assert_replays": "replay",
     "assert_started": "asking",
     "assert_waiting": "asking",
     "drain": "asking",
 }  # each is loaded when it is asked for: pytest loads this package in every run
 
-__all__ = ["START", "MortalEngine", "SimulatedDeath", "VirtualClock", "assert_started", "assert_waiting", "drain"]
+__all__ = [
+    "START",
+    "MortalEngine",
+    "SimulatedDeath",
+    "VirtualClock",
+    "assert_replays",
+    "assert_started",
+    "assert_waiting",
+    "drain",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -8,11 +8,11 @@ import litewf
 from litewf.api.upgrades import check_upgrade
 from litewf.engine.replay_checks import check
 from litewf.serialization import JsonSerializer
+from litewf.testing import VirtualClock
 from tests.crash.explorer import Scenario, workplace
 from tests.crash.ledger import Ledger
 from tests.crash.life import Life
 from tests.crash.scenarios import SCENARIOS
-from tests.crash.virtual_clock import Time
 
 pytestmark = pytest.mark.usefixtures("silent_logs")
 DEATHS = (21, 24, 28, 33, 40, None)  # points at which the process dies; None: it lives to the end
@@ -36,9 +36,10 @@ def test_every_workflow_replays_wherever_its_process_died(scenario: Scenario, de
 
 def _replay_all(scenario: Scenario, path: Path, crash_at: int | None) -> int:
     """Live until the point, then replay every workflow; how many there were."""
-    life = Life(path, Time(), Ledger(), crash_at=crash_at, linger=scenario.linger)
+    clock = VirtualClock(mode="driven")
+    life = Life(path, clock, Ledger(), crash_at=crash_at, linger=scenario.linger)
     life.run(scenario.build(life))
-    registry = _code_of(scenario, path, life.time)
+    registry = _code_of(scenario, path, clock)
     unfinished = list(check_upgrade(path, registry))
     assert [one for one in unfinished if not one.matches] == []
     with litewf.Client(path, registry=registry) as client:
@@ -52,8 +53,8 @@ def _replay_all(scenario: Scenario, path: Path, crash_at: int | None) -> int:
     return len(ids)
 
 
-def _code_of(scenario: Scenario, path: Path, time: Time) -> litewf.Registry:
+def _code_of(scenario: Scenario, path: Path, clock: VirtualClock) -> litewf.Registry:
     """The same workflows, of a program that has not run."""
-    life = Life(path, time, Ledger(), crash_at=None, linger=0)
+    life = Life(path, clock, Ledger(), crash_at=None, linger=0)
     scenario.build(life)
     return life.registry

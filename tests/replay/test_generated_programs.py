@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import litewf
 from litewf.api.upgrades import check_replay
 from litewf.histories import ReplayCheck
-from litewf.testing.replay import assert_replays
+from litewf.testing import assert_replays
 from tests.replay.programs import Op, Program, from_plain, partings, plain, recorded, run, run_async
 
 PLAIN = ["now", "sleep", "event", "stream", "look", "child", "nap", "wait"]
