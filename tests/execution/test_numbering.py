@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 import litewf
 from litewf.world import World
 
@@ -323,3 +325,30 @@ def test_queues_between_branches_work_while_others_wait(launch: Launch, registry
         return found
 
     assert launch().run_workflow(consume) == [0, 4, 8]
+
+
+def test_a_step_in_place_of_a_task_whose_own_tasks_made_the_calls_holds_the_workflow(
+    launch: Launch, registry: litewf.Registry
+) -> None:
+    @registry.step(name="a")
+    async def a() -> None:
+        pass
+
+    runs = 0
+
+    @registry.workflow
+    async def flow() -> None:
+        nonlocal runs
+        runs += 1
+
+        async def outer() -> None:
+            await asyncio.gather(inner())
+
+        async def inner() -> None:
+            await a()
+
+        await (asyncio.create_task(outer()) if runs == 1 else a())
+        await litewf.sleep_async(NAP)
+
+    with pytest.raises(litewf.NonDeterminismError, match=r"step 1\.1\.1 is recorded, but the code now calls 'a'"):
+        launch().run_workflow(flow)
