@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -32,12 +31,33 @@ class Entry(NamedTuple):
 
 
 COMMANDS = (
-    Entry("demo", "demo:demo", "Watch a checkout survive SIGKILL, twice.", TRY),
-    Entry("bench", "bench:bench", "Measure litewf on this disk.", TRY),
+    Entry("list", "list_:list_", "Which workflows there are, with filters.", LOOK),
+    Entry("show", "show:show", "One workflow: its steps in time, what it waits for, its children.", LOOK),
+    Entry("result", "starting:result", "Wait for the end of a workflow, and print its output.", LOOK),
+    Entry("event", "talking:event", "What a workflow shows under a key.", LOOK),
+    Entry("stream", "talking:stream", "The values that a workflow writes, as they come.", LOOK),
     Entry("export", "export:export", "One run as a document that replays elsewhere.", LOOK),
-    Entry("check-upgrade", "check_upgrade:check_upgrade", "Whether this program can go on with every workflow.", CARE),
+    Entry("versions", "versions:versions", "Which engines run, and which versions unfinished work is of.", LOOK),
+    Entry("start", "starting:start", "Start a workflow by its name.", STEER),
+    Entry("enqueue", "starting:enqueue", "Put a workflow on a queue.", STEER),
+    Entry("send", "talking:send", "Send a message to a workflow.", STEER),
+    Entry("publish", "talking:publish", "Publish a CloudEvent to the workflows that wait for it.", STEER),
+    Entry("cancel", "steering:cancel", "Cancel workflows and their children.", STEER),
+    Entry("resume", "steering:resume", "Let cancelled or held workflows go on.", STEER),
+    Entry("fork", "steering:fork", "Start a copy of a workflow from one of its steps.", STEER),
+    Entry("rewind", "steering:rewind", "Run finished workflows again from a step.", STEER),
+    Entry("delete", "steering:delete", "Remove finished workflows.", STEER),
+    Entry("queues", "queues:app", "List, create, change, pause and delete queues.", SET_UP),
+    Entry("schedules", "schedules:app", "List, create, pause, trigger, backfill and delete schedules.", SET_UP),
+    Entry("run", "run:run", "Run the workflows of a module, in one process or several.", RUN),
     Entry("run-due", "run_due:run_due", "Run what is due, then exit and say when there is more.", RUN),
     Entry("serve", "serve:serve", "Run the workflows of a module, and serve them over HTTP.", RUN),
+    Entry("doctor", "doctor:doctor", "What is wrong with the file or stuck in it, and what to do.", CARE),
+    Entry("check-upgrade", "check_upgrade:check_upgrade", "Whether this program can go on with every workflow.", CARE),
+    Entry("backup", "upkeep:backup", "Copy the file while everything goes on.", CARE),
+    Entry("prune", "upkeep:prune", "Delete what ended long ago.", CARE),
+    Entry("demo", "demo:demo", "Watch a checkout survive SIGKILL, twice.", TRY),
+    Entry("bench", "bench:bench", "Measure litewf on this disk.", TRY),
 )
 PANELS = (LOOK, STEER, SET_UP, RUN, CARE, TRY)
 
@@ -114,16 +134,26 @@ app = typer.Typer(
 def run() -> int:
     """Run the command that the arguments name; the exit status."""
     try:
-        app(prog_name="litewf")
+        status = app(prog_name="litewf", standalone_mode=False)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except Exception as error:
-        status = exits.status_of(error)
-        if status is None:
-            raise
+    except typer.Abort:  # Ctrl-C
+        return exits.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - what is not expected is raised again
+        return _told(error)
+    return status if isinstance(status, int) else exits.DONE
+
+
+def _told(error: Exception) -> int:
+    """Say what went wrong; the exit status."""
+    status = exits.status_of(error)
+    if status is not None:
         exits.complain(error)
         return status
-    return exits.DONE
+    if hasattr(error, "show") and hasattr(error, "exit_code"):  # typer's own, wherever its version keeps the class
+        error.show()
+        return int(error.exit_code)
+    raise error
 
 
 def _say_version(wanted: bool) -> None:
@@ -133,6 +163,8 @@ def _say_version(wanted: bool) -> None:
 
 
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - 20 ms that no command should pay
+
     try:
         return version("litewf")
     except PackageNotFoundError:

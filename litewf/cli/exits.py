@@ -4,7 +4,24 @@ from __future__ import annotations
 
 import sys
 
-from litewf import errors
+from litewf.errors import (
+    DuplicateWorkflowError,
+    LitewfError,
+    OutcomeUnknownError,
+    QueueNotFoundError,
+    QueuePriorityError,
+    ScheduleNotFoundError,
+    SerializationError,
+    StoreError,
+    StoreFullError,
+    StoreLockedError,
+    UsageError,
+    WaitTimeoutError,
+    WorkflowConflictError,
+    WorkflowHeldError,
+    WorkflowNotFoundError,
+    WorkflowStateError,
+)
 
 DONE, NO, USAGE, NOT_FOUND, REFUSED, FILE, AGAIN, TIMEOUT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 7, 130
 
@@ -22,19 +39,22 @@ MEANINGS = {
 
 # the first that fits counts
 STATUSES: tuple[tuple[type[BaseException], int], ...] = (
-    (errors.WorkflowNotFoundError, NOT_FOUND),
-    (errors.QueueNotFoundError, NOT_FOUND),
-    (errors.ScheduleNotFoundError, NOT_FOUND),
-    (errors.WaitTimeoutError, TIMEOUT),
-    (errors.StoreLockedError, AGAIN),
-    (errors.StoreFullError, AGAIN),
-    (errors.OutcomeUnknownError, AGAIN),
-    (errors.StoreError, FILE),
-    (errors.WorkflowConflictError, REFUSED),
-    (errors.DuplicateWorkflowError, REFUSED),
-    (errors.WorkflowStateError, REFUSED),
-    (errors.WorkflowHeldError, REFUSED),
-    (errors.LitewfError, NO),
+    (WorkflowNotFoundError, NOT_FOUND),
+    (QueueNotFoundError, NOT_FOUND),
+    (ScheduleNotFoundError, NOT_FOUND),
+    (WaitTimeoutError, TIMEOUT),
+    (StoreLockedError, AGAIN),
+    (StoreFullError, AGAIN),
+    (OutcomeUnknownError, AGAIN),
+    (StoreError, FILE),
+    (WorkflowConflictError, REFUSED),
+    (DuplicateWorkflowError, REFUSED),
+    (WorkflowStateError, REFUSED),
+    (WorkflowHeldError, REFUSED),
+    (QueuePriorityError, USAGE),
+    (UsageError, USAGE),
+    (SerializationError, USAGE),
+    (LitewfError, NO),
 )
 
 

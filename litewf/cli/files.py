@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from litewf.cli.exits import FILE, USAGE, Failure
+from litewf.errors import LitewfError
 from litewf.store.inspection import Inspection
 
 if TYPE_CHECKING:
@@ -28,12 +29,17 @@ def opened(db: Path) -> Iterator[Client]:
 def looked_at(db: Path) -> Iterator[Inspection]:
     """The file, to read from only; opens in a millisecond."""
     check_there(db)
-    with Inspection(db) as inspection:
+    inspection = Inspection(db)
+    try:
         if inspection.is_outdated:
+            inspection.close()  # first: nothing may open a file that this process has open already
             with opened(db):  # brings the tables up to date, as every engine and client does
                 pass
+            inspection = Inspection(db)
         inspection.check_version()
         yield inspection
+    finally:
+        inspection.close()
 
 
 @contextmanager
@@ -42,8 +48,6 @@ def usage_errors() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError) as error:
-        from litewf.errors import LitewfError  # noqa: PLC0415 - as above
-
         if isinstance(error, LitewfError):
             raise
         raise Failure(str(error), USAGE) from error

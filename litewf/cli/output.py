@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 import typer
 
+from litewf.world import moment
+
 NOTHING = "-"
 COLOURS = {
     "SUCCESS": "green",
@@ -87,8 +89,14 @@ def _cell(value: object) -> str:
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
-    text = " ".join(str(value).split()) if not isinstance(value, str) else value
-    return "".join(letter if letter.isprintable() else "?" for letter in text) or NOTHING
+    return "".join(map(_printable, str(value))) or NOTHING
+
+
+def _printable(letter: str) -> str:
+    """No control characters: a value of a workflow must not steer the terminal."""
+    if letter.isprintable():
+        return letter
+    return " " if letter.isspace() else "?"
 
 
 def _rich_table(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
@@ -139,3 +147,28 @@ def size(count: int) -> str:
             break
         value, unit = value / 1000, larger
     return f"{value:.1f} {unit}"
+
+
+def local_us(us: int | None) -> str | None:
+    """A stored time as people here read it."""
+    return local(moment(us))
+
+
+def local_iso(text: str) -> str:
+    """A time of a document as people here read it."""
+    return local(datetime.fromisoformat(text)) or text
+
+
+def clear() -> None:
+    """Begin again at the top of the terminal; in a pipe, leave a line empty."""
+    typer.echo("\x1b[2J\x1b[H" if is_terminal() else "", nl=not is_terminal())
+
+
+def flush() -> None:
+    """Let whoever reads the pipe see it now."""
+    sys.stdout.flush()
+
+
+def print_gap() -> None:
+    """An empty line between two parts of an answer."""
+    typer.echo("")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from litewf.engine.results import given_id, not_found
-from litewf.engine.views import in_order
 from litewf.histories import History, RecordedStep, RecordedWait
 from litewf.redaction import IsSecret, redacted
 from litewf.store import checkpoints, reading
+from litewf.store.checkpoints import StepRow, number_order
 from litewf.store.readers import Reader, snapshot
 from litewf.store.reading import Page, StatusRow, Where
 
@@ -44,6 +44,10 @@ def unfinished(after_key: int) -> Callable[[Reader], tuple[list[History], int]]:
     return look
 
 
+def _in_order(rows: Iterable[StepRow]) -> list[StepRow]:
+    return sorted(rows, key=lambda row: number_order(row.step))
+
+
 def _histories(connection: Reader, rows: list[StatusRow]) -> list[History]:
     keys = [row.key for row in rows]
     steps = checkpoints.steps_of(connection, keys)
@@ -64,7 +68,7 @@ def _histories(connection: Reader, rows: list[StatusRow]) -> list[History]:
             input=row.input or "null",
             output=row.output,
             error=row.error,
-            steps=tuple(RecordedStep(*step[1:]) for step in in_order(steps[row.key].values())),
+            steps=tuple(RecordedStep(*step[1:]) for step in _in_order(steps[row.key].values())),
             waits=tuple(RecordedWait(*wait[:4]) for wait in waits.get(row.key, ())),
         )
         for row in rows

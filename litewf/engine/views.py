@@ -6,7 +6,7 @@ Where a class is unknown the value is shown as `Opaque`, an error as `RemoteErro
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +16,7 @@ from litewf.errors import SerializationError
 from litewf.records import Status, StepInfo, Waiting, WorkflowFilter, WorkflowInput, WorkflowStatus
 from litewf.serialization import Opaque, Serializer
 from litewf.store import checkpoints, managing, reading
-from litewf.store.checkpoints import StepRow
+from litewf.store.checkpoints import number_order
 from litewf.store.readers import Reader
 from litewf.store.reading import StatusRow
 from litewf.store.waits import Awaited, describe, target_of, workflow_key
@@ -75,20 +75,9 @@ def steps(runtime: Runtime, workflow_id: str) -> Look:
         if workflow is None:
             raise not_found(workflow_id)
         rows = checkpoints.steps_of(connection, [workflow.key])[workflow.key].values()
-        return [_step(runtime.serializer, row) for row in in_order(rows)]
+        return [_step(runtime.serializer, row) for row in sorted(rows, key=lambda row: number_order(row.step))]
 
     return look
-
-
-def in_order(rows: Iterable[StepRow]) -> list[StepRow]:
-    """Steps in the order of their numbers."""
-    return sorted(rows, key=lambda row: _order(row.step))
-
-
-def _order(step: str) -> tuple[tuple[int, str], ...]:
-    """'4.10' after '4.9': numbers compare as numbers."""
-    parts = step.replace(":", ".").split(".")
-    return tuple((int(part), "") if part.isdecimal() else (0, part) for part in parts)
 
 
 def _status(serializer: Serializer, row: StatusRow, waits: Sequence[Awaited]) -> WorkflowStatus:
@@ -149,7 +138,7 @@ def _value(serializer: Serializer, text: str | None) -> Any:
         return Opaque(type(error).__name__, text)
 
 
-def _step(serializer: Serializer, row: StepRow) -> StepInfo:
+def _step(serializer: Serializer, row: checkpoints.StepRow) -> StepInfo:
     started = moment(row.started_us)
     assert started is not None
     settled = row.completed_us is not None

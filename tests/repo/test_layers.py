@@ -11,8 +11,9 @@ BELOW = {
     "api": {"vocabulary", "store", "engine", "api"},
     "web": {"vocabulary", "api", "web"},
     "testing": {"vocabulary", "api", "testing"},
-    "cli": {"vocabulary", "store", "engine", "api", "web", "top", "cli"},
-    "top": {"vocabulary", "store", "engine", "api"},
+    "telemetry": {"vocabulary", "store", "engine", "api", "telemetry"},
+    "cli": {"vocabulary", "store", "engine", "api", "web", "telemetry", "top", "cli"},
+    "top": {"vocabulary", "store", "engine", "api", "top"},
 }
 # The decorators know the registry, and `Registry().workflow` gives the decorators: loaded when it is asked for.
 LAZY = {"litewf.registry": {"litewf.api.workflow", "litewf.api.step", "litewf.api.transaction"}}
