@@ -6,13 +6,13 @@ may cut up. Nothing here is imported from rich until a terminal is there to show
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import typer
 
+from litewf.cli.text import as_json, printable
 from litewf.world import moment
 
 NOTHING = "-"
@@ -30,26 +30,18 @@ COLOURS = {
 
 def print_json(value: object) -> None:
     """One JSON document, indented; `jq` and people read it."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+    typer.echo(as_json(value, indent=2))
 
 
 def print_json_line(value: object) -> None:
     """One JSON document on a line of its own, for answers that go on."""
-    typer.echo(json.dumps(value, ensure_ascii=False, default=_plain))
+    typer.echo(as_json(value))
     sys.stdout.flush()
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    return repr(value)
 
 
 def note(line: str) -> None:
     """Say something beside the answer, on the error stream."""
-    typer.echo(line, err=True)
+    typer.echo(printable(line), err=True)
 
 
 def is_terminal() -> bool:
@@ -89,14 +81,7 @@ def _cell(value: object) -> str:
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "".join(map(_printable, str(value))) or NOTHING
-
-
-def _printable(letter: str) -> str:
-    """No control characters: a value of a workflow must not steer the terminal."""
-    if letter.isprintable():
-        return letter
-    return " " if letter.isspace() else "?"
+    return printable(str(value)) or NOTHING
 
 
 def _rich_table(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from litewf.cli import documents, output
 from litewf.cli.exits import NOT_FOUND, Failure
 from litewf.cli.files import looked_at
 from litewf.cli.options import DEFAULT_DB, Db, Json, WorkflowId
+from litewf.cli.text import as_json
 from litewf.store import looking
 from litewf.store.checkpoints import StepRow
 from litewf.store.looking import Detail
@@ -100,7 +100,7 @@ def _call(given: Mapping[str, Any]) -> str | None:
 
 def value(found: object) -> str:
     """A value as one line of JSON, cut to a width."""
-    return output.shorten(json.dumps(found, ensure_ascii=False), WIDEST)
+    return output.shorten(as_json(found), WIDEST)
 
 
 # --- steps --------------------------------------------------------------------------------------------------------
