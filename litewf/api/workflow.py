@@ -82,7 +82,7 @@ class BaseWorkflow(Generic[P, R_co]):
 
     @property
     def registry(self) -> Registry:
-        """The definitions that it belongs to."""
+        """Where it is registered."""
         return self._registry
 
     @property

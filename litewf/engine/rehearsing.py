@@ -19,7 +19,9 @@ from litewf.engine.alarms import Alarms
 from litewf.engine.execution import FRAME, Branch, Execution, highest_numbers
 from litewf.engine.loops import Loops
 from litewf.engine.notifier import Notifier
+from litewf.engine.pool import Pool
 from litewf.engine.requests import REPLAYED, Flow, Wait
+from litewf.engine.runtime import Runtime, Settings
 from litewf.engine.signals import Unwind
 from litewf.engine.steps import step
 from litewf.engine.waiting import Waiting
@@ -33,9 +35,9 @@ from litewf.store.operations import Operation
 from litewf.world import Clock, Entropy, World
 
 if TYPE_CHECKING:
-    from litewf.engine.runtime import Runtime
     from litewf.registry import Registry
     from litewf.serialization import Serializer
+    from litewf.store.store import Store
 
 R = TypeVar("R")
 CLOSE_S = 1.0  # for the loop to end
@@ -104,41 +106,31 @@ class Yes:
         deliver([operation])
 
 
-class NoThreads:
-    """In place of a pool."""
+class Stage(Runtime):
+    """What an execution takes for its engine during a rehearsal: it has no file, no dispatcher and no other executions.
 
-    backlog = 0
+    What every engine has to be for an execution it is by descent; what would touch the file is replaced.
+    """
 
-
-class StageSettings:
-    """Of an engine that parks at every wait and serves nobody."""
-
-    linger_us = 0
-    event_retention_us = 0
-    serves = False
-
-
-class Stage:
-    """What an execution takes for its engine during a rehearsal."""
-
-    able = None
-    closed = False
-    starts_as = None
-    settings = StageSettings()
-    pool = NoThreads()
-    store = Yes()
-    closed_because = EngineClosedError("this is a rehearsal, which writes nothing")  # so the runner writes nothing
-
-    def __init__(self, registry: Registry, serializer: Serializer, now_us: int) -> None:
+    def __init__(self, registry: Registry, serializer: Serializer, now_us: int) -> None:  # not that of its class
         self.registry = registry
         self.serializer = serializer
         self.world = World(StandingClock(now_us), Entropy(0))
         self.now_us = self.world.now_us
         self.version = registry.version()
+        self.starts_as = None
+        self.settings = Settings(
+            "", registry, serializer, self.world, self.version, "rehearsal", only_version=False, durability="full",
+            max_threads=1, linger_us=0, event_retention_us=0, serves=False,
+        )  # fmt: skip
+        self.closed = False
+        self.closed_because = EngineClosedError("this is a rehearsal, which writes nothing")  # the runner heeds it
         self.notifier = Notifier()
         self.alarms = Alarms()
         self.loops = Loops()
-        self.waiting = Waiting(cast("Runtime", self))
+        self.waiting = Waiting(self)
+        self.pool = Pool(1)
+        self.store = cast("Store", Yes())
         self._over = threading.Event()
 
     # --- before the rehearsal ---------------------------------------------------------------------------------
@@ -150,7 +142,7 @@ class Stage:
             0, history.workflow_id, history.name, 0, history.generation, latest_us, history.deadline_us,
             history.application_version, None,
         )  # fmt: skip
-        rehearsal = loading.execution_of(cast("Runtime", self), claimed, history.input, Rehearsal)
+        rehearsal = loading.execution_of(self, claimed, history.input, Rehearsal)
         rehearsal.user, rehearsal.roles = history.user, history.roles
         rehearsal.load({row.step: StepRow(0, *row) for row in history.steps})
         rehearsal.finished = history.is_finished
@@ -182,10 +174,10 @@ class Stage:
     # --- what an execution asks of its engine -----------------------------------------------------------------
 
     def drive(self, flow: Flow[R], *, inline: bool = False) -> R:
-        return drivers.drive(cast("Runtime", self), within_records(flow), inline=inline)
+        return drivers.drive(self, within_records(flow), inline=inline)
 
     def drive_async(self, flow: Flow[R], execution: Execution | None = None) -> Generator[Any, Any, R]:
-        return drivers.drive_async(cast("Runtime", self), within_records(flow), execution)
+        return drivers.drive_async(self, within_records(flow), execution)
 
     def step_in_thread(
         self, execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
@@ -197,24 +189,17 @@ class Stage:
     ) -> Generator[Any, Any, Any]:
         return self.drive_async(step(execution, number, definition, args, kwargs), execution)
 
-    def admit(self, _definition: WorkflowDefinition, _version: str | None) -> None:
-        """No child starts here."""
+    def admit(self, _definition: WorkflowDefinition, _version: str | None) -> int | None:
+        return None  # no child starts here
 
     def stopping(self, execution: Execution) -> None:
         self.end_stuck(execution)
-
-    def end_stuck(self, execution: Execution) -> None:
-        if execution.definition.is_async:
-            self.loops.run_soon(runner.end_stuck, execution)
 
     def keep_unreleased(self, execution: Execution) -> None:
         """There is nothing to give back."""
 
     def ended(self, _execution: Execution) -> None:
         self._over.set()
-
-    def raise_if_closed(self) -> None:
-        """It is open."""
 
 
 def within_records(flow: Flow[R]) -> Flow[R]:
