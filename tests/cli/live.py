@@ -9,9 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import apsw
 import pytest
 
 from litewf.cli import main
+from litewf.store.migrate import migrations
+from litewf.store.place import APPLICATION_ID
 from tests.cli.cli_process import ROOT
 
 PROGRAM = """
@@ -84,6 +87,18 @@ class Done(NamedTuple):
     @property
     def lines(self) -> list[str]:
         return self.out.splitlines()
+
+
+def older_file(path: Path, version: int) -> None:
+    """A file as a litewf of that schema has made it, without a workflow."""
+    connection = apsw.Connection(str(path))
+    connection.pragma("journal_mode", "wal")
+    for sql in migrations()[:version]:
+        connection.execute(sql)
+    connection.execute("INSERT INTO store (one, store_id, created_us) VALUES (1, 'old', 0)")
+    connection.pragma("application_id", APPLICATION_ID)
+    connection.pragma("user_version", version)
+    connection.close()
 
 
 Here = Callable[..., Done]

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-import apsw
 import pytest
 
 import litewf
+from litewf.store.migrate import migrations
 from tests.cli.cli_process import Cli
-from tests.cli.live import Here
+from tests.cli.live import Here, older_file
 
 READING = [("list",), ("show", "w-1"), ("versions",), ("doctor",)]
 WRITING = [
@@ -93,15 +93,12 @@ def test_damage_inside(here: Here, path: Path, registry: litewf.Registry, comman
     assert "restore a backup" in is_one_line(here, 5, command, path)
 
 
-def test_the_file_of_an_older_litewf_is_brought_up_to_date(here: Here, db: Path) -> None:
-    with closing(apsw.Connection(str(db))) as connection:
-        views = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'view' AND name <> 'record'").fetchall()
-        for (name,) in views:
-            connection.execute(f"DROP VIEW {name}")
-        connection.pragma("user_version", 4)
-    assert here("list", "--json", "--db", db) == (0, "[]\n", "")
-    with closing(sqlite3.connect(db)) as connection:
-        assert connection.execute("SELECT version FROM litewf_view_version").fetchall() == [(1,)]
+@pytest.mark.parametrize("version", range(1, len(migrations())))
+def test_the_file_of_an_older_litewf_is_brought_up_to_date(here: Here, tmp_path: Path, version: int) -> None:
+    older_file(tmp_path / "old.db", version)
+    assert here("list", "--json", "--db", tmp_path / "old.db") == (0, "[]\n", "")
+    with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
+        assert connection.execute("PRAGMA user_version").fetchall() == [(len(migrations()),)]
 
 
 def test_text_that_steers_terminals_is_shown_without_that(here: Here, shop: Path) -> None:

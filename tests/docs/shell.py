@@ -20,7 +20,7 @@ class Command(NamedTuple):
 
 def commands(page: str) -> Iterator[Command]:
     """The commands of all console blocks of a page, in order."""
-    for block in re.findall(r"^```console\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+    for block in re.findall(r"^```shell-session\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             line, _, printed = part.partition("\n")
             status = STATUS.search(printed)

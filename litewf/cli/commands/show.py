@@ -20,6 +20,7 @@ from litewf.world import World
 HEADINGS = ("STEP", "NAME", "AFTER", "TOOK", "TRIES", "RESULT")
 WIDEST = 70  # letters of a value
 BAR = 24  # letters of the time line
+WIDE = 120  # letters of a terminal that has room for it
 
 
 def show(
@@ -115,12 +116,12 @@ def _print_steps(found: Detail, most: int) -> None:
     end_us = row.completed_us or World().now_us()
     waits = {wait["step_id"]: wait for wait in documents.waiting_on(found.waits)}
     cells = [_cells(step, start_us, waits.get(step.step)) for step in chosen]
-    if not output.is_terminal():
-        output.print_table(HEADINGS, cells, "")
+    if not output.is_terminal() or output.terminal_width() < WIDE:
+        output.print_table(HEADINGS, cells)
         return
     bars = [_bar(step.started_us, step.completed_us or end_us, start_us, end_us) for step in chosen]
     headings = (*HEADINGS[:4], "TIME".ljust(BAR), *HEADINGS[4:])
-    output.print_table(headings, [(*row[:4], bar, *row[4:]) for row, bar in zip(cells, bars, strict=True)], "")
+    output.print_table(headings, [(*row[:4], bar, *row[4:]) for row, bar in zip(cells, bars, strict=True)])
 
 
 def _cells(step: StepRow, start_us: int, wait: Mapping[str, Any] | None) -> tuple[object, ...]:
