@@ -117,7 +117,7 @@ class Stage(Runtime):
         self.serializer = serializer
         self.world = World(StandingClock(now_us), Entropy(0))
         self.now_us = self.world.now_us
-        self.version = registry.version()
+        self.version = "rehearsal"
         self.starts_as = None
         self.settings = Settings(
             "", registry, serializer, self.world, self.version, "rehearsal", only_version=False, durability="full",

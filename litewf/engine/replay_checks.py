@@ -94,7 +94,7 @@ def _cure(history: History, rehearsal: Rehearsal, parted: Diverged) -> tuple[Ver
         return "diverges", f"this run takes the old way of {patch}: put it back with both ways, until such runs ended"
     if history.is_finished:
         return "diverges", f"if runs like this one may still be unfinished: {LACKS_PATCH}"
-    if history.application_version == rehearsal.runtime.version:
+    if history.application_version == rehearsal.runtime.registry.version():
         same = "the workflows are of the version that recorded this; if nothing else changed, it is not deterministic"
         return "lacks_patch", f"{LACKS_PATCH} ({same})"
     return "lacks_patch", LACKS_PATCH

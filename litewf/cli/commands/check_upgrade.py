@@ -15,6 +15,7 @@ from litewf.cli.exits import NO
 from litewf.cli.files import check_there
 from litewf.cli.options import DEFAULT_DB, Db, Json
 from litewf.cli.programs import PARAMETER, registry_of
+from litewf.cli.progress import with_bar
 from litewf.histories import ReplayCheck
 
 HEADINGS = ("ID", "WORKFLOW", "VERDICT", "STEP", "REASON")
@@ -43,7 +44,8 @@ def check_upgrade(
     """
     registry = registry_of(program)
     check_there(db)
-    checks = list(upgrades.check_upgrade(db, registry))
+    checks: list[ReplayCheck] = []
+    with_bar("replaying", lambda: checks.extend(upgrades.check_upgrade(db, registry)), lambda: (len(checks), 0))
     if json_:
         output.print_json([asdict(one) for one in checks])
     else:

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from litewf.cli import output
 from litewf.cli.exits import USAGE, Failure
 from litewf.cli.files import opened
-from litewf.cli.options import DEFAULT_DB, Db, WorkflowId
+from litewf.cli.options import DEFAULT_DB, Db, Json, WorkflowId
 from litewf.redaction import IsSecret, secrets
 
 
@@ -23,10 +24,11 @@ def export(
         ),
     ] = None,
     redact_text: Annotated[bool, typer.Option("--redact-text", help="Replace every text, and no number.")] = False,
-    output: Annotated[
+    target: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to write it, instead of printing it.")
     ] = None,
     db: Db = DEFAULT_DB,
+    json_: Json = False,
 ) -> None:
     """Print one run with all that it has recorded, as JSON: its input, its steps, its outcome.
 
@@ -35,13 +37,17 @@ def export(
     """
     with opened(db) as client:
         history = client.export_workflow(workflow_id, redact=_chosen(redact, redact_text=redact_text))
-    if output is None:
+    if target is None:
         typer.echo(history.to_json(), nl=False)
         return
     try:
-        history.save(output)
+        history.save(target)
     except OSError as error:
-        raise Failure(f"cannot write {output}: {error.strerror}", USAGE) from error
+        raise Failure(f"cannot write {target}: {error.strerror}", USAGE) from error
+    if json_:
+        output.print_json({"file": str(target), "steps": len(history.steps)})
+    else:
+        output.note(f"{len(history.steps)} steps are in {target}")
 
 
 def _chosen(patterns: list[str] | None, *, redact_text: bool) -> IsSecret | None:
