@@ -228,12 +228,20 @@ class Execution:
                 self.runtime.notifier.ring([wait])
                 return
 
-    def adopt(self, task: asyncio.Task[Any], _branch: Branch | None = None) -> None:
+    def adopt(self, task: asyncio.Task[Any], branch: Branch | None = None) -> None:
         """Take note of a task that the workflow started, until it is done; a durable call is no branch."""
         if not isinstance(self.branches, set):
             self.branches = set()
         self.branches.add(task)
+        if branch is not None and self.records:
+            task.add_done_callback(lambda done: self._check_branch_replayed(done, branch))
         task.add_done_callback(self._dismiss)
+
+    def _check_branch_replayed(self, task: asyncio.Task[Any], branch: Branch) -> None:
+        """Hold the workflow if a task of it ends although more calls of it are recorded, unless it was cancelled."""
+        stopped = task.cancelled() or task.cancelling()
+        if self.over is None and not stopped and not branch.beyond_records:
+            self.stop_with(branch.ended_early(task.exception()))
 
     def _dismiss(self, task: asyncio.Task[Any]) -> None:
         assert isinstance(self.branches, set)

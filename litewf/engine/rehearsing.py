@@ -71,16 +71,6 @@ class Rehearsal(Execution):
     def is_new_to(self, branch: Branch) -> bool:
         return not self.finished and super().is_new_to(branch)
 
-    def adopt(self, task: asyncio.Task[Any], branch: Branch | None = None) -> None:
-        super().adopt(task, branch)
-        if branch is not None:
-            task.add_done_callback(lambda done: self._check_ended(done, branch))
-
-    def _check_ended(self, task: asyncio.Task[Any], branch: Branch) -> None:
-        """A branch whose code ends before its records; an engine would not notice, and its calls be missing."""
-        if self.over is None and not task.cancelled() and not branch.beyond_records:
-            self.stop_with(branch.ended_early(task.exception()))
-
 
 class StandingClock(Clock):
     """It is always the last moment of the history."""
