@@ -11,10 +11,12 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from litewf.definitions import StepDefinition
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STOCK = 100  # ids
@@ -102,10 +104,12 @@ def _live_on(point: str) -> None:
 
 
 class World:
-    """Time, randomness and crash points, handed to an engine as one.
+    """Time, randomness, crash points and the disk, handed to an engine as one.
 
     `reach` is called with the name of each crash point, which is "commit", "transaction" (of a user) or "migration"
-    with ".before" or ".after"; a test's own version raises there, and from then on always.
+    with ".before" or ".after"; a test's own version raises there, and from then on always. `around` gives what is
+    called in place of the body of a step; None calls the body itself. `vfs` names the SQLite file layer that the file
+    is opened through, None for the system's own; it must have been registered with apsw.
     """
 
     def __init__(
@@ -113,10 +117,14 @@ class World:
         clock: Clock | None = None,
         entropy: Entropy | None = None,
         reach: Callable[[str], None] = _live_on,
+        around: Callable[[StepDefinition], Callable[..., Any]] | None = None,
+        vfs: str | None = None,
     ) -> None:
         self.clock = clock or Clock()
         self.entropy = entropy or Entropy()
         self.reach = reach
+        self.around = around
+        self.vfs = vfs
         self.now_us = self.clock.now_us
 
     def workflow_id(self) -> str:

@@ -40,7 +40,7 @@ from litewf.store.claims import Capability, Claimed, Room
 from litewf.store.database import Durability
 from litewf.store.executors import Registration
 from litewf.store.mailboxes import deliver
-from litewf.store.operations import Operation
+from litewf.store.operations import Operation, Tx
 from litewf.store.starts import Started
 from litewf.store.store import Store
 from litewf.store.waits import ELSEWHERE, workflow_key
@@ -82,6 +82,7 @@ class Runtime:
         self.serializer = settings.serializer
         self.world = settings.world
         self.now_us = settings.world.now_us
+        self.around = settings.world.around
         self.version = settings.application_version
         self.starts_as = self.version if settings.serves else None  # a client's workflows are for any version
         self.closed = False
@@ -113,6 +114,7 @@ class Runtime:
             if settings.serves:
                 self.announcing.run_once()
         except Exception:
+            self.store.die_with_lock()  # its row may have been written all the same: others are to see a death
             self.store.close(1.0)
             raise
         except BaseException as death:
@@ -121,21 +123,25 @@ class Runtime:
 
     def _register(self) -> Capability:
         self.store.writer.start()
-        able = self._as_engine() if self.settings.serves else Capability(NO_EXECUTOR, (), self.version, False)
-        self._seen = self.store.writer.turn(lambda tx: arrivals.newest(tx.connection))  # of what others have brought
-        return able
+        if self.settings.serves:
+            return self._as_engine()
+        self._seen = self.store.writer.turn(lambda tx: arrivals.newest(tx.connection), inline=True)
+        return Capability(NO_EXECUTOR, (), self.version, False)
 
     def _as_engine(self) -> Capability:
-        """Become one of the engines of this file, with a lock that says so."""
-        writer, settings = self.store.writer, self.settings
-        names = self.registry.workflows.keys()  # a view: what is defined after the launch counts too
+        """Become one of the engines of this file, with a lock that says so, in one transaction."""
+        settings, names = self.settings, self.registry.workflows.keys()  # a view: what is defined later counts too
         lock_name = self.store.take_lock(boot_token())
         now_us = self.now_us()
         mine = Registration(settings.executor_id, lock_name, os.getpid(), self.version, settings.only_version, now_us)
-        executor = writer.turn(lambda tx: executors.register(tx, mine, names))
-        able = Capability(executor, names, self.version, settings.only_version)
-        writer.turn(lambda tx: claims.retry_held(tx, able))
-        return able
+
+        def join(tx: Tx) -> Capability:
+            able = Capability(executors.register(tx, mine, names), names, self.version, settings.only_version)
+            claims.retry_held(tx, able)
+            self._seen = arrivals.newest(tx.connection)  # of what others have brought
+            return able
+
+        return self.store.writer.turn(join, inline=True)
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Begin to dispatch; async workflows run on `loop`, or on a private one."""

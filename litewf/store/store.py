@@ -42,7 +42,7 @@ class Store:
         check_sqlite()
         self.path = checked_place(path, create=create)
         self.writer = Writer(self.path, durability, world, on_commit)
-        self._readers = Readers(self.path)
+        self._readers = Readers(self.path, world.vfs)
         self.transactions = Transactions(self.path, durability, self.writer, world)
         self._identity = place.Identity.of(self.path)
         self.lock: ProcessLock | None = None

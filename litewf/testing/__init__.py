@@ -13,29 +13,48 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from litewf.testing.asking import assert_started, assert_waiting, drain
     from litewf.testing.clock import START, VirtualClock
+    from litewf.testing.effects import Fake
+    from litewf.testing.everywhere import crash_everywhere
     from litewf.testing.mortal import MortalEngine, SimulatedDeath
+    from litewf.testing.outside import OutsideWorld
+    from litewf.testing.powerloss import PowerLossReport, power_loss_everywhere
     from litewf.testing.replay import assert_replays
+    from litewf.testing.report import CrashReport, CrashTestFailure
 
 HOME = {
     "START": "clock",
+    "CrashReport": "report",
+    "CrashTestFailure": "report",
+    "Fake": "effects",
     "MortalEngine": "mortal",
+    "OutsideWorld": "outside",
+    "PowerLossReport": "powerloss",
     "SimulatedDeath": "mortal",
     "VirtualClock": "clock",
     "assert_replays": "replay",
     "assert_started": "asking",
     "assert_waiting": "asking",
+    "crash_everywhere": "everywhere",
     "drain": "asking",
+    "power_loss_everywhere": "powerloss",
 }  # each is loaded when it is asked for: pytest loads this package in every run
 
 __all__ = [
     "START",
+    "CrashReport",
+    "CrashTestFailure",
+    "Fake",
     "MortalEngine",
+    "OutsideWorld",
+    "PowerLossReport",
     "SimulatedDeath",
     "VirtualClock",
     "assert_replays",
     "assert_started",
     "assert_waiting",
+    "crash_everywhere",
     "drain",
+    "power_loss_everywhere",
 ]
 
 

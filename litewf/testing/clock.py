@@ -10,6 +10,7 @@ import itertools
 import logging
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -100,8 +101,8 @@ class VirtualClock(Clock):
             self._now_us += slept_us
         self._poke()
 
-    def drain_us(self, until_us: int) -> None:
-        """As `drain`, in microseconds; returns early when an engine dies."""
+    def drain_us(self, until_us: int, unless: Callable[[], bool] = lambda: False) -> None:
+        """As `drain`, in microseconds; returns early when an engine dies, or `unless` says so."""
         with self._changed:
             self._at_rest = False
             self._until_us = until_us
@@ -110,9 +111,9 @@ class VirtualClock(Clock):
         try:
             with self._changed:
                 rested = self._changed.wait_for(
-                    lambda: self._at_rest or self._dead or not self._living(), self._patience_s
+                    lambda: self._at_rest or self._dead or unless() or not self._living(), self._patience_s
                 )
-                if rested and not self._dead and until_us < FOREVER_US:
+                if rested and not self._dead and not unless() and until_us < FOREVER_US:
                     self._now_us = max(self._now_us, until_us)
         finally:
             self._until_us = None
@@ -165,7 +166,7 @@ class VirtualClock(Clock):
 
     def _is_idle(self, pace: _Pace, this_round: int) -> bool:
         """Whether it was idle at two looks in a row with no commit between: one look sees one part after the other."""
-        looked = this_round, sum(one.engine.groups for one in self._living())
+        looked = this_round, sum(one.engine.groups for one in self._living()), self._now_us
         idle = pace.engine.is_idle(despite_bodies=self._despite_bodies)
         before, pace.idle_since = pace.idle_since, looked if idle else None
         if not idle or before != looked:
@@ -229,6 +230,6 @@ class _Pace:
 
     def __init__(self, engine: Clocked) -> None:
         self.engine = engine
-        self.idle_since: tuple[int, int] | None = None  # the round, and how many transactions there had been
-        self.rested_at: tuple[int, int] | None = None  # the same, at the second look
+        self.idle_since: tuple[int, int, int] | None = None  # the round, how many transactions there had been, the time
+        self.rested_at: tuple[int, int, int] | None = None  # the same, at the second look
         self.poll_s = POLL_S

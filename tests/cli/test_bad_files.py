@@ -157,3 +157,21 @@ def test_a_locked_file_is_to_be_tried_again(
     done = cli(*command, "--db", str(locked(*statements)))
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (6, "", 1), done.stderr
     assert "another program has kept it locked" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("show", "\udcff"), ("result", "\udcff"), ("event", "\udcff"), ("event", "w-1", "\udcff"), ("send", "\udcff", "x"),
+        ("send", "w-1", "\udcff"), ("send", "w-1", "x", "--topic", "\udcff"), ("stream", "w-1", "\udcff"),
+        ("cancel", "\udcff"), ("start", "\udcff"), ("start", "greet", "--id", "\udcff"),
+        ("enqueue", "\udcff", "greet"), ("publish", "\udcff", "1"), ("list", "--name", "\udcff"),
+        ("list", "--attribute", "\udcff=1"), ("queues", "create", "\udcff"), ("schedules", "show", "\udcff"),
+        ("backup", "\udcff\0"), ("show", "\0"),
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_arguments_that_are_no_text_are_refused(here: Here, db: Path, command: tuple[str, ...]) -> None:
+    done = here(*command, "--db", db)
+    assert done.status in (2, 3, 5), done
+    assert len(done.err.splitlines()) in (1, 4)

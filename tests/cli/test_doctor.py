@@ -163,9 +163,23 @@ sys.stdin.read()
         ("UPDATE workflow SET status = 'ERROR' WHERE name = 'done'", "A2 a status that contradicts"),
         ("DELETE FROM outcome", "A2 an unfinished workflow with an outcome"),
         ("DELETE FROM wait", "E5 a parked workflow that waits for nothing"),
+        (
+            "UPDATE wait SET waits = (SELECT 'workflow:' || id FROM workflow WHERE name = 'done') WHERE waits NOT NULL",
+            "E5 a parked workflow that waits for one that has ended",
+        ),
+        (
+            """UPDATE wait SET waits = 'event:s-1' || char(10) || 'e' WHERE waits NOT NULL;
+               INSERT INTO event (workflow, name, value, step, set_us)
+               SELECT key, 'e', '1', '1', 1 FROM workflow WHERE id = 's-1'""",
+            "E5 a parked workflow that waits for an event that is set",
+        ),
+        (
+            "INSERT INTO message (workflow, topic, value, sent_us) SELECT key, 'topic', '1', 1 FROM workflow WHERE id = 'l-1'",
+            "E5 a parked workflow that waits for a message that is there",
+        ),
         ("UPDATE workflow SET completed_us = created_us - 1 WHERE name = 'done'", "H5 times that run backwards"),
     ],
-    ids=["status", "outcome", "wait", "times"],
+    ids=["status", "outcome", "wait", "ended", "event", "message", "times"],
 )
 def test_a_broken_rule_is_told_with_its_rows(here: Here, db: Path, harm: str, said: str) -> None:
     change(db, harm)

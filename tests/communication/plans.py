@@ -8,8 +8,9 @@ from hypothesis import HealthCheck
 from hypothesis import strategies as st
 
 from litewf.testing.clock import START_US
+from litewf.testing.places import workplace
 from litewf.world import EPOCH
-from tests.crash.explorer import Drive, Scenario, Trial, workplace
+from tests.crash.explorer import Drive, Scenario, Trial
 from tests.crash.life import Life
 
 SECOND_US = 1_000_000

@@ -12,7 +12,7 @@ import pytest
 
 import litewf
 from litewf.testing import VirtualClock
-from tests.crash.explorer import workplace
+from litewf.testing.places import workplace
 from tests.crash.invariants import Image
 from tests.crash.ledger import Ledger
 from tests.crash.life import Life
@@ -187,7 +187,7 @@ def test_an_engine_that_lost_its_workflow_writes_nothing_from_that_moment_on() -
 
 def _rows(folder: Any) -> dict[str, Any]:
     """All that a workflow can write."""
-    image = Image(folder / "flows.db")
+    image = Image.of(folder / "flows.db")
     tables = ("workflow", "request", "outcome", "step", "wait", "message", "event", "deposit")
     rows = {table: image.rows(f"SELECT * FROM {table}") for table in tables}
     image.close()

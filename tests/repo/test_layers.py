@@ -10,15 +10,25 @@ BELOW = {
     "engine": {"vocabulary", "store", "engine"},
     "api": {"vocabulary", "store", "engine", "api"},
     "web": {"vocabulary", "api", "web"},
-    "testing": {"vocabulary", "api", "testing"},
     "telemetry": {"vocabulary", "store", "engine", "api", "telemetry"},
+    "testing": {"vocabulary", "api", "testing"},
     "cli": {"vocabulary", "store", "engine", "api", "web", "telemetry", "top", "cli"},
     "top": {"vocabulary", "store", "engine", "api", "top"},
 }
 # The decorators know the registry, and `Registry().workflow` gives the decorators: loaded when it is asked for.
 LAZY = {"litewf.registry": {"litewf.api.workflow", "litewf.api.step", "litewf.api.transaction"}}
 # A death unwinds executions as the engine itself does, and bodies tell their step.
-SEAMS = {"testing": {"litewf.engine.signals", "litewf.engine.execution", "litewf.engine.runtime"}}
+SEAMS = {
+    "testing": {
+        "litewf.engine.signals",
+        "litewf.engine.execution",
+        "litewf.store.readers",
+        "litewf.store.remains",
+        "litewf.store.states",
+    }
+}
+# The one measures SQLite without litewf, the other puts a disk of its own under it.
+OUTSIDE_OF_IT = ("litewf.cli.benchmarks.", "litewf.testing.disk.")
 THE_COMMAND_LINE = {"litewf.__main__"}
 
 ALL = modules()
@@ -50,9 +60,7 @@ def test_only_the_store_knows_sqlite(path):
     sqlite = [
         f"line {one.line}: {one.module}" for one in imports(path) if one.module.split(".")[0] in {"apsw", "sqlite3"}
     ]
-    if layer_of(name) != "store" and not name.startswith(
-        "litewf.cli.benchmarks."
-    ):  # they measure SQLite without litewf
+    if layer_of(name) != "store" and not name.startswith(OUTSIDE_OF_IT):
         assert sqlite == []
 
 
@@ -71,5 +79,6 @@ def test_the_layers_are_the_ones_that_are_tested():
 def test_a_wrong_import_would_be_found():
     assert not allowed("litewf.store.writer", Import("litewf.engine.runtime", lazy=False, typing_only=False, line=1))
     assert not allowed("litewf.engine.flows", Import("litewf.api.handle", lazy=True, typing_only=False, line=1))
+    assert not allowed("litewf.testing.mortal", Import("litewf.engine.runtime", lazy=False, typing_only=False, line=1))
     assert not allowed("litewf.registry", Import("litewf.api.step", lazy=False, typing_only=False, line=1))
     assert allowed("litewf.api.handle", Import("litewf.engine.views", lazy=False, typing_only=False, line=1))

@@ -8,8 +8,8 @@ import pytest
 
 import litewf
 from litewf.testing import VirtualClock
+from litewf.testing.places import workplace
 from litewf.web import asgi_app
-from tests.crash.explorer import workplace
 from tests.crash.ledger import Ledger
 from tests.crash.life import Life
 from tests.web.visits import BATCHED, STRUCTURED, Site, whole

@@ -12,6 +12,7 @@ from litewf.cli.exits import NOT_FOUND, Failure
 from litewf.cli.files import looked_at
 from litewf.cli.options import DEFAULT_DB, Db, Json, WorkflowId
 from litewf.cli.text import as_json
+from litewf.serialization.kinds import is_unicode
 from litewf.store import looking
 from litewf.store.checkpoints import StepRow
 from litewf.store.looking import Detail
@@ -35,7 +36,8 @@ def show(
     AFTER is when a step began, counted from the start of the workflow. With --json everything, whole.
     """
     with looked_at(db) as file:
-        found = file.read(lambda connection: looking.detail(connection, workflow_id))
+        is_text = is_unicode(workflow_id)  # else no id is like it, and SQLite would not take it
+        found = file.read(lambda connection: looking.detail(connection, workflow_id)) if is_text else None
     if found is None:
         raise Failure(f"there is no workflow {workflow_id!r} in {db}", NOT_FOUND)
     if json_:
