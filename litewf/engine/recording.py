@@ -15,9 +15,9 @@ from litewf.engine.requests import REPLAYED, Blocking, Flow, Read, Wait
 from litewf.engine.signals import Diverged, Undecodable
 from litewf.errors import (
     EngineClosedError,
+    SerializationError,
     StoreError,
     StoreFullError,
-    UnknownTypeError,
 )
 from litewf.store.checkpoints import Checkpoint, Promise, Promising, SettledRow, StepRow, flat, settle
 from litewf.store.operations import Operation, Turn, Tx
@@ -57,8 +57,8 @@ def opened(execution: Execution, number: str, name: str, output: str | None, err
         if error is None:
             return None if output is None else serializer.decode(output)
         failure = serializer.decode_error(error)
-    except UnknownTypeError as unknown:
-        detail = f"step {number} ({name}) cannot be decoded: {unknown}"
+    except SerializationError as refusal:  # a class that this program lacks, or a text that holds no value
+        detail = f"step {number} ({name}) cannot be decoded: {refusal}"
         raise execution.stop_with(Undecodable(detail, number)) from None
     raise failure
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,31 @@ def test_values_that_cannot_be_decoded_are_told_from_changes(path: Path) -> None
     assert "Gone" in found[0].reason
     assert "its input cannot be decoded" in found[1].reason
     assert "aliases" in found[0].advice
+
+
+def test_a_recorded_text_that_holds_no_value_is_undecodable_and_no_error_of_the_code(path: Path) -> None:
+    registry = litewf.Registry()
+
+    @registry.step(name="make")
+    def make() -> int:
+        return 1
+
+    @registry.workflow(name="flow")
+    def flow() -> None:
+        try:
+            make()
+        except Exception:
+            raise AssertionError("the code was told") from None
+        litewf.sleep(FOREVER)
+
+    with litewf.Engine(path, registry=registry, linger=0) as engine:
+        handle = engine.start_workflow(flow)
+        engine.wait_until_idle()
+        history = engine.export_workflow(handle.workflow_id)
+    for text in ('{"$datetime": "no day"}', "no JSON"):
+        damaged = replace(history, steps=(history.steps[0]._replace(output=text), *history.steps[1:]))
+        found = check_replay(damaged, flow)
+        assert (found.verdict, found.step) == ("undecodable", "1")
 
 
 def _without(cls: type, history: litewf.History) -> litewf.History:
