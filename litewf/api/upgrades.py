@@ -17,7 +17,6 @@ from litewf.histories import History, ReplayCheck
 from litewf.registry import Registry, default_registry
 from litewf.serialization import JsonSerializer, Serializer
 from litewf.store import backups
-from litewf.store.store import checked_place
 
 
 def check_replay(
@@ -49,10 +48,9 @@ def check_upgrade(
 
 
 def _unfinished(path: str | os.PathLike[str]) -> Iterator[History]:
-    original = checked_place(path, create=False)
     with tempfile.TemporaryDirectory(prefix="litewf-check-") as directory:
         copy = Path(directory, "copy.db")
-        backups.copy_of(original, copy)
+        backups.copy_of(path, copy)
         with Copy(copy, registry=Registry()) as client:
             found, after = client.unfinished(0)
             while found:

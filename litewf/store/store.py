@@ -40,7 +40,10 @@ class Store:
         create: bool = True,
     ) -> None:
         check_sqlite()
-        self.path = checked_place(path, create=create)
+        self.path: Path = place.resolve(path)
+        first = not any(store.path == self.path for store in _open_stores)
+        _check_not_forked()
+        place.check(self.path, create=create, header=first, newest=len(migrations()))
         self.writer = Writer(self.path, durability, world, on_commit)
         self._readers = Readers(self.path, world.vfs)
         self.transactions = Transactions(self.path, durability, self.writer, world)
@@ -131,15 +134,6 @@ class Store:
         if self.lock is not None:
             self.lock.forget_after_fork()
         self.on_fork()
-
-
-def checked_place(path: str | os.PathLike[str], *, create: bool) -> Path:
-    """The file itself, if a store can be there, or with `create` could be, and this process may open it."""
-    real = place.resolve(path)
-    first = not any(store.path == real for store in _open_stores)
-    _check_not_forked()
-    place.check(real, create=create, header=first, newest=len(migrations()))
-    return real
 
 
 _open_stores: weakref.WeakSet[Store] = weakref.WeakSet()

@@ -2,6 +2,8 @@
 
 import io
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -125,5 +127,12 @@ def test_what_is_not_there_is_told(cli: Cli, db: Path) -> None:
     missing = cli("check-upgrade", "shop:registry", "--db", str(db.parent / "gone.db"))
     assert (missing.returncode, len(missing.stderr.splitlines())) == (5, 1)
     (db.parent / "text.db").write_text("no database, but long enough to be looked at\n" * 20)
+    newer = db.parent / "newer.db"
+    older_file(newer, 1)
+    with closing(sqlite3.connect(newer)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    refused = cli("check-upgrade", "shop:registry", "--db", str(newer))
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (5, 1)
+    assert "newer.db was written by a newer litewf (schema 99" in refused.stderr
     damaged = cli("check-upgrade", "shop:registry", "--db", str(db.parent / "text.db"))
     assert (damaged.returncode, len(damaged.stderr.splitlines())) == (5, 1)
