@@ -1,6 +1,7 @@
 """`litewf export`: one run as a document, from a file that an engine uses."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,12 +27,12 @@ def checkout(registry: litewf.Registry) -> "litewf.Workflow":
 
 
 @pytest.fixture
-def db(engine: litewf.Engine, path: Path, checkout: "litewf.Workflow") -> Path:
+def db(path: Path, registry: litewf.Registry, checkout: "litewf.Workflow") -> Iterator[Path]:
     """The file of an engine that runs."""
-    engine.start_workflow(checkout.with_options(workflow_id="order-1"), {"card": "4111", "gift": True})
-    while not engine.list_steps("order-1"):
-        pass  # a step is recorded in milliseconds
-    return path
+    with litewf.Engine(path, registry=registry, linger=0) as engine:
+        engine.start_workflow(checkout.with_options(workflow_id="order-1"), {"card": "4111", "gift": True})
+        engine.wait_until_idle()
+        yield path
 
 
 def test_it_prints_a_document_that_replays(here: Here, db: Path, checkout: "litewf.Workflow") -> None:
