@@ -29,7 +29,7 @@ BRANCHES = branching(CALLS, 3)
 NESTED = branching(CALLS | BRANCHES, 2)
 FLAT = st.lists(CALLS, max_size=8).map(tuple)
 WITH_BRANCHES = st.lists(CALLS | BRANCHES | NESTED, max_size=6).map(tuple)
-EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def program_with(program: Program, *, is_async: bool) -> "litewf.Workflow | litewf.AsyncWorkflow":
