@@ -44,6 +44,7 @@ from litewf.errors import (
     BlockingCallError,
     DuplicateWorkflowError,
     EngineClosedError,
+    HistoryError,
     LitewfError,
     MaxRecoveryAttemptsExceededError,
     NonDeterminismError,
@@ -77,6 +78,7 @@ from litewf.errors import (
     WorkflowStateError,
     WorkflowTimeoutError,
 )
+from litewf.histories import History
 from litewf.records import (
     CloudEvent,
     Message,
@@ -146,6 +148,8 @@ __all__ = [
     "DuplicateWorkflowError",
     "Engine",
     "EngineClosedError",
+    "History",
+    "HistoryError",
     "JsonSerializer",
     "LitewfError",
     "LogContext",
