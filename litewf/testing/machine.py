@@ -159,7 +159,7 @@ class CrashMachine(RuleBasedStateMachine):
     def the_process_is_killed(self) -> None:
         self.kill()
 
-    @rule(points=st.integers(1, 30))
+    @rule(points=st.integers(1, 10))
     def the_process_will_be_killed(self, points: int) -> None:
         self.die_in(points)
 

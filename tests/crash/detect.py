@@ -54,6 +54,7 @@ def _crash(name: str) -> Finding:
 def _power(name: str) -> Finding:
     """Cut the power at many moments of one scenario, with all that a disk may do then."""
     from litewf.testing.disk import POWER
+
     from tests.crash.power import enumerate_cuts
     from tests.crash.scenarios import SCENARIOS
 
@@ -65,12 +66,17 @@ def _power(name: str) -> Finding:
 
 
 def _machine(_: str) -> Finding:
-    from tests.machine.running import run
+    """The recorded examples first, then new ones."""
+    from tests.machine.running import fails, recorded_examples, run
 
+    rules = 0
+    for story in recorded_examples().values():
+        rules += len(story)
+        if what := fails(story):
+            return Finding(True, rules, what)
     counts = run(1, minutes=MINUTES, shorten=False)
-    if counts.failures:
-        return Finding(True, counts.steps, counts.failures[0].what)
-    return Finding(False, counts.steps)
+    rules += counts.steps
+    return Finding(True, rules, counts.failures[0].what) if counts.failures else Finding(False, rules)
 
 
 def _line(error: BaseException) -> str:

@@ -195,8 +195,8 @@ BUGS = (
     Planted(
         "a resume forgets the children",
         "store/cancelling.py",
-        "AND NOT child.detached)\"\n        \" SELECT key FROM tree\",",
-        "AND child.detached)\"\n        \" SELECT key FROM tree\",",
+        'AND NOT child.detached)"\n        " SELECT key FROM tree",',
+        'AND child.detached)"\n        " SELECT key FROM tree",',
         by="crash a_cancelled_family_is_resumed",
     ),
     Planted(
@@ -274,6 +274,7 @@ BUGS = (
         "store/queues.py",
         "    free = max(limit - _count(tx, here), 0)\n",
         "    free = limit\n",
+        by="crash async_parents_and_children_in_partitions_of_one",
     ),
     Planted(
         "a parent that waits for its child keeps the slot that the child needs",

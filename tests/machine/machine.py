@@ -161,7 +161,7 @@ class Machine(CrashMachine):
             if kind in ("event", "write"):
                 details.append(self._acts)
             if kind == "child":
-                details = self._child(details[0], details[1], queue, partition)
+                details[:] = self._child(details[0], details[1], queue, partition)
             if kind in choices.TIMED and details[-1] is not None:
                 details[-1] = details[-1] * SECOND_US + self._acts  # a moment of its own
             acts.append((kind, *details))
@@ -387,7 +387,8 @@ class Machine(CrashMachine):
         self.die_in(points)
 
     # what makes the rest interesting comes more often
-    start_2, enqueue_2, enqueue_3, release_2, release_3 = start, enqueue, enqueue, release, release
+    start_2, start_3, enqueue_2, enqueue_3, enqueue_4 = start, start, enqueue, enqueue, enqueue
+    release_2, release_3, release_4, rewind_2, cancel_2, tell_2 = release, release, release, rewind, cancel, tell
     time_passes_2, the_process_will_be_killed_2 = time_passes, the_process_will_be_killed
 
     # --- comparing ----------------------------------------------------------------------------------------------
@@ -485,15 +486,14 @@ def _seen(key: int, flow_id: str, status: str, generation: int, output: str | No
 def _differences(seen: dict[str, Any], schedules: dict[str, Any], worlds: list[World]) -> str:
     lines = []
     for number, world in enumerate(worlds, 1):
-        expected = world.seen()
+        label, expected = f"world {number} of {len(worlds)}", world.seen()
         for flow_id in sorted({*seen, *expected}):
             here, there = seen.get(flow_id), expected.get(flow_id)
-            if here != there:
-                known = {} if here is None or there is None else {key for key in here if here[key] != there[key]}
-                short = lambda one: one and {key: one[key] for key in known} if known else one  # noqa: E731 - of both
-                lines.append(
-                    f"world {number} of {len(worlds)}: {flow_id} should be {short(there)}, it is {short(here)}"
-                )
+            if here is None or there is None:
+                lines.append(f"{label}: {flow_id} should be {there}, it is {here}")
+            elif changed := [key for key in here if here[key] != there[key]]:
+                wanted, found = ({key: one[key] for key in changed} for one in (there, here))
+                lines.append(f"{label}: {flow_id} should be {wanted}, it is {found}")
         if schedules != world.seen_schedules():
-            lines.append(f"world {number}: schedules should be {world.seen_schedules()}, they are {schedules}")
+            lines.append(f"{label}: schedules should be {world.seen_schedules()}, they are {schedules}")
     return "\n".join(lines)
