@@ -17,11 +17,11 @@ from typing import Any, ClassVar, Final, TypeVar, final
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-import litewf
+from litewf.api.engine import Engine
 from litewf.durations import Duration, duration_us
 from litewf.engine.signals import Unwind
 from litewf.errors import EngineClosedError
-from litewf.registry import default_registry
+from litewf.registry import Registry, default_registry
 from litewf.testing.clock import VirtualClock
 from litewf.testing.mortal import MortalEngine, SimulatedDeath, silence
 
@@ -63,7 +63,7 @@ class CrashMachine(RuleBasedStateMachine):
     `engines` is how many run on the file at once, as processes would; `options` are those of Engine.
     """
 
-    registry: litewf.Registry = default_registry
+    registry: Registry = default_registry
     engines: ClassVar[int] = 1
     options: ClassVar[Mapping[str, Any]] = {}
     counts: ClassVar[Counter[str]] = Counter()  # of all machines: rules, deaths by crash point
@@ -87,14 +87,14 @@ class CrashMachine(RuleBasedStateMachine):
         """The first engine."""
         return self.running[0]
 
-    def build(self, place: int) -> litewf.Registry:  # noqa: ARG002 - for those who override it
+    def build(self, place: int) -> Registry:  # noqa: ARG002 - for those who override it
         """What the engine at this place is going to run; called at each launch."""
         return self.registry
 
     def died(self, place: int) -> None:
         """Called after each death, before the next engine is launched at its place."""
 
-    def perform(self, act: Callable[[litewf.Engine], R], *, at: int = 0) -> R | Unknown:
+    def perform(self, act: Callable[[Engine], R], *, at: int = 0) -> R | Unknown:
         """Do something to an engine; UNKNOWN if it died before it could say that it is done.
 
         It is launched again then, and the act may be repeated.
