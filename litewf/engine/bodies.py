@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextvars import copy_context
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -34,16 +34,10 @@ def call_on_loop(runtime: Runtime, frame: StepFrame, mailbox: LoopMailbox) -> Ge
     return (yield from _as_task(runtime, frame, mailbox))
 
 
-def body_of(frame: StepFrame) -> Callable[..., Any]:
-    """What the user wrote, with whatever a test puts around it."""
-    around = frame.execution.runtime.around
-    return frame.definition.fn if around is None else around(frame.definition)
-
-
 def _plainly(frame: StepFrame) -> object:
     token = FRAME.set(frame)
     try:
-        return body_of(frame)(*frame.args, **frame.kwargs)
+        return frame.body(*frame.args, **frame.kwargs)
     finally:
         FRAME.reset(token)
 
@@ -145,7 +139,7 @@ def _as_task(runtime: Runtime, frame: StepFrame, mailbox: LoopMailbox) -> Genera
 async def _awaited(frame: StepFrame) -> object:
     token = FRAME.set(frame)
     try:
-        return await body_of(frame)(*frame.args, **frame.kwargs)
+        return await frame.body(*frame.args, **frame.kwargs)
     finally:
         FRAME.reset(token)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from litewf.engine.bodies import body_of, call_in_thread, call_on_loop
+from litewf.engine.bodies import call_in_thread, call_on_loop
 from litewf.engine.execution import FRAME, Execution, StepFrame
 from litewf.engine.mail import WAITERS, LoopMailbox, Ticket
 from litewf.engine.parking import parked, parking
@@ -123,7 +123,7 @@ def drive_async(  # noqa: C901, PLR0912 - the hot path: a frame in between would
                 elif type(request) is StepFrame and request.definition.in_task:
                     token = FRAME.set(request)
                     try:
-                        answer = yield from body_of(request)(*request.args, **request.kwargs).__await__()
+                        answer = yield from request.body(*request.args, **request.kwargs).__await__()
                     finally:
                         FRAME.reset(token)
                         del token  # what a suspended step holds, the garbage collector visits

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from litewf.engine import firing
 from litewf.engine.execution import Execution
 
 if TYPE_CHECKING:
@@ -58,7 +59,12 @@ class Idleness:
         return self._runtime.waiting.is_awaited
 
     def next_due_us(self) -> int | None:
-        return self._runtime.dispatcher.next_due_us()
+        """When the next thing is due, asked of the file: what the dispatcher remembers may have come to nothing."""
+        runtime = self._runtime
+        times = [runtime.alarms.next_us()]
+        if runtime.settings.serves:
+            times.append(firing.next_due_us(runtime))
+        return min((time_us for time_us in times if time_us is not None), default=None)
 
     def poke(self) -> None:
         self._runtime.dispatcher.poke()

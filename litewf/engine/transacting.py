@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from litewf.definitions import StepDefinition, TransactionDefinition
-from litewf.engine.bodies import body_of
 from litewf.engine.execution import FRAME, Execution, TransactionFrame
 from litewf.engine.recording import flush, recorded, replay, write
 from litewf.engine.requests import Blocking, Flow
@@ -33,7 +32,7 @@ def transaction(
     def body(connection: Connection) -> tuple[str, object]:
         token = FRAME.set(frame)
         try:
-            return runtime.serializer.encode(body_of(frame)(connection, *args, **kwargs))
+            return runtime.serializer.encode(frame.body(connection, *args, **kwargs))
         finally:
             FRAME.reset(token)
 

@@ -85,7 +85,8 @@ class CrashReport:
         lines = [f"{self.workflow} does not survive every crash: {failing} of {self.deaths} deaths did harm", ""]
         for problem, found in list(self.problems.items())[:NAMED]:
             lines.append(f"* {problem.text}{f': {problem.fix}' if problem.fix else ''}")
-            others = f"  # and {len(found) - 1} other deaths" if len(found) > 1 else ""
+            more = len(found) - 1
+            others = f"  # and {more} other {'death' if more == 1 else 'deaths'}" if more else ""
             lines.append(f'  replay: crash_everywhere({self.workflow}, ..., at="{described(found[0])}"){others}')
         if len(self.problems) > NAMED:
             lines.append(f"... and {len(self.problems) - NAMED} more")

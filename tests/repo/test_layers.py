@@ -22,7 +22,6 @@ SEAMS = {
     "testing": {
         "litewf.engine.signals",
         "litewf.engine.execution",
-        "litewf.engine.runtime",
         "litewf.store.readers",
         "litewf.store.remains",
     }
@@ -79,5 +78,6 @@ def test_the_layers_are_the_ones_that_are_tested():
 def test_a_wrong_import_would_be_found():
     assert not allowed("litewf.store.writer", Import("litewf.engine.runtime", lazy=False, typing_only=False, line=1))
     assert not allowed("litewf.engine.flows", Import("litewf.api.handle", lazy=True, typing_only=False, line=1))
+    assert not allowed("litewf.testing.mortal", Import("litewf.engine.runtime", lazy=False, typing_only=False, line=1))
     assert not allowed("litewf.registry", Import("litewf.api.step", lazy=False, typing_only=False, line=1))
     assert allowed("litewf.api.handle", Import("litewf.engine.views", lazy=False, typing_only=False, line=1))

@@ -108,6 +108,18 @@ def test_a_drain_ends_when_everything_has_ended_or_waits_for_somebody(
     assert clock.now == START + timedelta(days=40)
 
 
+def test_time_does_not_run_to_a_deadline_that_came_to_nothing(registry: litewf.Registry, launch: Launch) -> None:
+    waiting = registry.workflow(name="waiting")(lambda: litewf.recv("topic", timeout=30 * DAY, default="nobody"))
+    clock = VirtualClock(mode="driven")
+    engine = launch(clock)
+    handle = engine.start_workflow(waiting)
+    clock.advance(3600)
+    engine.send(handle.workflow_id, "here", "topic")
+    clock.drain()
+    assert handle.get_result() == "here"
+    assert clock.now == START + timedelta(hours=1)
+
+
 def test_what_is_due_on_the_way_happens_at_its_own_moment(registry: litewf.Registry, launch: Launch) -> None:
     seen: list[timedelta] = []
 
