@@ -95,17 +95,19 @@ class CrashMachine(RuleBasedStateMachine):
         """Called after each death, before the next engine is launched at its place."""
 
     def perform(self, act: Callable[[Engine], R], *, at: int = 0) -> R | Unknown:
-        """Do something to an engine; UNKNOWN if it died before it could say that it is done.
+        """Do something to an engine, and let everything happen that then happens by itself.
 
-        It is launched again then, and the act may be repeated.
+        UNKNOWN if the engine died before it could say that it is done: another one runs then, and the act may be repeated.
         """
+        result: R | Unknown = UNKNOWN
         try:
-            return act(self.running[at])
+            result = act(self.running[at])
         except (SimulatedDeath, EngineClosedError):
             if self.running[at].death is None:
                 raise
             self.revive()
-            return UNKNOWN
+        self.settle()
+        return result
 
     def start(self, workflow: Any, /, *args: Any, at: int = 0, **options: Any) -> Any:
         """Start a workflow with these options; the handle, or UNKNOWN."""

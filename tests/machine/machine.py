@@ -92,7 +92,6 @@ class Machine(CrashMachine):
         happened, self.worlds = self.worlds, [*self.worlds, *before]
         if self.perform(call, at=at % len(self.running)) is not UNKNOWN:
             self.worlds = happened
-        self.settle()
 
     # --- the beginning ------------------------------------------------------------------------------------------
 
