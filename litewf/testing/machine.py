@@ -97,7 +97,7 @@ class CrashMachine(RuleBasedStateMachine):
     def perform(self, act: Callable[[Engine], R], *, at: int = 0) -> R | Unknown:
         """Do something to an engine, and let everything happen that then happens by itself.
 
-        UNKNOWN if the engine died before it could say that it is done: another one runs then, and the act may be repeated.
+        UNKNOWN if the engine died before it could say that it is done: another one runs then, the act may be repeated.
         """
         result: R | Unknown = UNKNOWN
         try:

@@ -207,9 +207,9 @@ BUGS = (
         by="crash a_cancel_returns_nothing_and_a_rewind_all",
     ),
     Planted(
-        "a rewind keeps what the streams were given",
+        "a rewind keeps the events",
         "store/communication.py",
-        '    connection.execute(f"DELETE FROM stream WHERE workflow = ? AND {NUMBER} >= ?", dropped)\n',
+        '    connection.execute(f"DELETE FROM event WHERE workflow = ? AND {NUMBER} >= ?", dropped)\n',
         "",
     ),
     Planted(
