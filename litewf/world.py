@@ -104,11 +104,12 @@ def _live_on(point: str) -> None:
 
 
 class World:
-    """Time, randomness and crash points, handed to an engine as one.
+    """Time, randomness, crash points and the disk, handed to an engine as one.
 
     `reach` is called with the name of each crash point, which is "commit", "transaction" (of a user) or "migration"
     with ".before" or ".after"; a test's own version raises there, and from then on always. `around` gives what is
-    called in place of the body of a step; None calls the body itself.
+    called in place of the body of a step; None calls the body itself. `vfs` names the SQLite file layer that the file
+    is opened through, None for the system's own; it must have been registered with apsw.
     """
 
     def __init__(
@@ -117,11 +118,13 @@ class World:
         entropy: Entropy | None = None,
         reach: Callable[[str], None] = _live_on,
         around: Callable[[StepDefinition], Callable[..., Any]] | None = None,
+        vfs: str | None = None,
     ) -> None:
         self.clock = clock or Clock()
         self.entropy = entropy or Entropy()
         self.reach = reach
         self.around = around
+        self.vfs = vfs
         self.now_us = self.clock.now_us
 
     def workflow_id(self) -> str:

@@ -252,8 +252,7 @@ class Dispatcher:
         now_us = runtime.now_us()
         if self._next_due_us is None or self._next_due_us > now_us:
             return
-        woken = runtime.store.writer.turn(lambda tx: claims.wake_due(tx, now_us, BATCH))
-        runtime.store.writer.turn(lambda tx: queues.wake_delayed(tx, now_us, BATCH))
+        woken = runtime.store.writer.turn(lambda tx: _wake(tx, now_us), inline=True)
         firing.fire(runtime, now_us)
         self._end_overdue(now_us)
         if woken:
@@ -275,7 +274,7 @@ class Dispatcher:
                 )
                 cancelling.cancel(tx, one.key, encode_error(error)[0], now_us)
 
-        self._runtime.store.writer.turn(change)
+        self._runtime.store.writer.turn(change, inline=True)
 
     def _claim_ready(self) -> None:
         runtime = self._runtime
@@ -335,6 +334,12 @@ class Dispatcher:
         except LitewfError as error:
             self._stopping = True
             self._runtime.lose(error)
+
+
+def _wake(tx: Tx, now_us: int) -> int:
+    """Make ready what is due, on queues and elsewhere; how many may be claimed outside of queues."""
+    queues.wake_delayed(tx, now_us, BATCH)
+    return claims.wake_due(tx, now_us, BATCH)
 
 
 def _warn_of(held: Sequence[tuple[str, str]]) -> None:

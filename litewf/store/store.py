@@ -45,7 +45,7 @@ class Store:
         _check_not_forked()
         place.check(self.path, create=create, header=first, newest=len(migrations()))
         self.writer = Writer(self.path, durability, world, on_commit)
-        self._readers = Readers(self.path)
+        self._readers = Readers(self.path, world.vfs)
         self.transactions = Transactions(self.path, durability, self.writer, world)
         self._identity = place.Identity.of(self.path)
         self.lock: ProcessLock | None = None

@@ -45,6 +45,11 @@ WRITES = NAMED_SECOND | {apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DEL
                          apsw.SQLITE_CREATE_TEMP_TABLE, apsw.SQLITE_CREATE_TEMP_VIEW}  # fmt: skip
 
 
+OF_THE_FILE = (
+    apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NoMemError, apsw.CantOpenError, apsw.NotADBError
+)  # fmt: skip
+
+
 _here = threading.local()
 
 
@@ -131,7 +136,7 @@ class Transactions:
                 result = body(proxy)
             except apsw.AuthError as error:
                 raise UsageError(self._refusal or str(error)) from error
-            except (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NoMemError) as error:
+            except OF_THE_FILE as error:  # all others are the user's own
                 raise translate(error, self._path, "write", connection) from error
             finally:
                 self._guarding = False
@@ -178,7 +183,7 @@ class Transactions:
 
     def _opened(self) -> apsw.Connection:
         if self._connection is None:
-            self._connection = open_writer(self._path, self._durability)
+            self._connection = open_writer(self._path, self._durability, self._world.vfs)
             self._connection.authorizer = self._authorize
         return self._connection
 

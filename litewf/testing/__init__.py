@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from litewf.testing.machine import UNKNOWN, CrashMachine
     from litewf.testing.mortal import MortalEngine, SimulatedDeath
     from litewf.testing.outside import OutsideWorld
+    from litewf.testing.powerloss import PowerLossReport, power_loss_everywhere
     from litewf.testing.report import CrashReport, CrashTestFailure
 
 HOME = {
@@ -30,12 +31,14 @@ HOME = {
     "Fake": "effects",
     "MortalEngine": "mortal",
     "OutsideWorld": "outside",
+    "PowerLossReport": "powerloss",
     "SimulatedDeath": "mortal",
     "VirtualClock": "clock",
     "assert_started": "asking",
     "assert_waiting": "asking",
     "crash_everywhere": "everywhere",
     "drain": "asking",
+    "power_loss_everywhere": "powerloss",
 }  # each is loaded when it is asked for: pytest loads this package in every run
 
 __all__ = [
@@ -47,12 +50,14 @@ __all__ = [
     "Fake",
     "MortalEngine",
     "OutsideWorld",
+    "PowerLossReport",
     "SimulatedDeath",
     "VirtualClock",
     "assert_started",
     "assert_waiting",
     "crash_everywhere",
     "drain",
+    "power_loss_everywhere",
 ]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,6 +117,17 @@ class Fake:
     def happened(self) -> Counter[str]:
         """What happened, and how often: {"bank.charge(4900)": 1}."""
         return Counter(call.text for call in self.calls() if call.happened)
+
+    def put_back(self, calls: Sequence[Call], results: Mapping[tuple[str, str], Any]) -> None:
+        """Let it be as it was when these were all its calls, and these the results of those with a key."""
+        with self._lock:
+            self._calls[:] = calls
+            self._results = dict(results)
+
+    def results(self) -> dict[tuple[str, str], Any]:
+        """What its calls with a key have returned, by method and key."""
+        with self._lock:
+            return dict(self._results)
 
     def reset(self, guard: Callable[[], None] = lambda: None) -> None:
         """Forget everything; `guard` is called before each call from now on, and may raise."""

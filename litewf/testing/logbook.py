@@ -30,12 +30,14 @@ class Logbook:
         self._before: dict[tuple[str, int], State] = {}  # the same, when earlier lives ended
         self.runs: Counter[str] = Counter()  # by name
         self.repeats: list[Repeat] = []
+        self.entries = 0
 
     def begun(self, frame: StepFrame) -> None:
         """A body begins."""
         attempt = frame.idempotency_key, frame.attempt
         name = short(frame.name)
         with self._lock:
+            self.entries += 1
             self.runs[name] += 1
             self._states[attempt] = "running"
             if attempt in self._before:
@@ -44,7 +46,17 @@ class Logbook:
     def ended(self, frame: StepFrame) -> None:
         """A body has ended, in an engine that lives."""
         with self._lock:
+            self.entries += 1
             self._states[frame.idempotency_key, frame.attempt] = "ended"
+
+    def copy(self) -> Logbook:
+        """As it is now."""
+        copy = Logbook()
+        with self._lock:
+            copy._states, copy._before = dict(self._states), dict(self._before)
+            copy.runs, copy.repeats = Counter(self.runs), list(self.repeats)
+            copy.entries = self.entries
+        return copy
 
     def died(self) -> None:
         """The engine is dead."""

@@ -53,8 +53,9 @@ class MortalEngine(Engine):
     Crash points are `commit.before`, `commit.after` and the like, and whatever else `reach` is called with. The same
     `seed` gives the same ids; unless given, it is another one for each engine of the clock. With a `logbook`, which
     hears of the bodies of steps, it may also die before and after each of them, at `body.before NAME` and
-    `body.after NAME`. Everything else is as for Engine, except that it parks at every wait and does not ask the disk
-    to sync unless told otherwise.
+    `body.after NAME`. `vfs` is a layer of `litewf.testing.disk`, and `watch` is called at each crash point.
+    Everything else is as for Engine, except that it parks at every wait and does not ask the disk to sync unless told
+    otherwise.
     """
 
     def __init__(
@@ -66,6 +67,8 @@ class MortalEngine(Engine):
         seed: int | None = None,
         entropy: Entropy | None = None,
         logbook: Logbook | None = None,
+        vfs: str | None = None,
+        watch: Callable[[str], object] | None = None,
         **options: Any,
     ) -> None:
         self._virtual = clock or VirtualClock()
@@ -75,10 +78,11 @@ class MortalEngine(Engine):
         self._die_at = die_at
         self._counting = threading.Lock()
         self._logbook = logbook
+        self._at_each = watch
         self._burying = threading.Lock()
         self._buried = False
         entropy = entropy or Entropy(self.life if seed is None else seed)
-        world = World(self._virtual, entropy, self.reach, None if logbook is None else self._around)
+        world = World(self._virtual, entropy, self.reach, None if logbook is None else self._around, vfs)
         super().__init__(path, world=world, **{"linger": 0, "durability": "normal", **options})
 
     @property
@@ -88,6 +92,8 @@ class MortalEngine(Engine):
 
     def reach(self, point: str) -> None:
         """A crash point: the engine may die here, and once it is dead nothing goes on beyond any of them."""
+        if self._at_each is not None:
+            self._at_each(point)
         with self._counting:
             self.points += 1
             number = self.points

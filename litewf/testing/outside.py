@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,13 +19,22 @@ from litewf.testing.clock import VirtualClock
 from litewf.testing.logbook import Logbook
 from litewf.testing.mortal import MortalEngine, SimulatedDeath, short
 from litewf.testing.points import Deaths, Route
-from litewf.world import Entropy
+from litewf.world import EPOCH, Entropy, moment
 
 if TYPE_CHECKING:
     from uuid import UUID
 
 R = TypeVar("R")
 MOST_LIVES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What there was before the first engine of a trial: lives that ended elsewhere, at some time."""
+
+    now_us: int
+    logbook: Logbook
+    lives: int = 1
 
 
 class OutsideWorld:
@@ -36,10 +46,18 @@ class OutsideWorld:
     """
 
     def __init__(
-        self, path: Path, registry: Registry, deaths: Deaths, *, downtime: Duration = 0, **options: Any
+        self,
+        path: Path,
+        registry: Registry,
+        deaths: Deaths,
+        *,
+        downtime: Duration = 0,
+        past: Past | None = None,
+        **options: Any,
     ) -> None:
-        self.clock = VirtualClock()
-        self.logbook = Logbook()
+        self.clock = VirtualClock() if past is None else VirtualClock(moment(past.now_us) or EPOCH)
+        self.logbook = Logbook() if past is None else past.logbook.copy()
+        self._lives_before = 0 if past is None else past.lives
         self.routes: list[Route] = []
         self._path = path
         self._registry = registry
@@ -48,6 +66,9 @@ class OutsideWorld:
         self._options = options
         self._numbers = itertools.count(1)
         self._engines: list[MortalEngine] = []
+        if past is not None:
+            self.logbook.died()
+            self.clock.move(downtime)
         self._launch()
         self.engine.drain_us(self.clock.now_us())
         self.routes[0].begin()  # a death before the scenario begins would show nothing
@@ -156,7 +177,7 @@ class OutsideWorld:
                 registry=self._registry,
                 clock=self.clock,
                 die_at=route.passes,
-                entropy=StableEntropy(life + 1),
+                entropy=StableEntropy(self._lives_before + life + 1),
                 logbook=self.logbook,
                 **{"application_version": "1", "recover": "compatible", **self._options},
             )

@@ -64,6 +64,7 @@ class CrashReport:
     not_compared: list[str] = field(default_factory=list)  # what differs from run to run without any crash
     not_reached: list[str] = field(default_factory=list)  # points that a trial did not pass again
     problems: dict[Problem, list[Deaths]] = field(default_factory=dict)
+    function: str = "crash_everywhere"  # that replays a problem
 
     def note(self, problem: Problem, deaths: Deaths) -> None:
         """A trial has shown this."""
@@ -87,7 +88,7 @@ class CrashReport:
             lines.append(f"* {problem.text}{f': {problem.fix}' if problem.fix else ''}")
             more = len(found) - 1
             others = f"  # and {more} other {'death' if more == 1 else 'deaths'}" if more else ""
-            lines.append(f'  replay: crash_everywhere({self.workflow}, ..., at="{described(found[0])}"){others}')
+            lines.append(f'  replay: {self.function}({self.workflow}, ..., at="{described(found[0])}"){others}')
         if len(self.problems) > NAMED:
             lines.append(f"... and {len(self.problems) - NAMED} more")
         raise CrashTestFailure("\n".join([*lines, "", str(self)]))

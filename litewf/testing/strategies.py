@@ -30,7 +30,7 @@ Wrap = Callable[[SearchStrategy[Any]], SearchStrategy[Any]]
 POWERS = ((2, 63), (10, 400), (10, 4299), (10, 4300), (10, 5000), (2, 2100))  # where libraries reach a limit
 ODD_TEXTS = ("$", "$tuple", '"$', "\0", "\ud83d\ude00", "é")
 ODD_NAMES = ("é", "e\u0301", "Order-1", "order-1", "../x", "a'b", 'a"b', "100%", "_", "a b", "0", "007", "😀", "a:b/c")
-ODD_OFFSETS = ((0, 0), (-3600, 0), (1, 1), (-86399, 0))
+ODD_OFFSETS = ((0, 0), (-3600, 0), (1, 1), (0, 1), (0, -1), (-86399, 0))
 SHORT = 3  # items of a container
 
 

@@ -22,17 +22,26 @@ class Life:
     """A mortal engine, with what a scenario defines and does."""
 
     def __init__(
-        self, path: Path, clock: VirtualClock, ledger: Ledger, *, crash_at: int | None, linger: float | None
+        self,
+        path: Path,
+        clock: VirtualClock,
+        ledger: Ledger,
+        *,
+        crash_at: int | None,
+        linger: float | None,
+        vfs: str | None = None,
+        callers: bool = True,
     ) -> None:
         self.ledger = ledger
         self.clock = clock
         self.registry = litewf.Registry()
         self._number = ledger.life
+        self._with_callers = callers  # a thread for each workflow that waits for its result
         self._callers: list[threading.Thread] = []
         self._others = set(threading.enumerate())
         self.engine = MortalEngine(
             path, registry=self.registry, clock=clock, die_at=crash_at, linger=linger, application_version="1",
-            max_threads=20, durability="full",
+            max_threads=20, durability="full", vfs=vfs,
         )  # fmt: skip
 
     @property
@@ -72,9 +81,10 @@ class Life:
         """Start it unless it exists; the handle. Some other thread waits for the result."""
         handle = self.engine.start_workflow(workflow.with_options(workflow_id=workflow_id, **options), *args)
         self.ledger.acknowledged.add(f"started {workflow_id}")
-        caller = threading.Thread(target=_wait_for, args=(handle,), daemon=True)
-        self._callers.append(caller)
-        caller.start()
+        if self._with_callers:
+            caller = threading.Thread(target=_wait_for, args=(handle,), daemon=True)
+            self._callers.append(caller)
+            caller.start()
         return handle
 
     # --- acting inside workflows ------------------------------------------------------------------------------

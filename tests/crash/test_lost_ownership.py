@@ -187,7 +187,7 @@ def test_an_engine_that_lost_its_workflow_writes_nothing_from_that_moment_on() -
 
 def _rows(folder: Any) -> dict[str, Any]:
     """All that a workflow can write."""
-    image = Image(folder / "flows.db")
+    image = Image.of(folder / "flows.db")
     tables = ("workflow", "request", "outcome", "step", "wait", "message", "event", "deposit")
     rows = {table: image.rows(f"SELECT * FROM {table}") for table in tables}
     image.close()
