@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ from litewf.testing.clock import VirtualClock
 from litewf.testing.mortal import MortalEngine, SimulatedDeath, silence
 
 R = TypeVar("R")
+MOMENT_S = 0.0005
 MEMORY = Path("/dev/shm")  # noqa: S108 - a place for files of a test that is over at once
 
 
@@ -77,6 +79,8 @@ class CrashMachine(RuleBasedStateMachine):
         self.clock = VirtualClock(mode="driven", despite_bodies=True)
         self.deaths = 0
         self._points_to_live: int | None = None
+        self._mortal = False  # whether an engine may die now: in an act, and in what follows from it
+        self._condemned = False  # one will have died in a moment
         self._counting = threading.Lock()
         self.running = [self._launch(place) for place in range(self.engines)]
 
@@ -100,12 +104,15 @@ class CrashMachine(RuleBasedStateMachine):
         UNKNOWN if the engine died before it could say that it is done: another one runs then, the act may be repeated.
         """
         result: R | Unknown = UNKNOWN
+        self._mortal = True
         try:
             result = act(self.running[at])
         except (SimulatedDeath, EngineClosedError):
             if self.running[at].death is None:
                 raise
             self.revive()
+        finally:
+            self._mortal = False
         self.settle()
         return result
 
@@ -122,13 +129,18 @@ class CrashMachine(RuleBasedStateMachine):
         """Let everything happen that happens by itself in this time, whatever dies on the way."""
         until_us = self.clock.now_us() + duration_us(seconds, "seconds")
         while True:
+            self._mortal = True
             self.clock.drain_us(until_us)
+            self._mortal = False
             if not self.revive():
                 return
 
-    def kill(self, place: int = 0) -> None:
-        """End an engine as a killed process ends, and launch another one."""
-        self._points_to_live = None
+    def kill(self, place: int = 0, *, again_in: int | None = None) -> None:
+        """End an engine as a killed process ends, and launch another one.
+
+        With `again_in` that one dies, too, at so many crash points from its launch on: in the middle of recovering.
+        """
+        self._points_to_live = again_in
         self.counts["death at once"] += 1
         self.running[place].kill()
         self.revive()
@@ -143,13 +155,22 @@ class CrashMachine(RuleBasedStateMachine):
 
     def revive(self) -> bool:
         """Launch another engine for each that has died; whether there was any."""
-        dead = [place for place, engine in enumerate(self.running) if engine.death is not None]
+        dead = self._dead()
+        while self._condemned and not dead:
+            time.sleep(MOMENT_S)  # its thread is on the way
+            dead = self._dead()
+        self._condemned = False
         for place in dead:
             self.running[place].kill()
             self.deaths += 1
             self.died(place)
+            self._mortal = True
             self.running[place] = self._launch(place)
+            self._mortal = False
         return bool(dead)
+
+    def _dead(self) -> list[int]:
+        return [place for place, engine in enumerate(self.running) if engine.death is not None]
 
     # --- rules that it brings along -----------------------------------------------------------------------------
 
@@ -157,9 +178,9 @@ class CrashMachine(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.settle(seconds)
 
-    @rule()
-    def the_process_is_killed(self) -> None:
-        self.kill()
+    @rule(again_in=st.none() | st.integers(1, 10))
+    def the_process_is_killed(self, again_in: int | None) -> None:
+        self.kill(again_in=again_in)
 
     @rule(points=st.integers(1, 10))
     def the_process_will_be_killed(self, points: int) -> None:
@@ -189,14 +210,15 @@ class CrashMachine(RuleBasedStateMachine):
                 if engine.death is None:
                     raise
                 engine.kill()
+                self._condemned = False
 
     def _is_fatal(self, point: str) -> bool:
         with self._counting:
-            if self._points_to_live is None:
+            if self._points_to_live is None or not self._mortal:
                 return False
             self._points_to_live -= 1
             if self._points_to_live > 0:
                 return False
-            self._points_to_live = None
+            self._points_to_live, self._condemned = None, True
         self.counts[f"death at {point}"] += 1
         return True

@@ -54,7 +54,6 @@ def _crash(name: str) -> Finding:
 def _power(name: str) -> Finding:
     """Cut the power at many moments of one scenario, with all that a disk may do then."""
     from litewf.testing.disk import POWER
-
     from tests.crash.power import enumerate_cuts
     from tests.crash.scenarios import SCENARIOS
 

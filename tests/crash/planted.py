@@ -318,11 +318,11 @@ BUGS = (
     Planted(
         "a schedule moves on before its ticks are there",
         "engine/firing.py",
-        "    for name, overlapped in runtime.store.writer.turn(lambda tx: _start(tx, plans, now_us)):",
+        "    for name, overlapped in runtime.store.writer.turn(lambda tx: _start(tx, plans, now_us), inline=True):",
         "    runtime.store.writer.turn(lambda tx: [schedules.move(tx, plan.row.name, plan.next_us, None, now_us)"
         " for plan in plans])\n"
         "    plans = [Plan(plan.row._replace(next_us=plan.next_us), plan.ticks, plan.next_us) for plan in plans]\n"
-        "    for name, overlapped in runtime.store.writer.turn(lambda tx: _start(tx, plans, now_us)):",
+        "    for name, overlapped in runtime.store.writer.turn(lambda tx: _start(tx, plans, now_us), inline=True):",
         by="crash every_tick_runs_once",
     ),
     Planted(

@@ -218,8 +218,7 @@ class Machine(CrashMachine):
             program, loop, gate = self.ledger.held.pop(name)
             deaths = self.deaths
             happened, self.worlds = self.worlds, [*self.worlds, *before]
-            loop.call_soon_threadsafe(gate.set)
-            self.settle()
+            self.perform(lambda _engine: loop.call_soon_threadsafe(gate.set))
             if deaths == self.deaths:
                 self.worlds = happened
 
@@ -353,9 +352,9 @@ class Machine(CrashMachine):
         self.clock.move(us / SECOND_US)
         self.settle()
 
-    @act(place=choices.place)
-    def the_process_is_killed(self, place: int) -> None:
-        self.kill(place % len(self.running))
+    @act(place=choices.place, again_in=st.none() | st.integers(1, 10))
+    def the_process_is_killed(self, place: int, again_in: int | None = None) -> None:
+        self.kill(place % len(self.running), again_in=again_in)
         self.settle()
 
     @act(points=st.integers(1, 12))

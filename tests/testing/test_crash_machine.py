@@ -1,10 +1,12 @@
 """`CrashMachine` as its users subclass it."""
 
+import traceback
 from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from hypothesis.errors import FlakyFailure
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
 import litewf
@@ -72,11 +74,12 @@ def test_a_careful_workflow_passes():
 
 
 def test_a_workflow_that_charges_twice_after_a_crash_is_found_with_the_steps_that_show_it():
-    with pytest.raises(AssertionError, match="somebody pays twice") as caught:
+    with pytest.raises((AssertionError, FlakyFailure)) as caught:  # a thread may be slower the second time
         run_state_machine_as_test(machine_of(careful=False), settings=settings(FEW, max_examples=200))
-    notes = "\n".join(caught.value.__notes__)
-    assert "state.order(order=" in notes
-    assert "killed" in notes
+    told = "".join(traceback.format_exception(caught.value))
+    assert "somebody pays twice" in told
+    assert "state.order(order=" in told
+    assert "killed" in told
 
 
 def test_an_act_that_was_interrupted_is_unknown_and_may_be_repeated():
@@ -109,6 +112,23 @@ def test_what_is_killed_goes_on_and_time_passes_only_when_it_is_told_to():
         assert machine.deaths == 1
     finally:
         machine.teardown()
+
+
+def test_who_recovers_may_die_of_it():
+    deaths = []
+    for points in range(1, 8):
+        machine = machine_of(careful=True)()
+        try:
+            machine.start(machine.shop.checkout, 1, workflow_id="order-1")
+            machine.kill(again_in=points)
+            machine.settle(60)
+            assert machine.engine.retrieve_workflow("order-1").get_result(timeout=0) == "order 1"
+            assert machine.shop.charged(1) == 1
+            deaths.append(machine.deaths)
+        finally:
+            machine.teardown()
+    assert deaths[0] == 2
+    assert set(deaths) <= {1, 2}
 
 
 def test_several_engines_share_the_file_and_die_one_by_one():
