@@ -210,6 +210,7 @@ class CrashMachine(RuleBasedStateMachine):
                 if engine.death is None:
                     raise
                 engine.kill()
+                self.deaths += 1
                 self._condemned = False
 
     def _is_fatal(self, point: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from litewf.testing import strategies as litewf_st  # noqa: F401
+from litewf.testing import strategies as wf
 from tests.machine.flows import Act
 
 TIMED = ("sleep", "recv", "get", "await")  # the last detail is a time
@@ -14,7 +15,7 @@ NO_LIMITS: dict[str, Any] = dict.fromkeys([*CHANGES, "max_tasks_per_iteration", 
 which = st.integers(0, 99)
 place = st.integers(0, 1)
 queue = st.sampled_from(["a", "b"])
-limit = st.one_of(st.none(), st.integers(1, 3))
+limit = wf.limits()
 limits = st.fixed_dictionaries({
     "global_concurrency": limit,
     "worker_concurrency": limit,
