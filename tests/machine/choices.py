@@ -4,7 +4,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from litewf.testing import strategies as litewf_st  # noqa: F401
 from litewf.testing import strategies as wf
 from tests.machine.flows import Act
 
