@@ -63,7 +63,7 @@ class CrashMachine(RuleBasedStateMachine):
 
     The rules that it brings along let time pass, kill an engine, or let one die at one of its next crash points.
     `engines` is how many run on the file at once, as processes would; `options` are those of Engine. Threads are not
-    repeatable: a precondition on what a death has left makes Hypothesis call the test flaky, so decide that in the rule.
+    repeatable: a precondition on what a death has left makes Hypothesis call the test flaky, decide it in the rule.
     """
 
     registry: Registry = default_registry

@@ -248,7 +248,7 @@ BUGS = (
         "store/events.py",
         "ORDER BY key DESC LIMIT 1",
         "ORDER BY key LIMIT 1",
-        by="crash events_are_shown_in_order_and_never_taken_back",
+        by="crash a_step_shows_its_progress",
     ),
     Planted(
         "a CloudEvent that one wait took is there for the next",
