@@ -39,8 +39,8 @@ def detect(by: str, bug: Planted | None) -> dict[str, object]:
 
 def check_caught(bug: Planted, request: pytest.FixtureRequest) -> None:
     found = detect(bug.by, bug)
-    request.node.user_properties.append(("cycles until a planted bug was caught", found["cycles"]))
     assert found["caught"], f"{bug.name}: not noticed by {bug.by} in {found['cycles']} cycles"
+    request.node.user_properties.append(("planted", (bug.name, found["cycles"])))
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
