@@ -114,6 +114,7 @@ class Runtime:
             if settings.serves:
                 self.announcing.run_once()
         except Exception:
+            self.store.die_with_lock()  # its row may have been written all the same: others are to see a death
             self.store.close(1.0)
             raise
         except BaseException as death:

@@ -74,7 +74,7 @@ class Fault(Watcher):
 def fail_everywhere(database: Path, run: Callable[[str, Fault], object], error: str = "I/O error", *,
                     lasting: bool = False, operations: Collection[str] = OPERATIONS,
                     files: Collection[str] | None = None, stride: int = 1,
-                    expected: type[BaseException] = Exception) -> int:  # fmt: skip
+                    expected: type[BaseException] | tuple[type[BaseException], ...] = Exception) -> int:  # fmt: skip
     """Call `run` with the layer to open the database through, and let the 1st, 2nd, 3rd … operation of it fail.
 
     Ends with the first run in which nothing failed; the number of runs before it. What is `expected` may be raised by
