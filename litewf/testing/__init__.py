@@ -1,6 +1,7 @@
 """The test kit: virtual time, engines that die where a test wants them to, and what a test wants to know of them.
 
-    from litewf.testing import VirtualClock, MortalEngine
+    from litewf.testing import VirtualClock, MortalEngine, crash_everywhere, CrashMachine
+    from litewf.testing import strategies
 
 `import litewf` does not load it. As a pytest plugin it gives the fixtures `engine` and `clock`.
 """
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from litewf.testing.clock import START, VirtualClock
     from litewf.testing.effects import Fake
     from litewf.testing.everywhere import crash_everywhere
+    from litewf.testing.machine import UNKNOWN, CrashMachine
     from litewf.testing.mortal import MortalEngine, SimulatedDeath
     from litewf.testing.outside import OutsideWorld
     from litewf.testing.powerloss import PowerLossReport, power_loss_everywhere
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 HOME = {
     "START": "clock",
+    "UNKNOWN": "machine",
+    "CrashMachine": "machine",
     "CrashReport": "report",
     "CrashTestFailure": "report",
     "Fake": "effects",
@@ -39,6 +43,8 @@ HOME = {
 
 __all__ = [
     "START",
+    "UNKNOWN",
+    "CrashMachine",
     "CrashReport",
     "CrashTestFailure",
     "Fake",
