@@ -7,6 +7,7 @@ The files beside the folders are the vocabulary that all of them share; an impor
 
 from __future__ import annotations
 
+from litewf.api.async_client import AsyncClient, AsyncWorkflowHandle
 from litewf.api.client import Client
 from litewf.api.cloud_events import wait_event, wait_event_async
 from litewf.api.context import (
@@ -142,8 +143,10 @@ read_stream_items_async = _inside.read_stream_items_async
 
 __all__ = [
     "NOT_DONE",
+    "AsyncClient",
     "AsyncStep",
     "AsyncWorkflow",
+    "AsyncWorkflowHandle",
     "BlockingCallError",
     "Client",
     "Clock",

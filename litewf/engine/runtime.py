@@ -99,10 +99,8 @@ class Runtime:
         self.warned_long: set[int] = set()  # workflows whose long history was mentioned
         self.unreadable_schedules: set[str] = set()  # such as those in time zones that this machine lacks
         self._end = Ending(self)
-        self.dispatcher = Dispatcher(self)
-        self.store = Store(
-            settings.path, settings.durability, settings.world, self._after_commit, create=settings.serves
-        )
+        self.dispatcher = self._background()
+        self.store = self._open()
         self.store.on_fork = self._end.after_fork
         self.submit = self.store.writer.submit
         try:
@@ -116,6 +114,13 @@ class Runtime:
         except BaseException as death:
             self.store.crash(death)
             raise
+
+    def _background(self) -> Dispatcher:
+        return Dispatcher(self)
+
+    def _open(self) -> Store:
+        settings = self.settings
+        return Store(settings.path, settings.durability, settings.world, self._after_commit, create=settings.serves)
 
     def _register(self) -> Capability:
         self.store.writer.start()
@@ -322,7 +327,8 @@ class Runtime:
 
     def notice_others(self) -> None:
         """Answer all waits and all running executions with one query each: another process has committed."""
-        self._stop_cancelled()
+        if self.settings.serves:
+            self._stop_cancelled()
         until = self.store.read(arrivals.newest)  # first: a wait that begins from now on looks for itself
         awaited = self.notifier.awaited()
         ids = [key.partition(":")[2] for key in awaited if key.startswith("workflow:")]
@@ -333,7 +339,7 @@ class Runtime:
             self.notifier.touch([ELSEWHERE])
             self.notifier.touch(self.store.read(lambda connection: arrivals.keys_since(connection, self._seen, until)))
         self._seen = until  # last: what failed before is done again
-        if self.store.read(lambda connection: claims.held_elsewhere(connection, self.able)):
+        if self.settings.serves and self.store.read(lambda connection: claims.held_elsewhere(connection, self.able)):
             self.store.writer.turn(lambda tx: claims.retry_held(tx, self.able))
             self.dispatcher.look_for_ready()
 

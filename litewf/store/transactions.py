@@ -88,11 +88,19 @@ class Connection:
 class Transactions:
     """Runs user functions in transactions of their own, one at a time."""
 
-    def __init__(self, path: Path, durability: Durability, writer: Writer, world: World) -> None:
+    def __init__(
+        self,
+        path: Path,
+        durability: Durability,
+        writer: Writer,
+        world: World,
+        connect: Callable[[Path, Durability], apsw.Connection] = open_writer,
+    ) -> None:
         self._path = path
         self._durability: Durability = durability
         self._writer = writer
         self._world = world
+        self._connect = connect
         self._connection: apsw.Connection | None = None
         self._guarding = False
         self._refusal: str | None = None
@@ -174,7 +182,7 @@ class Transactions:
 
     def _opened(self) -> apsw.Connection:
         if self._connection is None:
-            self._connection = open_writer(self._path, self._durability)
+            self._connection = self._connect(self._path, self._durability)
             self._connection.authorizer = self._authorize
         return self._connection
 

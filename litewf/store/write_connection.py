@@ -43,7 +43,7 @@ class WriteConnection:
 
     def _open(self) -> apsw.Connection:
         with self._turnstile:
-            connection = open_writer(self._path, self._durability)
+            connection = self._connect()
             try:
                 with translated(self._path, "set up the tables"):
                     migrate(connection, self._path, self._world)
@@ -52,6 +52,9 @@ class WriteConnection:
                 connection.close()
                 raise
         return connection
+
+    def _connect(self) -> apsw.Connection:
+        return open_writer(self._path, self._durability)
 
     def _sidecars(self) -> list[Path]:
         return [self._path.with_name(f"{self._path.name}{suffix}") for suffix in ("-wal", "-shm")]

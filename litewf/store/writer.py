@@ -52,8 +52,9 @@ class Writer:
     """The owner of the write connection and of every transaction on it."""
 
     def __init__(
-        self, path: Path, durability: Durability, world: World, on_commit: Callable[[list[Operation]], None]
-    ) -> None:
+        self, path: Path, durability: Durability, world: World, on_commit: Callable[[list[Operation]], None],
+        connect: Callable[[Path, Durability, World, Turnstile], WriteConnection] = WriteConnection,
+    ) -> None:  # fmt: skip
         self._path = path
         self._world = world
         self._on_commit = on_commit
@@ -70,7 +71,7 @@ class Writer:
         self._others_committed = False
         self._news = False  # the same, for `take_news`
         try:
-            self._file = WriteConnection(path, durability, world, self._turnstile)
+            self._file = connect(path, durability, world, self._turnstile)
         except BaseException:
             self._turnstile.close()
             raise

@@ -1,0 +1,217 @@
+"""The standard library's SQLite behind the face of apsw's connection, as far as the store uses that.
+
+For `AsyncClient`, whose connections aiosqlite opens. The store's functions are written once, for apsw; what differs is
+translated here: names of methods, errors, tables of keys. The library may be old, so it must never checkpoint: it is
+told not to, and where it cannot be told, at closing, it is kept from it (see `open_reader`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+
+import apsw
+
+from litewf.errors import StoreUnsupportedError, StoreVersionError
+from litewf.store.database import BUSY_TIMEOUT_MS, SYNCHRONOUS, Durability
+
+OLDEST_STANDARD = (3, 40, 0)  # the oldest that the tests have passed with; STRICT tables and RETURNING need 3.37
+STATEMENTS = 300  # prepared ones, kept for each connection
+LONGEST_CACHED = 2_000  # characters of SQL whose translation is kept
+TABLE: type = apsw.carray  # type: ignore[assignment]  # the stubs call it a function
+NO_CHECKPOINT_ON_CLOSE = "SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE"
+
+
+def check_standard() -> None:
+    """Refuse an SQLite that lacks what the tables need."""
+    if sqlite3.sqlite_version_info < OLDEST_STANDARD:
+        oldest = ".".join(map(str, OLDEST_STANDARD))
+        raise StoreVersionError(
+            f"the SQLite of this Python is {sqlite3.sqlite_version}, and AsyncClient needs {oldest} or newer; use"
+            " Client, which brings its own, and its _async methods"
+        )
+
+
+class Threaded(sqlite3.Connection):
+    """A connection on a thread of aiosqlite's, where `commit` runs what was handed over for it.
+
+    aiosqlite offers one call for each statement, and what the store does takes several that belong together. So they
+    are put into one function, and its public `commit()` carries that to the thread.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.errands: deque[Callable[[], None]] = deque()
+
+    def commit(self) -> None:
+        """Run the next of the errands; each is handed over with one call of this."""
+        self.errands.popleft()()
+
+
+class Standard:
+    """A connection of the standard library that answers as apsw's does."""
+
+    def __init__(self, connection: Threaded, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._own = f"/*{uuid.uuid4().hex}*/"  # marks texts that a user's SQL must not find prepared
+        self._texts: dict[str, str] = {}
+        self._tables = apsw.Connection(":memory:")  # reads what only apsw can: the tables that are bound
+
+    def execute(self, sql: str, parameters: Any = (), *, can_cache: bool = True) -> sqlite3.Cursor:
+        """Run one or several statements; the rows are those of the last."""
+        if not can_cache:
+            sql += self._own
+        known = self._texts.get(sql)
+        if known is None:
+            known = sql.replace("carray(", "json_each(")
+            if len(sql) <= LONGEST_CACHED:
+                self._texts[sql] = known
+        try:
+            return self._connection.execute(known, self._bound(parameters))
+        except (sqlite3.ProgrammingError, sqlite3.Warning) as error:  # a Warning until Python 3.11
+            if "one statement" not in str(error):
+                raise as_apsw(error) from error
+            return self._one_by_one(known, parameters)
+        except sqlite3.Error as error:
+            raise as_apsw(error) from error
+
+    def executemany(self, sql: str, parameters: Sequence[Any]) -> sqlite3.Cursor:
+        """Run a statement for each of several sets of parameters."""
+        cursor = self._connection.cursor()
+        for each in parameters:
+            cursor = self.execute(sql, each)
+        return cursor
+
+    def _one_by_one(self, sql: str, parameters: Any) -> sqlite3.Cursor:
+        if parameters and not isinstance(parameters, Mapping):
+            raise apsw.SQLError("several statements at once take named parameters, or none")
+        cursor = self._connection.cursor()
+        for statement in statements(sql):
+            cursor = self.execute(statement, parameters)
+        return cursor
+
+    def _bound(self, parameters: Any) -> Any:
+        if isinstance(parameters, Mapping):
+            return parameters
+        return [self._as_json(value) if type(value) is TABLE else value for value in parameters]
+
+    def _as_json(self, table: object) -> str:
+        found = self._tables.execute("SELECT json_group_array(value) FROM carray(?)", (table,)).fetchone()
+        return cast("str", found[0] if found else "[]")
+
+    def pragma(self, name: str, value: str | int | None = None) -> Any:
+        """Read a pragma, or set it."""
+        row = self.execute(f"PRAGMA {name}" if value is None else f"PRAGMA {name}={value}").fetchone()
+        return None if row is None else row[0]
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._connection.in_transaction
+
+    def changes(self) -> int:
+        """How many rows the last statement changed."""
+        return cast("int", self._connection.execute("SELECT changes()").fetchone()[0])
+
+    def last_insert_rowid(self) -> int:
+        return cast("int", self._connection.execute("SELECT last_insert_rowid()").fetchone()[0])
+
+    def total_changes(self) -> int:
+        return self._connection.total_changes
+
+    def set_authorizer(self, authorizer: Callable[..., int] | None) -> None:
+        self._connection.set_authorizer(authorizer)
+
+    authorizer = property(None, set_authorizer)
+
+    def close(self) -> None:
+        self._tables.close()
+        self._connection.close()
+
+
+def as_apsw(error: sqlite3.Error | sqlite3.Warning) -> apsw.Error:
+    """The same failure as apsw raises it, so that it is told and handled in one place."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # found by the module itself, before SQLite was asked
+        return apsw.BindingsError(str(error)) if "inding" in str(error) else apsw.SQLError(str(error))
+    raised = apsw.exception_for(code)
+    raised.args = (str(error),)
+    assert isinstance(raised, apsw.Error)
+    return raised
+
+
+def statements(sql: str) -> Iterator[str]:
+    """The statements of a script, one after the other."""
+    pending = ""
+    for part in sql.split(";"):
+        pending += part + ";"
+        if apsw.complete(pending):
+            yield pending
+            pending = ""
+    if pending.strip(" \t\r\n;"):
+        yield pending.removesuffix(";")
+
+
+# --- opening ------------------------------------------------------------------------------------------------------
+
+
+def open_writer(path: Path, durability: Durability) -> Threaded:
+    """A connection that writes; the file must exist."""
+    return _opened(path, "rw", lambda one: _to_write(one, path, durability))
+
+
+def open_reader(path: Path) -> Threaded:
+    """A connection that cannot write, and does no harm when it is the last to be closed.
+
+    Whoever closes a file last copies the WAL into it and removes that. Python before 3.12 cannot tell SQLite to leave
+    it. But to do so it locks the file against everybody, which it cannot while another connection is open, nor through
+    one that was opened for reading. So the writers are closed while a reader is open, and the readers at the end.
+    """
+    return _opened(path, "ro", lambda one: _set(one, path, "query_only", 1))
+
+
+def _opened(path: Path, mode: str, prepare: Callable[[Standard], None]) -> Threaded:
+    try:
+        connection = sqlite3.connect(
+            f"file:{quote(str(path))}?mode={mode}", uri=True, factory=Threaded, isolation_level=None,
+            timeout=BUSY_TIMEOUT_MS / 1000, cached_statements=STATEMENTS,
+        )  # fmt: skip
+    except sqlite3.Error as error:
+        raise as_apsw(error) from error
+    assert isinstance(connection, Threaded)
+    try:
+        if hasattr(connection, "setconfig"):  # Python 3.12
+            connection.setconfig(getattr(sqlite3, NO_CHECKPOINT_ON_CLOSE), True)
+        standard = Standard(connection, path)
+        _set(standard, path, "wal_autocheckpoint", 0)
+        _set(standard, path, "foreign_keys", 1)
+        _set(standard, path, "temp_store", 2)
+        _set(standard, path, "trusted_schema", 0)
+        prepare(standard)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _to_write(connection: Standard, path: Path, durability: Durability) -> None:
+    _set(connection, path, "journal_mode", "wal")
+    _set(connection, path, "synchronous", SYNCHRONOUS[durability])
+    if sys.platform == "darwin":  # there, fsync alone leaves data in the drive's cache
+        _set(connection, path, "fullfsync", 1)
+
+
+def _set(connection: Standard, path: Path, name: str, value: str | int) -> None:
+    """Set a pragma and read it back: SQLite ignores what it does not like, or does not know yet."""
+    connection.pragma(name, value)
+    if (found := connection.pragma(name)) != value:
+        raise StoreUnsupportedError(
+            f"{path}: the SQLite of this Python ({sqlite3.sqlite_version}) refused {name}={value} (it says {found!r});"
+            " put the file on a local disk and let no other program change its settings"
+        )
