@@ -100,7 +100,7 @@ def plain(
 
     @wraps(twin)
     async def call(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await twin(await self.operations(), *args, **kwargs)
+        return await twin(await self._operations(), *args, **kwargs)
 
     return _plainly_named(call, twin)
 
@@ -112,7 +112,7 @@ def giving_handle(
 
     @wraps(twin)
     async def call(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncWorkflowHandle[R]:
-        return AsyncWorkflowHandle(await twin(await self.operations(), *args, **kwargs))
+        return AsyncWorkflowHandle(await twin(await self._operations(), *args, **kwargs))
 
     return _plainly_named(call, twin)
 
@@ -124,7 +124,7 @@ def giving_handles(
 
     @wraps(twin)
     async def call(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> list[AsyncWorkflowHandle[R]]:
-        return [AsyncWorkflowHandle(handle) for handle in await twin(await self.operations(), *args, **kwargs)]
+        return [AsyncWorkflowHandle(handle) for handle in await twin(await self._operations(), *args, **kwargs)]
 
     return _plainly_named(call, twin)
 
@@ -163,7 +163,7 @@ class AsyncClient:
         self._opening: asyncio.Task[Operations] | None = None
         self._closed = False
 
-    async def operations(self) -> Operations:
+    async def _operations(self) -> Operations:
         """The file, open."""
         import asyncio  # noqa: PLC0415 - who gets here has it
 
@@ -190,7 +190,7 @@ class AsyncClient:
             await (await opening).runtime.aclose()
 
     async def __aenter__(self) -> Self:
-        await self.operations()
+        await self._operations()
         return self
 
     async def __aexit__(
@@ -204,12 +204,12 @@ class AsyncClient:
         self, workflow: BaseWorkflow[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> AsyncWorkflowHandle[R]:
         """Start a workflow; it is durable on return. `workflow.with_options(workflow_id=...)` makes it idempotent."""
-        operations = await self.operations()
+        operations = await self._operations()
         return AsyncWorkflowHandle(await operations.start_workflow_async(workflow, *args, **kwargs))
 
     async def run_workflow(self, workflow: BaseWorkflow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Start a workflow and wait for its result."""
-        return await (await self.operations()).run_workflow_async(workflow, *args, **kwargs)
+        return await (await self._operations()).run_workflow_async(workflow, *args, **kwargs)
 
     async def enqueue(
         self, queue: Queue | str, workflow: BaseWorkflow[P, R] | str, /, *args: P.args, **kwargs: P.kwargs
@@ -218,7 +218,7 @@ class AsyncClient:
 
         `workflow` may be a name that only other programs have the code of.
         """
-        operations = await self.operations()
+        operations = await self._operations()
         return AsyncWorkflowHandle(await operations.enqueue_async(queue, workflow, *args, **kwargs))
 
     async def debounce(
@@ -228,12 +228,12 @@ class AsyncClient:
 
         `workflow.with_options(max_delay=...)` bounds how long calls put it off, `queue=` says where it then waits.
         """
-        operations = await self.operations()
+        operations = await self._operations()
         return AsyncWorkflowHandle(await operations.debounce_async(workflow, key, period, *args, **kwargs))
 
     async def transact(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `function(conn, ...)` in a worker thread on the user's own tables of this file, in one transaction."""
-        operations = await self.operations()
+        operations = await self._operations()
         found: R = await operations.transact_async(function, *args, **kwargs)
         return found
 
@@ -251,7 +251,7 @@ class AsyncClient:
         Raises WaitTimeoutError, unless a default is given: at once if the workflow has ended without setting it. Raises
         PayloadError if the value does not fit `as_type`.
         """
-        operations = await self.operations()
+        operations = await self._operations()
         return await operations.get_event_async(workflow_id, key, timeout=timeout, default=default, as_type=as_type)
 
     async def read_stream(
@@ -288,7 +288,7 @@ class AsyncClient:
         recorded_only: bool = False,
     ) -> AsyncIterator[StreamItem[T]]:
         """The values of a stream with their offsets, to go on from later; see read_stream."""
-        operations = await self.operations()
+        operations = await self._operations()
         async for item in operations.read_stream_items_async(
             workflow_id, key, offset=offset, follow=follow, timeout=timeout, as_type=as_type,
             recorded_only=recorded_only,

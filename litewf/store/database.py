@@ -83,14 +83,14 @@ def _opened(path: Path, cached: int, create: int = apsw.SQLITE_OPEN_CREATE) -> I
                 f"{path}: a function in apsw.connection_hooks raised {error!r}; fix or remove it"
             ) from error
         try:
-            _unhook(connection)
+            unhook(connection)
             yield connection
         except BaseException:
             connection.close()
             raise
 
 
-def _unhook(connection: apsw.Connection) -> None:
+def unhook(connection: apsw.Connection) -> None:
     """Undo what the host program's apsw.connection_hooks did to a connection that is not its own."""
     connection.row_trace = connection.exec_trace = connection.authorizer = None
     connection.convert_binding = connection.convert_jsonb = None

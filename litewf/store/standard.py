@@ -19,7 +19,7 @@ from urllib.parse import quote
 import apsw
 
 from litewf.errors import StoreUnsupportedError, StoreVersionError
-from litewf.store.database import BUSY_TIMEOUT_MS, SYNCHRONOUS, Durability
+from litewf.store.database import BUSY_TIMEOUT_MS, SYNCHRONOUS, Durability, unhook
 
 OLDEST_STANDARD = (3, 40, 0)  # the oldest that the tests have passed with; STRICT tables and RETURNING need 3.37
 STATEMENTS = 300  # prepared ones, kept for each connection
@@ -54,6 +54,22 @@ class Threaded(sqlite3.Connection):
         self.errands.popleft()()
 
 
+class Rows(sqlite3.Cursor):
+    """The rows of a statement; what goes wrong only while they are fetched is raised as apsw would, too."""
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except sqlite3.Error as error:
+            raise as_apsw(error) from error
+
+    def fetchone(self) -> Any:
+        return next(self, None)
+
+    def fetchall(self) -> list[Any]:
+        return list(self)
+
+
 class Standard:
     """A connection of the standard library that answers as apsw's does."""
 
@@ -63,8 +79,9 @@ class Standard:
         self._own = f"/*{uuid.uuid4().hex}*/"  # marks texts that a user's SQL must not find prepared
         self._texts: dict[str, str] = {}
         self._tables = apsw.Connection(":memory:")  # reads what only apsw can: the tables that are bound
+        unhook(self._tables)
 
-    def execute(self, sql: str, parameters: Any = (), *, can_cache: bool = True) -> sqlite3.Cursor:
+    def execute(self, sql: str, parameters: Any = (), *, can_cache: bool = True) -> Rows:
         """Run one or several statements; the rows are those of the last."""
         if not can_cache:
             sql += self._own
@@ -74,7 +91,7 @@ class Standard:
             if len(sql) <= LONGEST_CACHED:
                 self._texts[sql] = known
         try:
-            return self._connection.execute(known, self._bound(parameters))
+            return self._connection.cursor(Rows).execute(known, self._bound(parameters))
         except (sqlite3.ProgrammingError, sqlite3.Warning) as error:  # a Warning until Python 3.11
             if "one statement" not in str(error):
                 raise as_apsw(error) from error
@@ -82,20 +99,20 @@ class Standard:
         except sqlite3.Error as error:
             raise as_apsw(error) from error
 
-    def executemany(self, sql: str, parameters: Sequence[Any]) -> sqlite3.Cursor:
+    def executemany(self, sql: str, parameters: Sequence[Any]) -> Rows:
         """Run a statement for each of several sets of parameters."""
-        cursor = self._connection.cursor()
+        rows = self._connection.cursor(Rows)
         for each in parameters:
-            cursor = self.execute(sql, each)
-        return cursor
+            rows = self.execute(sql, each)
+        return rows
 
-    def _one_by_one(self, sql: str, parameters: Any) -> sqlite3.Cursor:
+    def _one_by_one(self, sql: str, parameters: Any) -> Rows:
         if parameters and not isinstance(parameters, Mapping):
             raise apsw.SQLError("several statements at once take named parameters, or none")
-        cursor = self._connection.cursor()
+        rows = self._connection.cursor(Rows)
         for statement in statements(sql):
-            cursor = self.execute(statement, parameters)
-        return cursor
+            rows = self.execute(statement, parameters)
+        return rows
 
     def _bound(self, parameters: Any) -> Any:
         if isinstance(parameters, Mapping):
@@ -135,15 +152,19 @@ class Standard:
         self._connection.close()
 
 
-def as_apsw(error: sqlite3.Error | sqlite3.Warning) -> apsw.Error:
+def as_apsw(error: sqlite3.Error | sqlite3.Warning) -> Exception:
     """The same failure as apsw raises it, so that it is told and handled in one place."""
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is None:  # found by the module itself, before SQLite was asked
-        return apsw.BindingsError(str(error)) if "inding" in str(error) else apsw.SQLError(str(error))
-    raised = apsw.exception_for(code)
-    raised.args = (str(error),)
-    assert isinstance(raised, apsw.Error)
-    return raised
+    code, text = getattr(error, "sqlite_errorcode", None), str(error)
+    if code is not None:
+        raised: Exception = apsw.exception_for(code)
+        raised.args = (text,)
+        return raised
+    # found by the module itself, before or after SQLite was asked
+    if "is not supported" in text:
+        return TypeError(text)
+    if "decode" in text:
+        return apsw.CorruptError(text)
+    return apsw.BindingsError(text) if "inding" in text else apsw.SQLError(text)
 
 
 def statements(sql: str) -> Iterator[str]:
