@@ -11,7 +11,7 @@ import sqlite3
 import sys
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
@@ -81,8 +81,8 @@ class Standard:
         self._tables = apsw.Connection(":memory:")  # reads what only apsw can: the tables that are bound
         unhook(self._tables)
 
-    def execute(self, sql: str, parameters: Any = (), *, can_cache: bool = True) -> Rows:
-        """Run one or several statements; the rows are those of the last."""
+    def execute(self, sql: str, parameters: Any = (), *, can_cache: bool = True) -> Iterator[Any]:
+        """Run one or several statements; the rows of all."""
         if not can_cache:
             sql += self._own
         known = self._texts.get(sql)
@@ -99,20 +99,14 @@ class Standard:
         except sqlite3.Error as error:
             raise as_apsw(error) from error
 
-    def executemany(self, sql: str, parameters: Sequence[Any]) -> Rows:
-        """Run a statement for each of several sets of parameters."""
-        rows = self._connection.cursor(Rows)
-        for each in parameters:
-            rows = self.execute(sql, each)
-        return rows
+    def executemany(self, sql: str, parameters: Iterable[Any]) -> Iterator[Any]:
+        """Run a statement for each of several sets of parameters; the rows of all."""
+        return iter([row for each in parameters for row in self.execute(sql, each)])
 
-    def _one_by_one(self, sql: str, parameters: Any) -> Rows:
+    def _one_by_one(self, sql: str, parameters: Any) -> Iterator[Any]:
         if parameters and not isinstance(parameters, Mapping):
             raise apsw.SQLError("several statements at once take named parameters, or none")
-        rows = self._connection.cursor(Rows)
-        for statement in statements(sql):
-            rows = self.execute(statement, parameters)
-        return rows
+        return iter([row for statement in statements(sql) for row in self.execute(statement, parameters)])
 
     def _bound(self, parameters: Any) -> Any:
         if isinstance(parameters, Mapping):
@@ -125,7 +119,7 @@ class Standard:
 
     def pragma(self, name: str, value: str | int | None = None) -> Any:
         """Read a pragma, or set it."""
-        row = self.execute(f"PRAGMA {name}" if value is None else f"PRAGMA {name}={value}").fetchone()
+        row = next(self.execute(f"PRAGMA {name}" if value is None else f"PRAGMA {name}={value}"), None)
         return None if row is None else row[0]
 
     @property

@@ -43,7 +43,8 @@ NAMED_SECOND = frozenset({apsw.SQLITE_ALTER_TABLE, apsw.SQLITE_CREATE_INDEX, aps
 WRITES = NAMED_SECOND | {apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE, apsw.SQLITE_DROP_TABLE,
                          # a temporary table or view of the same name would hide litewf's own
                          apsw.SQLITE_CREATE_TEMP_TABLE, apsw.SQLITE_CREATE_TEMP_VIEW}  # fmt: skip
-
+# of the file, not of the user's SQL
+TROUBLE = (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError, apsw.NoMemError)
 
 _here = threading.local()
 
@@ -135,7 +136,7 @@ class Transactions:
                 result = body(proxy)
             except apsw.AuthError as error:
                 raise UsageError(self._refusal or str(error)) from error
-            except (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NoMemError) as error:
+            except TROUBLE as error:
                 raise translate(error, self._path, "write", connection) from error
             finally:
                 self._guarding = False
