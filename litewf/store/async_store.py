@@ -235,9 +235,13 @@ class AsyncStore(Store):
                     self._idle.append(reader)
 
     def _another(self) -> Carrier:
-        reader = Carrier(self.path, lambda: standard.open_reader(self.path))
+        reader = Carrier(self.path, self._open_reader)
         self._readers_open.append(reader)
         return reader
+
+    def _open_reader(self) -> Threaded:
+        self._check_files()
+        return standard.open_reader(self.path)
 
     async def watch(self, duty: Callable[[], R]) -> R:
         """Run a function on the thread that looks for commits of others; nothing that it does may wait."""

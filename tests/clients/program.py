@@ -1,0 +1,46 @@
+"""What the engines of these tests run; a body writes a line to a ledger, which outlives every process."""
+
+import os
+from pathlib import Path
+
+import litewf
+
+registry = litewf.Registry()
+
+
+def note(ledger: str, line: str) -> None:
+    """One line, written at once and as a whole."""
+    descriptor = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(descriptor, f"{line}\n".encode())
+    os.close(descriptor)
+
+
+def noted(ledger: Path) -> list[str]:
+    return ledger.read_text().splitlines() if ledger.exists() else []
+
+
+@registry.step(name="body")
+def body(ledger: str, number: int) -> int:
+    note(ledger, f"{litewf.workflow_id()} {number}")
+    return 2 * number
+
+
+@registry.workflow(name="job")
+def job(ledger: str, number: int) -> int:
+    return body(ledger, number)
+
+
+@registry.workflow(name="echo")
+def echo(count: int) -> list[object]:
+    """Receive so many messages, and show each of them as an event and in a stream."""
+    seen = []
+    for _ in range(count):
+        seen.append(litewf.recv("in"))
+        litewf.set_event("latest", seen[-1])
+        litewf.write_stream("all", seen[-1])
+    return seen
+
+
+@registry.workflow(name="fails")
+def fails() -> None:
+    raise ValueError("no luck")
