@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+STOCK = 100  # ids
 
 
 class Clock:
@@ -37,6 +38,9 @@ class Entropy:
         import random  # noqa: PLC0415 - an engine needs it, `import litewf` does not
 
         self._random = random.SystemRandom() if seed is None else random.Random(seed)
+        self._draw = self._drawn if seed is None else lambda: self._random.getrandbits(74)
+        self._drawer = 0  # the process that has drawn ...
+        self._stock: list[bytes] = []  # ... these, of ten bytes each
         self._prefix = -1, ""  # of the ids of one millisecond
 
     def random(self) -> float:
@@ -54,8 +58,20 @@ class Entropy:
         if now_ms != known_ms:
             prefix = f"{now_ms >> 16:08x}-{now_ms & 0xFFFF:04x}-7"
             self._prefix = now_ms, prefix
-        low = self._random.getrandbits(74)
+        low = self._draw()
         return f"{prefix}{low >> 62:03x}-{0x8000 | low >> 48 & 0x3FFF:04x}-{low & 0xFFFF_FFFF_FFFF:012x}"
+
+    def _drawn(self) -> int:
+        """74 bits of the system's randomness: asked for a hundred at a time, as a call costs more than all the rest."""
+        if self._drawer != os.getpid():  # a fork must not draw what its parent draws
+            self._drawer, self._stock = os.getpid(), []
+        try:
+            drawn = self._stock.pop()  # atomic: no two threads get the same
+        except IndexError:
+            fresh = os.urandom(10 * STOCK)
+            self._stock += [fresh[at : at + 10] for at in range(10, 10 * STOCK, 10)]
+            drawn = fresh[:10]
+        return int.from_bytes(drawn, "big") >> 6
 
 
 def _live_on(point: str) -> None:

@@ -1,8 +1,8 @@
 """The one background thread of an engine: it fires alarms, wakes what is due, claims what is ready, notices others.
 
-It sleeps until the next due time or until a commit gives it a reason; a look at the file's version every 20 ms, every
-4 ms while others are at it, is how it hears of other processes. Each duty is a method; `run_once` does what is due and
-says when to come back.
+It sleeps until the next due time or until a commit gives it a reason. Of other processes' commits it hears while its
+own engine is quiet; while that is at work, and where the system tells nothing, it looks at the file's version every
+20 ms, every 4 ms while others are at it. Each duty is a method; `run_once` does what is due and says when to come back.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from litewf.engine import claiming, firing
 from litewf.engine.alarms import Alarm
+from litewf.engine.listening import Listener
 from litewf.engine.peers import Peers
 from litewf.errors import LitewfError, WorkflowTimeoutError
 from litewf.store import cancelling, claims, queues
@@ -41,6 +42,7 @@ class Dispatcher:
         self._runtime = runtime
         self._serves = runtime.settings.serves
         self._peers = Peers(runtime)
+        self._listener = Listener(runtime)
         self._changed = threading.Condition()
         self._ready = True  # something may be ready
         self._all_queues = True  # something may wait on any of them
@@ -133,22 +135,27 @@ class Dispatcher:
     # --- the thread -------------------------------------------------------------------------------------------
 
     def _serve(self) -> None:
-        clock = self._runtime.world.clock
-        while not self._stopping:
-            until_us = self._attempt()
-            if self._until_rest and self._rests(until_us):
-                self._tell_of_rest([])
-            with self._changed:
-                if not (self._poked or self._stopping):
-                    wait_us = int(self._pause_s() * 1_000_000)
-                    if until_us is not None:
-                        wait_us = min(wait_us, max(until_us - self._runtime.now_us(), 0))
-                    self._asleep_until_us = self._runtime.now_us() + wait_us
-                    clock.wait(self._changed, wait_us)
-                    self._asleep_until_us = 0
-                self._poked = False
+        try:
+            while not self._stopping:
+                until_us = self._attempt()
+                if self._until_rest and self._rests(until_us):
+                    self._tell_of_rest([])
+                if not self._listener.begin():
+                    self._sleep(until_us)
+        finally:
+            self._listener.close()
+            self._tell_of_rest(None)
 
-        self._tell_of_rest(None)
+    def _sleep(self, until_us: int | None) -> None:
+        with self._changed:
+            if not (self._poked or self._stopping):
+                wait_us = int(self._pause_s() * 1_000_000)
+                if until_us is not None:
+                    wait_us = min(wait_us, max(until_us - self._runtime.now_us(), 0))
+                self._asleep_until_us = self._runtime.now_us() + wait_us
+                self._runtime.world.clock.wait(self._changed, wait_us)
+                self._asleep_until_us = 0
+            self._poked = False
 
     def _rests(self, until_us: int | None) -> bool:
         if not self._runtime.is_empty:  # first: what an execution leaves to be done was noted before it left
@@ -166,6 +173,8 @@ class Dispatcher:
     def _pause_s(self) -> float:
         if self._trouble is not None:
             return RETRY_S
+        if self._listener.listening:
+            return PEERS_S
         return LIVELY_S if time.monotonic() < self._lively_until else FOREIGN_S
 
     def _attempt(self) -> int | None:
@@ -219,6 +228,7 @@ class Dispatcher:
         runtime = self._runtime
         if not runtime.store.writer.changed_by_others() and self._trouble is None:
             return
+        self._listener.found()
         self._lively_until = time.monotonic() + ANSWER_S
         self._ready = self._all_queues = True
         self._next_due_us = 0

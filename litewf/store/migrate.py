@@ -1,4 +1,4 @@
-"""Brings a file to the schema of this code: numbered SQL files, one transaction each.
+"""Brings a file to the schema of this code: numbered SQL files, all that are missing in one transaction.
 
 Called once per open, by the writer, before anything else touches the tables. A file that is newer than the code is
 left alone.
@@ -32,18 +32,19 @@ def migrations() -> tuple[str, ...]:
 def migrate(connection: apsw.Connection, path: Path, world: World) -> None:
     """Apply what is missing. Two processes may try at once: the second finds nothing left to do."""
     newest = len(migrations())
-    while (version := _version(connection, path, newest)) < newest:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            if _version(connection, path, newest) == version:
-                _apply(connection, version + 1, world)
-            world.reach("migration.before")
-            connection.execute("COMMIT")
-            world.reach("migration.after")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+    if _version(connection, path, newest) == newest:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for number in range(_version(connection, path, newest) + 1, newest + 1):
+            _apply(connection, number, world)
+        world.reach("migration.before")
+        connection.execute("COMMIT")
+        world.reach("migration.after")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _version(connection: apsw.Connection, path: Path, newest: int) -> int:

@@ -15,6 +15,7 @@ import apsw
 from litewf.errors import EngineClosedError, StoreError, StoreMovedError, StoreUnsupportedError
 from litewf.store import place
 from litewf.store.database import Durability, check_sqlite
+from litewf.store.ear import Ear
 from litewf.store.lockfile import ProcessLock
 from litewf.store.migrate import migrations
 from litewf.store.operations import Operation
@@ -117,6 +118,10 @@ class Store:
     def _check_files(self) -> None:
         self._identity.check(self.path)
         self.writer.check()
+
+    def ear(self) -> Ear | None:
+        """What hears of commits, of this process and of others, where the system tells."""
+        return Ear.open(self.path.with_name(f"{self.path.name}-wal"))
 
     def close(self, timeout_s: float) -> None:
         """Write what is queued, then close everything."""

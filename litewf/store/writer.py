@@ -65,7 +65,8 @@ class Writer:
         self._owned = False
         self._called = False  # the thread has been woken and has not taken anything yet
         self._closing = False
-        self._unchecked = 0  # transactions since the size of the WAL was looked at
+        self.transactions = 0  # so far
+        self._unchecked = 0  # of them, since the size of the WAL was looked at
         self._dead: BaseException | None = None
         self._exclusive = 0  # threads that wait to use another connection
         self._others_committed = False
@@ -269,6 +270,7 @@ class Writer:
         self._on_commit(group)
 
     def _wrote(self, size: int) -> None:
+        self.transactions += 1
         self._unchecked += 1
         look = self._unchecked >= LOOK_EVERY or size >= LARGE_GROUP
         if look:

@@ -6,9 +6,13 @@ import litewf
 from tests.stage import Stage
 
 
-def start(engine: litewf.Engine, workflow: Any, workflow_id: str, *args: Any) -> litewf.WorkflowHandle[Any]:
+def start(
+    engine: litewf.Engine, workflow: Any, workflow_id: str, *args: Any, **kwargs: Any
+) -> litewf.WorkflowHandle[Any]:
     """Start a workflow under an id."""
-    handle: litewf.WorkflowHandle[Any] = engine.start_workflow(workflow.with_options(workflow_id=workflow_id), *args)
+    handle: litewf.WorkflowHandle[Any] = engine.start_workflow(
+        workflow.with_options(workflow_id=workflow_id), *args, **kwargs
+    )
     return handle
 
 

@@ -5,10 +5,6 @@ import threading
 import litewf
 
 
-def start(engine, workflow, workflow_id, *args, **options):
-    return engine.start_workflow(workflow.with_options(workflow_id=workflow_id, **options), *args)
-
-
 class Collector:
     """Reads a stream in a thread of its own until the end."""
 

@@ -6,38 +6,9 @@ import threading
 import pytest
 
 import litewf
+from tests.communication.acting import start
 from tests.ownership.children import Child
 from tests.stage import Stage
-
-
-def start(engine, workflow, workflow_id, *args, **kwargs):
-    return engine.start_workflow(workflow.with_options(workflow_id=workflow_id), *args, **kwargs)
-
-
-@pytest.fixture
-def waiter(registry):
-    """The data of as many events as asked for."""
-
-    @registry.workflow(name="waiter")
-    def waiter(count=1, **options):
-        return [litewf.wait_event("t", **options).data for _ in range(count)]
-
-    return waiter
-
-
-@pytest.fixture
-def async_waiter(registry):
-    @registry.workflow(name="async waiter")
-    async def waiter(count=1, **options):
-        return [(await litewf.wait_event_async("t", **options)).data for _ in range(count)]
-
-    return waiter
-
-
-@pytest.fixture(params=["sync", "async"])
-def any_waiter(request, waiter, async_waiter):
-    return waiter if request.param == "sync" else async_waiter
-
 
 # --- publishing ---------------------------------------------------------------------------------------------------
 

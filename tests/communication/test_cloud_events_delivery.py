@@ -3,12 +3,9 @@
 import pytest
 
 import litewf
+from tests.communication.acting import start
 from tests.ownership.children import Child
 from tests.stage import Stage
-
-
-def start(engine, workflow, workflow_id, *args, **kwargs):
-    return engine.start_workflow(workflow.with_options(workflow_id=workflow_id), *args, **kwargs)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from typing_extensions import TypedDict
 
 import litewf
+from tests.communication.acting import start
 from tests.stage import Stage
 
 msgspec = pytest.importorskip("msgspec")
@@ -51,10 +52,6 @@ TYPES = {
     "typed dict": (Typed, GOOD),
     "union": (Model | int, Model(id=7, address=Address(city="Ulm"))),
 }
-
-
-def start(engine, workflow, workflow_id, *args, **kwargs):
-    return engine.start_workflow(workflow.with_options(workflow_id=workflow_id), *args, **kwargs)
 
 
 @pytest.mark.parametrize("kind", TYPES)

@@ -6,37 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 import litewf
+from tests.communication.acting import start
 from tests.stage import NOON, Stage
-
-
-def start(engine, workflow, workflow_id, *args, **kwargs):
-    return engine.start_workflow(workflow.with_options(workflow_id=workflow_id), *args, **kwargs)
-
-
-@pytest.fixture
-def waiter(registry):
-    """The data of as many events as asked for."""
-
-    @registry.workflow(name="waiter")
-    def waiter(count=1, **options):
-        return [litewf.wait_event("t", **options).data for _ in range(count)]
-
-    return waiter
-
-
-@pytest.fixture
-def async_waiter(registry):
-    @registry.workflow(name="async waiter")
-    async def waiter(count=1, **options):
-        return [(await litewf.wait_event_async("t", **options)).data for _ in range(count)]
-
-    return waiter
-
-
-@pytest.fixture(params=["sync", "async"])
-def any_waiter(request, waiter, async_waiter):
-    return waiter if request.param == "sync" else async_waiter
-
 
 # --- what arrives -------------------------------------------------------------------------------------------------
 
@@ -226,6 +197,7 @@ def test_a_default_is_not_recorded_but_that_nothing_came_is(stage: Stage, regist
         stage.asleep(handle)
         stage.clock.move(5)
         stage.until(lambda: len(engine.list_steps("w")) == 2)
+        stage.asleep(handle)
         engine.publish_event("t", "too late")
         stage.clock.move(5)
         assert handle.get_result(timeout=20) == "run 2"

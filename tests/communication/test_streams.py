@@ -7,11 +7,8 @@ import threading
 import pytest
 
 import litewf
+from tests.communication.acting import start
 from tests.stage import Stage
-
-
-def start(engine, workflow, workflow_id, *args, **options):
-    return engine.start_workflow(workflow.with_options(workflow_id=workflow_id, **options), *args)
 
 
 def read(engine, workflow_id, key="k", **options):

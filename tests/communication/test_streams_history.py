@@ -5,11 +5,8 @@ import asyncio
 import pytest
 
 import litewf
+from tests.communication.acting import start
 from tests.stage import Stage
-
-
-def start(engine, workflow, workflow_id, *args):
-    return engine.start_workflow(workflow.with_options(workflow_id=workflow_id), *args)
 
 
 def read(engine, workflow_id, key="k", **options):

@@ -6,7 +6,8 @@ import threading
 import pytest
 
 import litewf
-from tests.communication.streams_support import Collector, define_async_reader, define_reader, define_relay, start
+from tests.communication.acting import start
+from tests.communication.streams_support import Collector, define_async_reader, define_reader, define_relay
 from tests.ownership.children import Child
 from tests.stage import Stage
 

@@ -118,6 +118,19 @@ def test_an_engine_that_was_shut_down_before_the_fork_can_be_launched_in_the_chi
     assert in_child(use) == "12"
 
 
+def test_the_ids_of_an_engine_that_is_launched_in_two_forks_are_random_in_each(
+    path: Path, registry: litewf.Registry, flow: litewf.Workflow[[int], int]
+) -> None:
+    engine = litewf.Engine(path, registry=registry)
+
+    def ids() -> str:
+        with engine:
+            return " ".join(engine.start_workflow(flow, n).workflow_id[-12:] for n in range(3))  # without the time
+
+    drawn = " ".join([ids(), in_child(ids), in_child(ids)]).split()
+    assert len(set(drawn)) == len(drawn) == 9
+
+
 def test_shutting_the_inherited_engine_down_in_the_child_does_nothing(
     engine: litewf.Engine, path: Path, flow: litewf.Workflow[[int], int]
 ) -> None:

@@ -12,10 +12,24 @@ import apsw
 import pytest
 
 import litewf
+from litewf.engine.signals import Unwind
 
-HISTORY_TABLES = ("workflow", "step", "request", "outcome", "wait")
-QUEUE_TABLES = ("task", "started")  # a million may wait: no index of theirs may be gone through either
-HEADS = ("task_delayed",)  # ... but that of which only the first is read
+SMALL_TABLES = {
+    "executor",
+    "queue",
+    "schedule",
+    "store",
+    "sqlite_schema",
+    "sqlite_sequence",
+}  # not one row for each run
+QUEUE_TABLES = {"task", "started"}  # a million may wait: no index of theirs may be gone through either
+HEADS = {"task_delayed"}  # ... but that of which only the first is read
+ENDS = {  # what reads from one end, and no further than the first that fits or all that it deletes
+    ("workflow", "SELECT max(key) FROM workflow"),
+    ("task_waiting", "SELECT min(queue) FROM task"),
+    ("cloud_event_accepted", "max(accepted_us)"),
+    ("cloud_event_accepted", "accepted_us < ? LIMIT ?"),
+}
 # One look at all that there is, on purpose: listings and pruning, in order of the key.
 LISTINGS = ("ORDER BY w.key", "w.key, w.id, w.name")
 
@@ -80,6 +94,71 @@ def steer(engine: litewf.Engine, endless: Any, child: Any) -> None:
     engine.delete_workflow(done.workflow_id)
 
 
+def talk(engine: litewf.Engine, registry: litewf.Registry) -> None:
+    """Messages, events, streams and CloudEvents, before the wait and after."""
+
+    @registry.step
+    def tell() -> None:
+        litewf.set_event("progress", 1)
+        litewf.write_stream("lines", "from a step")
+
+    @registry.workflow
+    def talker() -> list[Any]:
+        tell()
+        litewf.set_event("state", "begun")
+        litewf.write_stream("lines", "one")
+        heard = [litewf.recv("topic"), litewf.recv(timeout=0, default=None)]
+        heard.append(litewf.wait_event("paid", where={"order": 7}).id)
+        heard.append(litewf.wait_event("paid", delivery="one", timeout=0, default=None))
+        litewf.send("reader", "hello")
+        litewf.publish_event("told", {"order": 7})
+        litewf.close_stream("lines")
+        return heard
+
+    @registry.workflow
+    def reader() -> list[Any]:
+        lines = list(litewf.read_stream("talker", "lines"))
+        return [litewf.get_event("talker", "state"), litewf.get_all_events("talker"), litewf.recv(), lines]
+
+    talking = engine.start_workflow(talker.with_options(workflow_id="talker"))
+    reading = engine.start_workflow(reader.with_options(workflow_id="reader"))
+    engine.send("talker", "hi", topic="topic", idempotency_key="once")
+    engine.send_bulk([litewf.Message("talker", "more")])
+    engine.publish_event("paid", {"order": 7}, id="e1")
+    engine.publish_event("paid", {"order": 7}, id="e1")
+    engine.get_event("talker", "state", timeout=20)
+    assert len(list(engine.read_stream_items("talker", "lines", timeout=20))) == 2
+    assert talking.get_result(timeout=20)[0] == "hi"
+    assert len(reading.get_result(timeout=20)) == 4
+    engine.fork_workflow("talker", 3, workflow_id="fork").cancel()
+    engine.rewind_workflow("reader", 1).get_result(timeout=20)
+
+
+def tick(engine: litewf.Engine, registry: litewf.Registry) -> None:
+    """Schedules, and what keeps the file small."""
+
+    @registry.workflow
+    def ticked(scheduled_at: Any, actual_at: Any) -> None:
+        pass
+
+    engine.create_schedule("s", ticked, "* * * * * *", overlap="skip")
+    engine.trigger_schedule("s").get_result(timeout=20)
+    engine.pause_schedule("s")
+    engine.resume_schedule("s")
+    engine.next_due()
+    engine.delete_schedule("s")
+    engine.prune(older_than=0)
+
+
+def die(path: Path, registry: litewf.Registry, endless: Any) -> None:
+    """Die as a killed process does, with a workflow in memory, for others to recover."""
+    engine = litewf.Engine(path, registry=registry)
+    engine.launch()
+    engine.start_workflow(endless)
+    assert engine._live is not None
+    engine._live.crash(Unwind("lost", "killed"))
+
+
 def live(path: Path, registry: litewf.Registry) -> None:
     """What engines do: start, run, wait, park, wake, cancel, resume, fork, rewind, time out, hold, recover, end."""
 
@@ -128,6 +207,10 @@ def live(path: Path, registry: litewf.Registry) -> None:
         engine.run_workflow(again, 2)
         steer(engine, endless, child)
         live_on_queues(engine, child, parent)
+    die(path, registry, endless)
+    with litewf.Engine(path, registry=registry, linger=0) as engine:
+        talk(engine, registry)
+        tick(engine, registry)
 
 
 def plan(connection: apsw.Connection, sql: str) -> list[str]:
@@ -135,33 +218,49 @@ def plan(connection: apsw.Connection, sql: str) -> list[str]:
     return [detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {named}", {"any": None})]
 
 
+def scans(connection: apsw.Connection, sql: str) -> Iterator[str]:
+    """What SQLite goes through from one end to the other, read off the programs that it runs: they know no aliases."""
+    named = re.sub(r"\?\d*", ":any", sql)  # so that one value serves for all parameters
+    names = dict(connection.execute("SELECT rootpage, name FROM sqlite_schema").fetchall())
+    opened: dict[int, str] = {}
+    ends: set[int] = set()
+    for address, code, cursor, root, *_ in connection.execute(f"EXPLAIN {named}", {"any": None}):
+        if address == 0:  # of the statement, or of a trigger that it fires
+            opened, ends = {}, set()
+        if code in ("OpenRead", "OpenWrite") and root in names:
+            opened[cursor] = names[root]
+        elif code in ("Rewind", "Last"):
+            ends.add(cursor)
+        elif code in ("Next", "Prev") and cursor in ends and cursor in opened:
+            yield opened[cursor]
+
+
 def test_no_statement_of_a_living_engine_scans_history(
     path: Path, registry: litewf.Registry, statements: set[str]
 ) -> None:
     live(path, registry)
     heard = {sql for sql in statements if re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)", sql)}
-    assert len(heard) > 40
+    assert len(heard) > 80
+    assert any("recoveries + 1" in sql for sql in heard)
     connection = apsw.Connection(str(path))
-    scans = []
+    allowed = partial_indexes(connection) | SMALL_TABLES | HEADS
+    found = []
     for sql in heard:
         if any(mark in sql for mark in LISTINGS) and "w.id = ?" not in sql:
             continue
         try:
-            details = plan(connection, sql)
+            scanned = {name for name in scans(connection, sql) if name not in allowed}
+            found += [(name, sql) for name in scanned if not any(name == end and mark in sql for end, mark in ENDS)]
         except apsw.SQLError:
             continue  # the user's own
-        scans += [(detail, sql) for detail in details if is_history_scan(detail)]
     connection.close()
-    assert scans == []
+    assert found == []
 
 
-def is_history_scan(detail: str) -> bool:
-    """Whether a line of a plan goes over a whole table; a partial index covers unfinished work only."""
-    found = re.match(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?", detail)
-    if found is None:
-        return False
-    table, index = found.groups()
-    return (table in HISTORY_TABLES and index is None) or (table in QUEUE_TABLES and index not in HEADS)
+def partial_indexes(connection: apsw.Connection) -> set[str]:
+    """They cover unfinished work only."""
+    rows = connection.execute("SELECT name, tbl_name FROM sqlite_schema WHERE type = 'index' AND sql LIKE '% WHERE %'")
+    return {name for name, table in rows if table not in QUEUE_TABLES}
 
 
 QUESTIONS = {

@@ -1,0 +1,98 @@
+"""A quiet engine hears of other processes' commits; where the system does not tell, it looks."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from children import Spawn
+
+import litewf
+from litewf.store.ear import Ear
+
+LONG_US = 200_000  # what only an engine that listens sleeps at a time
+CLIENT = """
+with litewf.Client(path) as client:
+    say("up")
+    while (line := hear()):
+        client.send("w", line)
+        say("sent")
+"""
+WORDS = ["one", "two", "three", "four"]
+
+
+class Sleeper(litewf.Clock):
+    """Tells each time that an engine listens; a deep sleeper would then never look again by itself."""
+
+    def __init__(self, *, deep: bool) -> None:
+        self._deep = deep
+        self.listens = threading.Semaphore(0)
+
+    def wait(self, condition: threading.Condition, timeout_us: int) -> None:
+        if timeout_us >= LONG_US:
+            self.listens.release()
+        condition.wait(None if self._deep and timeout_us >= LONG_US else timeout_us / 1_000_000)
+
+
+@pytest.fixture
+def reader(registry: litewf.Registry) -> Any:
+    @registry.workflow
+    def reader() -> list[str]:
+        return [litewf.recv() for _ in WORDS]
+
+    return reader.with_options(workflow_id="w")
+
+
+def listeners() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "litewf-listener"]
+
+
+@pytest.mark.skipif(Ear.open(Path("x")) is None, reason="this system does not tell of writes to a file")
+def test_an_engine_hears_of_each_commit_of_another_process_and_need_not_look(
+    path: Path, registry, reader, spawn: Spawn
+):
+    clock = Sleeper(deep=True)
+    with litewf.Engine(path, registry=registry, clock=clock, linger=0) as engine:
+        child = spawn(CLIENT)
+        assert child.hear() == "up"
+        handle = engine.start_workflow(reader)
+        for word in WORDS:
+            assert clock.listens.acquire(timeout=20)
+            assert child.ask(word) == "sent"
+        assert handle.get_result(timeout=20) == WORDS
+    assert not listeners()
+
+
+class Deaf(Ear):
+    """The system promises to tell, and does not."""
+
+    def prick(self) -> None:
+        pass
+
+
+def test_a_deaf_engine_finds_out_and_looks(path: Path, registry, reader, spawn: Spawn, monkeypatch):
+    monkeypatch.setattr("litewf.store.store.Ear", Deaf)
+    clock = Sleeper(deep=False)
+    with litewf.Engine(path, registry=registry, clock=clock, linger=0) as engine:
+        child = spawn(CLIENT)
+        assert child.hear() == "up"
+        handle = engine.start_workflow(reader)
+        assert clock.listens.acquire(timeout=20)
+        messages = iter(WORDS + ["more"] * 20)
+        while listeners():
+            assert child.ask(next(messages)) == "sent"
+            clock.listens.acquire(timeout=0.5)  # a miss counts only while it listens
+        for message in messages:
+            assert child.ask(message) == "sent"
+        assert handle.get_result(timeout=20) == WORDS
+
+
+def test_an_engine_looks_where_the_system_tells_nothing(path: Path, registry, reader, spawn: Spawn, monkeypatch):
+    monkeypatch.setattr(Ear, "open", lambda _path: None)
+    with litewf.Engine(path, registry=registry, clock=Sleeper(deep=True), linger=0) as engine:
+        child = spawn(CLIENT)
+        assert child.hear() == "up"
+        handle = engine.start_workflow(reader)
+        for word in WORDS:
+            assert child.ask(word) == "sent"
+        assert handle.get_result(timeout=20) == WORDS
