@@ -135,6 +135,8 @@ class StandardWriteConnection(WriteConnection):
 class CarriedWriter(Writer):
     """The writer without a thread of its own: it is carried to aiosqlite's, and writes there what has gathered."""
 
+    _connect = StandardWriteConnection
+
     def ask_for(self, thread: Callable[[], None], watching: Callable[[], bool]) -> None:
         """How to be called on the thread, and how to find out whether others have committed."""
         self._ask_for_thread = thread
@@ -208,9 +210,7 @@ class AsyncStore(Store):
         self._opened()
 
     def _begin(self) -> None:
-        self.writer = writer = CarriedWriter(
-            self.path, self._durability, self._world, self._committed, StandardWriteConnection
-        )
+        self.writer = writer = CarriedWriter(self.path, self._durability, self._world, self._committed)
         writer.ask_for(self._flush_soon, self._others_committed)
         self._write_gathered = writer.write_gathered
         self.transactions = Transactions(self.path, self._durability, self.writer, self._world, self._for_users)

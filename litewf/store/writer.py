@@ -33,7 +33,6 @@ from litewf.store.write_connection import WriteConnection
 from litewf.world import World
 
 R = TypeVar("R")
-Work = Callable[[], None]
 LOG = logging.getLogger("litewf")
 GROUP_ROWS = 1000  # operations in one transaction at most
 LOOK_EVERY = 16  # transactions, between looks at the WAL's size; after a large group at once
@@ -51,10 +50,11 @@ def kind_of(operation: Operation) -> type[Operation]:
 class Writer:
     """The owner of the write connection and of every transaction on it."""
 
+    _connect: type[WriteConnection] = WriteConnection
+
     def __init__(
-        self, path: Path, durability: Durability, world: World, on_commit: Callable[[list[Operation]], None],
-        connect: Callable[[Path, Durability, World, Turnstile], WriteConnection] = WriteConnection,
-    ) -> None:  # fmt: skip
+        self, path: Path, durability: Durability, world: World, on_commit: Callable[[list[Operation]], None]
+    ) -> None:
         self._path = path
         self._world = world
         self._on_commit = on_commit
@@ -72,7 +72,7 @@ class Writer:
         self._others_committed = False
         self._news = False  # the same, for `take_news`
         try:
-            self._file = connect(path, durability, world, self._turnstile)
+            self._file = self._connect(path, durability, world, self._turnstile)
         except BaseException:
             self._turnstile.close()
             raise
@@ -96,7 +96,12 @@ class Writer:
                 self._wake.notify()
 
     def commit(
-        self, operation: Operation, *, inline: bool = False, patience_s: float = -1, meanwhile: Work | None = None
+        self,
+        operation: Operation,
+        *,
+        inline: bool = False,
+        patience_s: float = -1,
+        meanwhile: Callable[[], None] | None = None,
     ) -> object:
         """Write an operation and wait until it is durable; `inline` lets this thread do it when nobody else is."""
         if inline and self._own():

@@ -108,9 +108,11 @@ def on_handle(workflow_id: str, method: str, *args: Any, **kwargs: Any) -> Scrip
 
 def calls(code: Program, folder: Path) -> dict[str, Script]:
     """By what they are for; a name begins with the method's."""
-    flow, tick = code.flow, code.tick
-    message = litewf.Message("parked", {"n": 1}, "go", "key")
-    event = litewf.CloudEvent("paid", "shop", {"n": 1}, id="e-1", subject="order")
+    return {**_starting(code), **_steering(), **_talking(), **_queues_and_schedules(code), **_the_file(folder)}
+
+
+def _starting(code: Program) -> dict[str, Script]:
+    flow = code.flow
     return {
         "start_workflow": one("start_workflow", flow.with_options(workflow_id="new"), 1),
         "start_workflow with an id that is there": one("start_workflow", flow.with_options(workflow_id="done"), 9),
@@ -125,6 +127,11 @@ def calls(code: Program, folder: Path) -> dict[str, Script]:
         ),
         "enqueue_many": one("enqueue_many", "work", [(flow.with_options(workflow_id=f"n{n}"), n) for n in range(600)]),
         "debounce": one("debounce", flow.with_options(workflow_id="new"), "key", 3, 1),
+    }
+
+
+def _steering() -> dict[str, Script]:
+    return {
         "retrieve_workflow": one("retrieve_workflow", "done"),
         "retrieve_workflow that is not there": one("retrieve_workflow", "nowhere"),
         "list_workflows": one("list_workflows"),
@@ -145,6 +152,19 @@ def calls(code: Program, folder: Path) -> dict[str, Script]:
         "delete_workflow": one("delete_workflow", "done"),
         "delete_workflow that has not ended": one("delete_workflow", "parked"),
         "update_attributes": one("update_attributes", "queued", {"kind": None, "size": 3}),
+        "handle.get_result": on_handle("done", "get_result"),
+        "handle.get_result of a failure": on_handle("failed", "get_result"),
+        "handle.get_result in vain": on_handle("parked", "get_result", 0),
+        "handle.get_result by default": on_handle("parked", "get_result", timeout=0, default="none"),
+        "handle.get_status": on_handle("parked", "get_status"),
+        "handle.cancel": on_handle("queued", "cancel"),
+    }
+
+
+def _talking() -> dict[str, Script]:
+    message = litewf.Message("parked", {"n": 1}, "go", "key")
+    event = litewf.CloudEvent("paid", "shop", {"n": 1}, id="e-1", subject="order")
+    return {
         "send": one("send", "parked", [1, 2], "go"),
         "send to nobody": one("send", "nowhere", 1),
         "send_bulk": one("send_bulk", [message, message]),
@@ -158,6 +178,11 @@ def calls(code: Program, folder: Path) -> dict[str, Script]:
         "read_stream_items": one("read_stream_items", "done", "numbers", offset=1),
         "publish_event": one("publish_event", "paid", {"n": 1}, id="e-1"),
         "publish_events": one("publish_events", [event, event, dataclasses.replace(event, id="e-2")]),
+    }
+
+
+def _queues_and_schedules(code: Program) -> dict[str, Script]:
+    return {
         "create_queue": one("create_queue", "fast", global_concurrency=3),
         "update_queue": one("update_queue", "work", rate_limit=None, priority_enabled=True),
         "update_queue that is not there": one("update_queue", "nowhere", worker_concurrency=1),
@@ -165,7 +190,7 @@ def calls(code: Program, folder: Path) -> dict[str, Script]:
         "pause_queue": one("pause_queue", "work"),
         "resume_queue": one("resume_queue", "work"),
         "delete_queue": one("delete_queue", "work"),
-        "create_schedule": one("create_schedule", "daily", tick, "0 9 * * *", timezone="Europe/Berlin"),
+        "create_schedule": one("create_schedule", "daily", code.tick, "0 9 * * *", timezone="Europe/Berlin"),
         "get_schedule": one("get_schedule", "hourly"),
         "get_schedule that is not there": one("get_schedule", "nowhere"),
         "list_schedules": one("list_schedules"),
@@ -175,6 +200,11 @@ def calls(code: Program, folder: Path) -> dict[str, Script]:
         "backfill_schedule": one("backfill_schedule", "hourly", SINCE, SINCE + timedelta(hours=3)),
         "delete_schedule": one("delete_schedule", "hourly"),
         "next_due": one("next_due"),
+    }
+
+
+def _the_file(folder: Path) -> dict[str, Script]:
+    return {
         "query": one("query", "SELECT id, status FROM workflow WHERE name = ? ORDER BY key", ("flow",)),
         "query that writes": one("query", "DELETE FROM workflow"),
         "query that is none": one("query", "SELEKT 1"),
@@ -185,10 +215,4 @@ def calls(code: Program, folder: Path) -> dict[str, Script]:
         "backup": one("backup", folder / "backup.db"),
         "backup over a file": one("backup", folder / "flows.db"),
         "prune": one("prune", older_than=0),
-        "handle.get_result": on_handle("done", "get_result"),
-        "handle.get_result of a failure": on_handle("failed", "get_result"),
-        "handle.get_result in vain": on_handle("parked", "get_result", 0),
-        "handle.get_result by default": on_handle("parked", "get_result", timeout=0, default="none"),
-        "handle.get_status": on_handle("parked", "get_status"),
-        "handle.cancel": on_handle("queued", "cancel"),
     }

@@ -133,7 +133,9 @@ def test_a_cancelled_call_is_written_once_or_not_at_all(path: Path, registry: li
 
     async def main() -> tuple[int, int]:
         async with litewf.AsyncClient(path, registry=registry) as client:
-            await client.enqueue("q", litewf.Registry().workflow(name="flow")(lambda: None).with_options(workflow_id="w"))
+            await client.enqueue(
+                "q", litewf.Registry().workflow(name="flow")(lambda: None).with_options(workflow_id="w")
+            )
             kept = 0
             for n in range(40):
                 task = asyncio.create_task(client.send("w", n))
@@ -376,7 +378,9 @@ def test_it_never_begins_the_wal_anew(path: Path, registry: litewf.Registry) -> 
 
     async def main() -> int:
         async with litewf.AsyncClient(path, registry=registry) as client:
-            await client.enqueue("q", litewf.Registry().workflow(name="flow")(lambda: None).with_options(workflow_id="w"))
+            await client.enqueue(
+                "q", litewf.Registry().workflow(name="flow")(lambda: None).with_options(workflow_id="w")
+            )
             for _ in range(3):
                 await client.send_bulk([litewf.Message("w", "x" * 4000) for _ in range(700)])
             return path.with_name(f"{path.name}-wal").stat().st_size
