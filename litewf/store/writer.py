@@ -33,6 +33,7 @@ from litewf.store.write_connection import WriteConnection
 from litewf.world import World
 
 R = TypeVar("R")
+Work = Callable[[], None]
 LOG = logging.getLogger("litewf")
 GROUP_ROWS = 1000  # operations in one transaction at most
 LOOK_EVERY = 16  # transactions, between looks at the WAL's size; after a large group at once
@@ -41,10 +42,7 @@ PATIENCE_S = 1.0  # with a process that keeps its turn, before closing without a
 IDLE_S = 1.0  # of quiet, before the WAL is copied and cut
 CRASH_S = 1.0  # for a commit that is under way while the engine dies
 BY_RANK = attrgetter("rank")
-
-
-def kind_of(operation: Operation) -> type[Operation]:
-    return type(operation)
+KIND: Callable[[Operation], type[Operation]] = type
 
 
 class Writer:
@@ -96,12 +94,7 @@ class Writer:
                 self._wake.notify()
 
     def commit(
-        self,
-        operation: Operation,
-        *,
-        inline: bool = False,
-        patience_s: float = -1,
-        meanwhile: Callable[[], None] | None = None,
+        self, operation: Operation, *, inline: bool = False, patience_s: float = -1, meanwhile: Work | None = None
     ) -> object:
         """Write an operation and wait until it is durable; `inline` lets this thread do it when nobody else is."""
         if inline and self._own():
@@ -297,7 +290,7 @@ class Writer:
                 return
             connection.execute("BEGIN IMMEDIATE")
             group.sort(key=BY_RANK)
-            for kind, members in itertools.groupby(group, kind_of):
+            for kind, members in itertools.groupby(group, KIND):
                 kind.apply(connection, list(members))
             committing = True
             connection.execute("COMMIT")
