@@ -45,27 +45,39 @@ class Carrier:
         self._path = path
         self._connect = connect
         self._raw: Threaded | None = None
+        self._failure: Exception | None = None
         self._through = aiosqlite.Connection(self._connector, CHUNK)
         self._opening: asyncio.Task[Threaded] | None = None
 
     def _connector(self) -> Threaded:
-        self._raw = self._connect()
-        _here.connection = Standard(self._raw, self._path)
-        here().pragma("user_version")  # a query makes SQLite take the lock that it keeps while it is connected
-        return self._raw
+        """On the thread: connect, or connect to nothing, as aiosqlite leaves its thread to itself when this raises."""
+        try:
+            self._raw = self._connect()
+            _here.connection = Standard(self._raw, self._path)
+            here().pragma("user_version")  # a query makes SQLite take the lock that it keeps while it is connected
+        except Exception as error:  # noqa: BLE001 - raised by `_open`
+            self._failure = error
+        return self._raw or standard.open_nothing()
 
     async def _open(self) -> Threaded:
+        await self._through
         try:
-            await self._through
+            if self._failure is not None:
+                raise self._failure
         except apsw.Error as error:
+            await self._through.close()
             raise translate(error, self._path, "open") from error
+        except BaseException:
+            await self._through.close()
+            raise
         assert self._raw is not None
         return self._raw
 
     @property
     def failed(self) -> bool:
         """Whether it could not connect."""
-        return self._opening is not None and self._opening.done() and self._opening.exception() is not None
+        opening = self._opening
+        return opening is not None and opening.done() and (opening.cancelled() or opening.exception() is not None)
 
     async def carry(self, errand: Callable[[], R]) -> R:
         """Run a function on the thread; when the caller is cancelled it still runs to its end."""

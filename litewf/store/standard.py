@@ -191,6 +191,13 @@ def open_reader(path: Path) -> Threaded:
     return _opened(path, "ro", lambda one: _set(one, path, "query_only", 1))
 
 
+def open_nothing() -> Threaded:
+    """A connection to no file."""
+    connection = sqlite3.connect(":memory:", factory=Threaded)
+    assert isinstance(connection, Threaded)
+    return connection
+
+
 def _opened(path: Path, mode: str, prepare: Callable[[Standard], None]) -> Threaded:
     try:
         connection = sqlite3.connect(
