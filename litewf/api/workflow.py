@@ -11,6 +11,7 @@ from litewf.api.naming import describe
 from litewf.definitions import ScheduleDefinition, WorkflowDefinition
 from litewf.durations import Duration, optional_duration_us, positive
 from litewf.engine import calls, debouncing, results, starting
+from litewf.engine.attributes import encode_attributes
 from litewf.engine.execution import FRAME, Branch, Execution
 from litewf.engine.requests import Flow
 from litewf.engine.starting import NameOnly, StartOptions, StartRequest, check_workflow_id
@@ -134,19 +135,23 @@ class BaseWorkflow(Generic[P, R_co]):
         return self.request(args, kwargs)
 
     def _changed(self, options: WorkflowOptions) -> StartOptions:
-        """The start options with some of them changed, checked."""
-        unknown = set(options) - set(WorkflowOptions.__annotations__)
-        if unknown:
-            raise TypeError(f"a workflow has no option {', '.join(sorted(unknown))}")
-        changes: dict[str, Any] = {name: value for name, value in options.items() if name not in DURATIONS}
-        for name in DURATIONS:
-            if name in options:
-                changes[f"{name}_us"] = optional_duration_us(cast("Duration | None", options.get(name)), name)
-        if (roles := options.get("authenticated_roles")) is not None:
-            changes["authenticated_roles"] = _checked_roles(roles)
-        changed = replace(self._options, **changes)
-        _check_options(changed)
-        return changed
+        return _with_changes(self._options, options)
+
+
+def _with_changes(before: StartOptions, options: WorkflowOptions) -> StartOptions:
+    """The start options with some of them changed, checked."""
+    unknown = set(options) - set(WorkflowOptions.__annotations__)
+    if unknown:
+        raise TypeError(f"a workflow has no option {', '.join(sorted(unknown))}")
+    changes: dict[str, Any] = {name: value for name, value in options.items() if name not in DURATIONS}
+    for name in DURATIONS:
+        if name in options:
+            changes[f"{name}_us"] = optional_duration_us(cast("Duration | None", options.get(name)), name)
+    if (roles := options.get("authenticated_roles")) is not None:
+        changes["authenticated_roles"] = _checked_roles(roles)
+    changed = replace(before, **changes)
+    _check_options(changed)
+    return changed
 
 
 def _checked_roles(roles: Sequence[str]) -> tuple[str, ...]:
@@ -163,7 +168,7 @@ def _check_options(options: StartOptions) -> None:
     if options.application_version is not None:
         check_name(options.application_version, "application_version")
     if options.attributes is not None:
-        starting.encode_attributes(options.attributes)
+        encode_attributes(options.attributes)
     if not isinstance(options.detached, bool):
         raise TypeError(f"detached is True or False, not {options.detached!r}")
     if options.authenticated_user is not None:
@@ -339,6 +344,14 @@ def enqueue_request(queue: str, workflow: Any, args: Sequence[Any], kwargs: Mapp
     if not isinstance(workflow, BaseWorkflow):
         raise UsageError(f"enqueue takes a function with @workflow, or the name of one, not {workflow!r}")
     return workflow.on_queue(queue).request(args, kwargs)
+
+
+def named_request(name: str, options: WorkflowOptions, args: Sequence[Any], kwargs: Mapping[str, Any]) -> StartRequest:
+    """A start, at once or from a queue, of a workflow that only other programs have the code of."""
+    check_name(name, "a workflow's name")
+    checked = _with_changes(starting.DEFAULTS, options)
+    _refuse_without_meaning(checked)
+    return StartRequest(NameOnly(name), checked, None, args, kwargs)
 
 
 def debounce_request(

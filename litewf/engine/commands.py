@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, cast
 
+from litewf.engine.attributes import encode_attributes
 from litewf.engine.results import given_id, not_found
-from litewf.engine.starting import START_MANY, check_workflow_id, encode_attributes
+from litewf.engine.starting import START_MANY, check_workflow_id
 from litewf.errors import WorkflowCancelledError, WorkflowConflictError, WorkflowStateError
 from litewf.store import cancelling, managing
 from litewf.store.managing import Found

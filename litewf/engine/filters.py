@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from litewf.durations import moment_us
-from litewf.engine.starting import encode_attributes
+from litewf.engine.attributes import encode_attributes
 from litewf.records import STATUSES, WorkflowFilter
 from litewf.serialization.kinds import is_unicode
 from litewf.store.reading import Page, Where

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from litewf.definitions import WorkflowDefinition
 from litewf.engine import queues
+from litewf.engine.attributes import encode_attributes
 from litewf.engine.durable import durable
 from litewf.engine.execution import Execution
 from litewf.engine.requests import Flow, Meanwhile
 from litewf.errors import DuplicateWorkflowError, WorkflowConflictError
 from litewf.registry import check_name
-from litewf.serialization.kinds import is_unicode
 from litewf.store.managing import find
 from litewf.store.operations import Turn, Tx
 from litewf.store.queues import NewTask, holder, touched
@@ -149,19 +149,6 @@ def encode_input(
     text, copy = runtime.serializer.encode(given)
     assert isinstance(copy, dict)
     return text, tuple(copy["args"]), copy["kwargs"]  # a tuple of plain values the garbage collector leaves alone
-
-
-def encode_attributes(attributes: Mapping[str, object]) -> str:
-    """Attributes are plain JSON, so that SQL can search them."""
-    if not isinstance(attributes, Mapping):
-        raise TypeError(f"attributes are a mapping of names to values, not {type(attributes).__name__}")
-    for name, value in attributes.items():
-        check_name(name, "an attribute's name")
-        if not isinstance(value, str | int | float | bool | None):
-            raise TypeError(f"attribute {name!r} must be text, a number, a bool or None, not {type(value).__name__}")
-        if isinstance(value, str) and not is_unicode(value):
-            raise ValueError(f"attribute {name!r} holds a lone surrogate, which is no text: {value[:80]!r}")
-    return json.dumps(dict(attributes), allow_nan=False)
 
 
 def start_outside(runtime: Runtime, request: StartRequest) -> Flow[str]:

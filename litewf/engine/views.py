@@ -16,6 +16,7 @@ from litewf.errors import SerializationError
 from litewf.records import Status, StepInfo, Waiting, WorkflowFilter, WorkflowInput, WorkflowStatus
 from litewf.serialization import Opaque, Serializer
 from litewf.store import checkpoints, managing, reading
+from litewf.store.checkpoints import number_order
 from litewf.store.readers import Reader
 from litewf.store.reading import StatusRow
 from litewf.store.waits import Awaited, describe, target_of, workflow_key
@@ -74,15 +75,9 @@ def steps(runtime: Runtime, workflow_id: str) -> Look:
         if workflow is None:
             raise not_found(workflow_id)
         rows = checkpoints.steps_of(connection, [workflow.key])[workflow.key].values()
-        return [_step(runtime.serializer, row) for row in sorted(rows, key=lambda row: _order(row.step))]
+        return [_step(runtime.serializer, row) for row in sorted(rows, key=lambda row: number_order(row.step))]
 
     return look
-
-
-def _order(step: str) -> tuple[tuple[int, str], ...]:
-    """'4.10' after '4.9': numbers compare as numbers."""
-    parts = step.replace(":", ".").split(".")
-    return tuple((int(part), "") if part.isdecimal() else (0, part) for part in parts)
 
 
 def _status(serializer: Serializer, row: StatusRow, waits: Sequence[Awaited]) -> WorkflowStatus:

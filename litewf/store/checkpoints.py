@@ -193,6 +193,12 @@ class StepRow(NamedTuple):
     completed_us: int | None
 
 
+def number_order(step: str) -> tuple[tuple[int, str], ...]:
+    """Sorts the numbers of steps: '4.10' after '4.9'."""
+    parts = step.replace(":", ".").split(".")
+    return tuple((int(part), "") if part.isdecimal() else (0, part) for part in parts)
+
+
 COLUMNS = "workflow, step, name, output, error, attempts, child, due_us, started_us, completed_us"
 
 

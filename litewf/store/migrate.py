@@ -32,11 +32,11 @@ def migrations() -> tuple[str, ...]:
 def migrate(connection: apsw.Connection, path: Path, world: World) -> None:
     """Apply what is missing. Two processes may try at once: the second finds nothing left to do."""
     newest = len(migrations())
-    if _version(connection, path, newest) == newest:
+    if version_of(connection, path, newest) == newest:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for number in range(_version(connection, path, newest) + 1, newest + 1):
+        for number in range(version_of(connection, path, newest) + 1, newest + 1):
             _apply(connection, number, world)
         world.reach("migration.before")
         connection.execute("COMMIT")
@@ -47,7 +47,8 @@ def migrate(connection: apsw.Connection, path: Path, world: World) -> None:
         raise
 
 
-def _version(connection: apsw.Connection, path: Path, newest: int) -> int:
+def version_of(connection: apsw.Connection, path: Path, newest: int) -> int:
+    """The version of the schema; 0 for a file without one."""
     version = connection.pragma("user_version")
     application = connection.pragma("application_id")
     assert isinstance(version, int)

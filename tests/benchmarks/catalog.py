@@ -55,6 +55,8 @@ GOALS: Final[dict[str, tuple[Goal, ...]]] = {
     "idle: CPU": (Goal(1.0, at_most=True),),
     "waiting": (Goal(0.85, of=FEW),),
     "history": (Goal(0.85, of=EMPTY),),
+    "list": (Goal(100, at_most=True),),
+    "show": (Goal(100, at_most=True),),
     "import": (Goal(60, at_most=True),),
     "import: foreign packages": (Goal(0, at_most=True),),
 }
@@ -110,6 +112,16 @@ def _history() -> Workload:
     )
 
 
+def _looking() -> Workload:
+    call = Call(f"{HERE}.looking", "commands", {"runs": 15}, fixture=Call(f"{HERE}.history", "finished"))
+    return Workload(
+        name="looking",
+        calls={LITEWF: call},
+        rows=(Row("list", "list", "ms"), Row("show", "show", "ms")),
+        note="`litewf list` and `litewf show` on a file with 1,000,000 workflows, beyond the start of the interpreter",
+    )
+
+
 def _waiting() -> Workload:
     call = Call("litewf.cli.benchmarks.queueing", "waiting", {"workflows": 1_000_000, "run": 5_000})
     return Workload(
@@ -121,4 +133,4 @@ def _waiting() -> Workload:
     )
 
 
-WORKLOADS: Final = (*(_with_peer(shared) for shared in SHARED), _history(), _waiting())
+WORKLOADS: Final = (*(_with_peer(shared) for shared in SHARED), _history(), _looking(), _waiting())

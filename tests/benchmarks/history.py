@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import apsw
 
 from litewf.cli.benchmarks import ours
+from litewf.cli.benchmarks.raw import REPEATS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,7 @@ OLD_ID: Final = "printf('018f%04x-%04x-7000-8000-%012x', n >> 16, n & 0xffff, ke
 
 def finished(path: Path, workflows: int = 1_000_000, steps: int = STEPS) -> dict[str, float]:
     """Leave a file at `path` with so many finished workflows of so many steps."""
-    ours.async_steps(path, ORIGINALS, steps)
+    ours.async_steps(path, ORIGINALS // REPEATS, steps)
     with closing(apsw.Connection(str(path))) as connection:
         _multiply(connection, workflows // ORIGINALS - 1)
         _check(connection, workflows, steps)

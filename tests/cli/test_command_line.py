@@ -53,6 +53,6 @@ def test_a_file_in_the_current_directory_shadows_no_module(cli: Cli, tmp_path: P
 
 
 def test_importing_litewf_loads_nothing_of_the_command_line() -> None:
-    code = "import litewf, sys; print(*{'typer', 'rich', 'litewf.cli'} & set(sys.modules))"
+    code = "import litewf, sys; litewf.workflow; print(*{'typer', 'rich', 'litewf.cli'} & set(sys.modules))"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT)
     assert loaded.split() == []

@@ -124,6 +124,6 @@ def test_a_module_that_fails_shows_its_own_error(cli: Cli, db: Path) -> None:
 def test_a_file_that_cannot_be_opened_is_told_in_one_line(cli: Cli, db: Path, tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("this is no database, but long enough to be looked at" * 20)
     done = cli("run-due", "program", "--db", str(tmp_path / "text.db"))
-    assert done.returncode == 1
+    assert done.returncode == 5
     assert done.stderr.startswith("litewf: ")
     assert len(done.stderr.splitlines()) == 1

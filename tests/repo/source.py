@@ -33,7 +33,7 @@ def name_of(path: Path) -> str:
 def layer_of(module: str) -> str:
     """The folder of a module, or "vocabulary" for the files at the top and the folder that they use."""
     parts = module.split(".")
-    if len(parts) == 1:
+    if len(parts) == 1 or module == "litewf.exports":
         return "top"
     layered = len(parts) > 2 or (PACKAGE / parts[1]).is_dir()
     return parts[1] if layered and parts[1] != "serialization" else "vocabulary"

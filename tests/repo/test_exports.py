@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -32,7 +33,7 @@ def test_all_is_sorted_and_complete():
     assert litewf.__all__ == constants_classes_functions
     public = {
         name
-        for name, value in vars(litewf).items()
+        for name, value in vars(litewf.exports).items()
         if not name.startswith("_") and not isinstance(value, ModuleType) and value.__class__.__name__ != "_Feature"
     }
     assert public == set(litewf.__all__)
@@ -44,7 +45,10 @@ def test_every_public_name_says_what_it_is():
 
 
 def test_importing_litewf_loads_nothing_that_it_does_not_need():
-    loaded = {name.partition(".")[0] for name in loaded_by("sys.path[:0] = " + repr(sys.path) + "\nimport litewf")}
+    loaded = {
+        name.partition(".")[0]
+        for name in loaded_by("sys.path[:0] = " + repr(sys.path) + "\nimport litewf; litewf.workflow")
+    }
     assert loaded & HEAVY == set()
     assert "litewf" in loaded
 
@@ -86,3 +90,14 @@ def test_every_error_is_in_the_one_tree():
     errors = [value for value in vars(litewf).values() if isinstance(value, type) and issubclass(value, BaseException)]
     assert [error for error in errors if not issubclass(error, litewf.LitewfError)] == []
     assert {error.__name__ for error in errors} <= set(litewf.__all__)
+
+
+def test_no_public_name_is_that_of_a_module():
+    """The package would take one for the other, as it loads its names when the first is asked for."""
+    modules = {path.stem for path in Path(litewf.__file__).parent.iterdir()}
+    assert modules & set(litewf.__all__) == set()
+
+
+@pytest.mark.parametrize("first", ["litewf.api.workflows", "litewf.store.store", "litewf.cli.commands.run", "litewf.cron"])
+def test_any_module_may_be_imported_first(first):
+    assert "litewf.exports" not in loaded_by(f"sys.path[:0] = {sys.path!r}\nimport {first}")

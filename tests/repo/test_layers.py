@@ -11,7 +11,7 @@ BELOW = {
     "api": {"vocabulary", "store", "engine", "api"},
     "web": {"vocabulary", "api", "web"},
     "cli": {"vocabulary", "store", "engine", "api", "web", "top", "cli"},
-    "top": {"vocabulary", "store", "engine", "api"},
+    "top": {"vocabulary", "store", "engine", "api", "top"},
 }
 # The decorators know the registry, and `Registry().workflow` gives the decorators: loaded when it is asked for.
 LAZY = {"litewf.registry": {"litewf.api.workflow", "litewf.api.step", "litewf.api.transaction"}}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import litewf
+from litewf.cli.options import DEFAULT_DB, Db
 from litewf.cli.programs import PARAMETER, registry_of
 
 
@@ -17,7 +17,7 @@ def run_due(
         str, typer.Argument(metavar=PARAMETER, help="What defines the workflows; module alone: the default.")
     ],
     *,
-    db: Annotated[Path, typer.Option(metavar="PATH", help="The file.")],
+    db: Db = DEFAULT_DB,
 ) -> None:
     """Run what is due, wait until nothing runs, and print when something is due next: a time, or never.
 
@@ -25,11 +25,7 @@ def run_due(
     Exit status 0, also if workflows failed: their errors are in the file.
     """
     registry = registry_of(program)
-    try:
-        typer.echo(shown(run(litewf.Engine(db, registry=registry, linger=0))))
-    except litewf.StoreError as error:
-        typer.echo(f"litewf: {error}", err=True)
-        raise typer.Exit(1) from None
+    typer.echo(shown(run(litewf.Engine(db, registry=registry, linger=0))))
 
 
 def run(engine: litewf.Engine) -> datetime | None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import ipaddress
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from litewf.api.engine import Engine
+from litewf.cli.exits import USAGE, Failure
+from litewf.cli.files import usage_errors
+from litewf.cli.options import DEFAULT_DB, Db
 from litewf.cli.programs import PARAMETER, registry_of
-from litewf.errors import LitewfError
 
 PACKAGES = ("starlette", "uvicorn", "cloudevents")
 
@@ -22,7 +23,7 @@ def serve(
         str, typer.Argument(metavar=PARAMETER, help="Where the workflows are; without a name, the default.")
     ],
     *,
-    db: Annotated[Path, typer.Option(metavar="PATH", help="The file of the workflows; created when missing.")],
+    db: Db = DEFAULT_DB,
     host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8080,
     token: Annotated[
@@ -39,18 +40,14 @@ def serve(
             f"other machines can reach {host}: give a --token (or LITEWF_TOKEN), or say --insecure", param_hint="--host"
         )
     run = _load_server()
-    engine = Engine(db, registry=registry_of(target))
-    try:
+    with usage_errors():
         run(
-            engine,
+            Engine(db, registry=registry_of(target)),
             host=host,
             port=port,
             token=token,
             ready=lambda address: _say(f"litewf serves {target} at {address}"),
         )
-    except (LitewfError, ValueError) as error:
-        typer.echo(f"litewf: {error}", err=True)
-        raise typer.Exit(1) from None
 
 
 def _is_loopback(host: str) -> bool:
@@ -66,8 +63,7 @@ def _load_server() -> Callable[..., None]:
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] not in PACKAGES:
             raise
-        typer.echo(f"litewf: serving needs the package {missing.name}: pip install 'litewf[web]'", err=True)
-        raise typer.Exit(2) from None
+        raise Failure(f"serving needs the package {missing.name}: pip install 'litewf[web]'", USAGE) from None
     return server.serve
 
 

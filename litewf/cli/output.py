@@ -1,0 +1,174 @@
+"""What commands print: JSON, or tables and facts for people.
+
+On a terminal tables have colours and fit its width; in a pipe they are aligned text, a line for each row, that tools
+may cut up. Nothing here is imported from rich until a terminal is there to show it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import typer
+
+from litewf.world import moment
+
+NOTHING = "-"
+COLOURS = {
+    "SUCCESS": "green",
+    "ERROR": "red",
+    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "red",
+    "CANCELLED": "yellow",
+    "HELD": "magenta",
+    "PENDING": "cyan",
+    "ENQUEUED": "blue",
+    "DELAYED": "blue",
+}
+
+
+def print_json(value: object) -> None:
+    """One JSON document, indented; `jq` and people read it."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+
+
+def print_json_line(value: object) -> None:
+    """One JSON document on a line of its own, for answers that go on."""
+    typer.echo(json.dumps(value, ensure_ascii=False, default=_plain))
+    sys.stdout.flush()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return repr(value)
+
+
+def note(line: str) -> None:
+    """Say something beside the answer, on the error stream."""
+    typer.echo(line, err=True)
+
+
+def is_terminal() -> bool:
+    """Whether a person looks at the output."""
+    return sys.stdout.isatty()
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
+    """A table of texts; `empty` is said on the error stream if there are no rows."""
+    if not rows:
+        note(empty)
+        return
+    cells = [[_cell(value) for value in row] for row in rows]
+    if is_terminal():
+        _rich_table(headings, cells)
+    else:
+        for line in aligned([list(headings), *cells]):
+            typer.echo(line)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as text, two blanks between columns."""
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Names and values, one on each line; what is None is left out."""
+    known = {name: value for name, value in facts.items() if value is not None}
+    width = max((len(name) for name in known), default=0)
+    for name, value in known.items():
+        typer.echo(f"{name.ljust(width)}  {_cell(value)}")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "".join(map(_printable, str(value))) or NOTHING
+
+
+def _printable(letter: str) -> str:
+    """No control characters: a value of a workflow must not steer the terminal."""
+    if letter.isprintable():
+        return letter
+    return " " if letter.isspace() else "?"
+
+
+def _rich_table(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - 30 ms that a pipe need not pay
+    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    table = Table(*headings, box=None, pad_edge=False, header_style="bold")
+    for row in cells:
+        table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
+    Console().print(table)
+
+
+def shorten(text: str, width: int) -> str:
+    """At most so many letters, with a mark where some are missing."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def local(moment: datetime | None) -> str | None:
+    """A time as people here read it, to the second."""
+    return None if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def duration(microseconds: int | None) -> str | None:
+    """A time span in the unit that suits it."""
+    if microseconds is None:
+        return None
+    if microseconds < 1_000_000:
+        return f"{microseconds / 1000:.1f}ms"
+    seconds = microseconds / 1_000_000
+    if seconds < 60:
+        return f"{seconds:.2f}s"
+    whole = int(seconds)
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    if whole < 86_400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+    return f"{whole // 86_400}d{whole % 86_400 // 3600:02}h"
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    if count < 1000:
+        return f"{count} B"
+    value, unit = count / 1000, "kB"
+    for larger in ("MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.1f} {unit}"
+
+
+def local_us(us: int | None) -> str | None:
+    """A stored time as people here read it."""
+    return local(moment(us))
+
+
+def local_iso(text: str) -> str:
+    """A time of a document as people here read it."""
+    return local(datetime.fromisoformat(text)) or text
+
+
+def clear() -> None:
+    """Begin again at the top of the terminal; in a pipe, leave a line empty."""
+    typer.echo("\x1b[2J\x1b[H" if is_terminal() else "", nl=not is_terminal())
+
+
+def flush() -> None:
+    """Let whoever reads the pipe see it now."""
+    sys.stdout.flush()
+
+
+def print_gap() -> None:
+    """An empty line between two parts of an answer."""
+    typer.echo("")

@@ -1,0 +1,54 @@
+"""`litewf send`, `publish`, `cancel`, `resume`, `rewind`, `fork` and `delete`, against an engine in another process."""
+
+from pathlib import Path
+
+from tests.cli.live import Here
+
+
+def test_a_message_sent_twice_with_a_key_counts_once(here: Here, shop: Path) -> None:
+    here("start", "checkout", '{"sku": 1}', "--id", "m-1", "--db", shop)
+    for value in ("first", "second"):
+        assert here("send", "m-1", value, "--topic", "payment", "--key", "k", "--db", shop) == (0, "", "")
+    assert here("result", "m-1", "--timeout", "30s", "--db", shop).out == '["receipt 1", "first"]\n'
+
+
+def test_a_cloud_event_reaches_who_waits_and_counts_once(here: Here, shop: Path) -> None:
+    here("start", "hear", "paid", "--id", "c-1", "--db", shop)
+    event = ("publish", "paid", '{"order": 7}', "--source", "bank", "--id", "e-1", "--db", shop)
+    assert here(*event).out == "accepted\n"
+    assert here(*event).out == "duplicate\n"
+    assert here("result", "c-1", "--timeout", "30s", "--db", shop).out == '{"order": 7}\n'
+
+
+def test_cancel_resume_and_the_end(here: Here, shop: Path) -> None:
+    here("start", "checkout", '{"sku": 2}', "--id", "x-1", "--db", shop)
+    assert here("cancel", "x-1", "--db", shop).out == "x-1\n"
+    assert here("result", "x-1", "--timeout", "30s", "--db", shop).status == 1
+    assert here("resume", "x-1", "--db", shop).out == "x-1\n"
+    here("send", "x-1", "late", "--topic", "payment", "--db", shop)
+    assert here("result", "x-1", "--timeout", "30s", "--db", shop).out == '["receipt 2", "late"]\n'
+    assert here("resume", "x-1", "--db", shop).status == 4
+
+
+def test_rewind_runs_it_again_and_fork_copies_it(here: Here, shop: Path) -> None:
+    assert here("start", "greet", "gus", "--id", "r-1", "--wait", "--timeout", "30s", "--db", shop).status == 0
+    assert here("rewind", "r-1", "--step", "1", "--db", shop).out == "r-1\n"
+    assert here("result", "r-1", "--timeout", "30s", "--json", "--db", shop).json["generation"] == 2
+    copy = here("fork", "r-1", "--id", "r-2", "--db", shop)
+    assert copy.out == "r-2\n"
+    done = here("result", "r-2", "--timeout", "30s", "--json", "--db", shop).json
+    assert (done["output"], done["forked_from"]) == ("hello gus", "r-1")
+
+
+def test_of_several_those_that_can_be_are_deleted_and_the_others_told(here: Here, shop: Path) -> None:
+    for one in ("d-1", "d-2"):
+        assert here("start", "greet", "x", "--id", one, "--wait", "--timeout", "30s", "--db", shop).status == 0
+    here("start", "nap", "3600", "--id", "d-3", "--db", shop)
+    done = here("delete", "d-1", "gone", "d-3", "d-2", "--db", shop)
+    assert (done.status, done.lines) == (3, ["d-1", "d-2"])
+    complaints = done.err.splitlines()
+    assert len(complaints) == 2
+    assert "'gone'" in complaints[0]
+    assert "'d-3'" in complaints[1]
+    assert here("show", "d-1", "--db", shop).status == 3
+    assert here("cancel", "d-3", "--json", "--db", shop).json == {"workflow_ids": ["d-3"]}
