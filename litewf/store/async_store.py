@@ -191,7 +191,7 @@ class AsyncStore(Store):
         self._durability: Durability = durability
         self._world = world
         self._loop = asyncio.get_running_loop()
-        self._flushes: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._version: object = None
         self.on_commit: Callable[[list[Operation]], None] = lambda _: None
         self._enter(path, create=False)
@@ -216,10 +216,17 @@ class AsyncStore(Store):
             await self._watch.carry(self._others_committed)  # first, and closed last: see standard.open_reader
             await self._pen.carry(self._begin)
         except BaseException:
-            await self._close_carriers()
-            self._leave()
+            await self._give_up()
             raise
         self._opened()
+
+    async def _give_up(self) -> None:
+        """Close what was opened, unless that still waits for its turn."""
+        closing = self._loop.create_task(self._close_carriers())
+        self._tasks.add(closing)
+        done, _ = await asyncio.wait([closing], timeout=CLOSING_S)
+        if done:
+            self._leave()
 
     def _begin(self) -> None:
         self.writer = writer = CarriedWriter(self.path, self._durability, self._world, self._committed)
@@ -265,8 +272,8 @@ class AsyncStore(Store):
 
     def _flush_soon(self) -> None:
         task = self._loop.create_task(self._flush())
-        self._flushes.add(task)  # a loop keeps only weak references
-        task.add_done_callback(self._flushes.discard)
+        self._tasks.add(task)  # a loop keeps only weak references
+        task.add_done_callback(self._tasks.discard)
 
     async def _flush(self) -> None:
         with contextlib.suppress(EngineClosedError):  # those who wait have been told
@@ -300,7 +307,7 @@ class AsyncStore(Store):
         self.writer.die(EngineClosedError(f"{self.path} is closed"))
         if not done:
             LOG.warning("%s: a write still waits for its turn, so it stays open in this process", self.path)
-            self._flushes.add(ended)  # it goes on when the turn comes
+            self._tasks.add(ended)  # it goes on when the turn comes
             return
         await ended
 
