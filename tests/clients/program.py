@@ -6,6 +6,7 @@ from pathlib import Path
 import litewf
 
 registry = litewf.Registry()
+litewf.Queue("work", global_concurrency=8, registry=registry)
 
 
 def note(ledger: str, line: str) -> None:
@@ -21,7 +22,7 @@ def noted(ledger: Path) -> list[str]:
 
 @registry.step(name="body")
 def body(ledger: str, number: int) -> int:
-    note(ledger, f"{litewf.workflow_id()} {number}")
+    note(ledger, f"{litewf.workflow_id()} {number} {os.getpid()}")
     return 2 * number
 
 
@@ -38,6 +39,15 @@ def echo(count: int) -> list[object]:
         seen.append(litewf.recv("in"))
         litewf.set_event("latest", seen[-1])
         litewf.write_stream("all", seen[-1])
+    return seen
+
+
+@registry.workflow(name="collect")
+def collect() -> list[object]:
+    """Receive until the end is said."""
+    seen = []
+    while (message := litewf.recv("in")) != "end":
+        seen.append(message)
     return seen
 
 
