@@ -1,6 +1,7 @@
 """What the engines of these tests run; a body writes a line to a ledger, which outlives every process."""
 
 import os
+import time
 from pathlib import Path
 
 import litewf
@@ -29,6 +30,12 @@ def body(ledger: str, number: int) -> int:
 @registry.workflow(name="job")
 def job(ledger: str, number: int) -> int:
     return body(ledger, number)
+
+
+@registry.workflow(name="timed")
+def timed(ledger: str) -> None:
+    """Write down when it began."""
+    note(ledger, str(time.monotonic_ns()))
 
 
 @registry.workflow(name="echo")

@@ -1,6 +1,7 @@
 """An AsyncClient beside an engine in another process: each hears of what the other writes."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 import litewf
 from tests.clients import program
-from tests.clients.processes import ENGINE, Spawn
+from tests.clients.processes import ENGINE, Child, Spawn
 
 PATIENCE_S = 30.0
 
@@ -18,11 +19,14 @@ def ledger(path: Path) -> str:
     return f"{path}.ledger"
 
 
-@pytest.fixture
-def served(path: Path, spawn: Spawn) -> Path:
-    """The file, with an engine on it in another process."""
-    assert spawn(ENGINE).hear() == "up"
-    return path
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A file with an engine on it in another process."""
+    path = tmp_path_factory.mktemp("served") / "flows.db"
+    engine = Child(ENGINE, path)
+    assert engine.hear() == "up"
+    yield path
+    engine.close()
 
 
 def beside(path: Path, talk: Any) -> Any:
@@ -176,7 +180,8 @@ asyncio.run(main())
 """
 
 
-def test_what_a_killed_client_was_told_is_in_the_file(served: Path, ledger: str, spawn: Spawn) -> None:
+def test_what_a_killed_client_was_told_is_in_the_file(path: Path, ledger: str, spawn: Spawn) -> None:
+    assert spawn(ENGINE).hear() == "up"
     child = spawn(KILLED, [ledger])
     told = [child.hear() for _ in range(200)]
     child.kill()
@@ -188,7 +193,7 @@ def test_what_a_killed_client_was_told_is_in_the_file(served: Path, ledger: str,
         await asyncio.gather(*[(await client.retrieve_workflow(one.workflow_id)).get_result() for one in found])
         return [one.workflow_id for one in found]
 
-    found = beside(served, talk)
+    found = beside(path, talk)
     assert set(told) <= set(found)
     ran = [line.split()[0] for line in program.noted(Path(ledger))]
     assert sorted(ran) == sorted(found)  # each body once

@@ -94,13 +94,13 @@ def alike(answer: Any, folder: Path) -> str:
 
 
 def by_client(path: Path, code: Program, script: Script) -> Any:
-    with litewf.Client(path, registry=code.registry, clock=HandClock()) as client:
+    with litewf.Client(path, registry=code.registry, clock=HandClock(), durability="normal") as client:
         return run_blocking(lambda client, ask: outcome(script, client, passing), client)
 
 
 def by_async_client(path: Path, code: Program, script: Script) -> Any:
     async def main() -> Any:
-        async with litewf.AsyncClient(path, registry=code.registry, clock=HandClock()) as client:
+        async with litewf.AsyncClient(path, registry=code.registry, clock=HandClock(), durability="normal") as client:
             return await outcome(script, client, awaiting)
 
     return asyncio.run(main())

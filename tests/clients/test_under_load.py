@@ -202,6 +202,7 @@ def check(fleet: Fleet, shell: CommandLine, path: Path, ledger: Path) -> None:
 
     assert set(status.values()) == {"SUCCESS"}
     assert set(told["started"]) | set(shell.ran) <= set(status)  # nothing is lost
+    print(f"{len(status)} jobs, {len(told['sent'])} messages, {len(shell.ran)} by the shell, {len(fleet.killed)} kills")
     check_bodies(fleet, status, ledger)
     for name, numbers in inboxes.items():
         sent = [int(word.partition("-")[2]) for word in told["sent"] if word.startswith(f"{name}-")]
