@@ -13,8 +13,6 @@ from litewf.api.context import (
     continue_as_new,
     deprecate_patch,
     idempotency_key,
-    is_replaying,
-    logger,
     now,
     patch,
     random,
@@ -34,6 +32,7 @@ from litewf.api.engine import Engine
 from litewf.api.events import set_event, set_event_async
 from litewf.api.handle import WorkflowHandle
 from litewf.api.inside import inside as _inside
+from litewf.api.logs import LogContext, is_replaying, logger
 from litewf.api.messages import recv, recv_async
 from litewf.api.queues import Queue
 from litewf.api.schedules import scheduled
@@ -152,6 +151,7 @@ __all__ = [
     "EngineClosedError",
     "JsonSerializer",
     "LitewfError",
+    "LogContext",
     "MaxRecoveryAttemptsExceededError",
     "Message",
     "NonDeterminismError",

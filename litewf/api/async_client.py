@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from litewf.engine.async_runtime import AsyncRuntime
+    from litewf.engine.watching import Watch
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -91,6 +92,12 @@ class Operations(WorkflowOperations):
 
     def _running(self) -> AsyncRuntime:
         return self.runtime
+
+    def observe(self, watch: Watch | None) -> None:
+        """Tell someone what is done here."""
+        from litewf.engine.observing import observe  # noqa: PLC0415 - the machinery is loaded when needed
+
+        observe(self.runtime, watch)
 
 
 def plain(
@@ -161,6 +168,7 @@ class AsyncClient:
         self._path = place.resolve(path)
         self._settings = client_settings(self._path, registry, durability, serializer, clock, event_retention)
         self._opening: asyncio.Task[Operations] | None = None
+        self._watch: Watch | None = None
         self._closed = False
 
     async def _operations(self) -> Operations:
@@ -180,7 +188,15 @@ class AsyncClient:
     async def _open(self) -> Operations:
         from litewf.engine.async_runtime import AsyncRuntime  # noqa: PLC0415 - the machinery is loaded when needed
 
-        return Operations(await AsyncRuntime.open(self._settings))
+        operations = Operations(await AsyncRuntime.open(self._settings))
+        operations.observe(self._watch)
+        return operations
+
+    def _observe(self, watch: Watch | None) -> None:
+        """Tell someone what this client does from now on."""
+        self._watch = watch
+        if self._opening is not None and self._opening.done() and not _failed(self._opening):
+            self._opening.result().observe(watch)
 
     async def close(self) -> None:
         """Close the file; callers that wait get EngineClosedError."""

@@ -17,6 +17,7 @@ from litewf.world import Clock, World
 
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime, Settings
+    from litewf.engine.watching import Watch
 
 THREADS = 20  # for calls from event loops
 WEEK = timedelta(days=7)
@@ -45,6 +46,12 @@ class Client(WorkflowOperations):
         self._path = path
         self._live: Runtime = Runtime(settings)
         self._live.start()
+
+    def _observe(self, watch: Watch | None) -> None:
+        """Tell someone what this client does from now on."""
+        from litewf.engine.observing import observe  # noqa: PLC0415 - as above
+
+        observe(self._live, watch)
 
     def close(self) -> None:
         """Close the file; callers that wait get EngineClosedError."""

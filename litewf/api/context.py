@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
@@ -244,12 +243,6 @@ def idempotency_key() -> str:
     return frame.idempotency_key
 
 
-def is_replaying() -> bool:
-    """Whether the workflow is repeating what it has recorded; for messages to people, never for decisions."""
-    frame = FRAME.get()
-    return isinstance(frame, Branch) and not frame.beyond_records
-
-
 def cancelled() -> bool:
     """Whether the workflow was cancelled; lets a long step body end early."""
     over = _execution("cancelled").over
@@ -264,22 +257,3 @@ def authenticated_user() -> str | None:
 def authenticated_roles() -> tuple[str, ...]:
     """The roles with which the workflow was started."""
     return _execution("authenticated_roles").roles
-
-
-class WorkflowLogger(logging.LoggerAdapter[logging.Logger]):
-    """Logs with the workflow's and the step's id, and says nothing twice: it is silent while replaying."""
-
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the library's name
-        return not is_replaying() and super().isEnabledFor(level)
-
-    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        frame = FRAME.get()
-        if frame is None:
-            return msg, kwargs
-        step = frame.number if isinstance(frame, StepFrame) else None
-        extra = {**(kwargs.get("extra") or {}), "workflow_id": frame.execution.id, "step_id": step}
-        label = f"[{frame.execution.id}]" if step is None else f"[{frame.execution.id} {step}]"
-        return f"{label} {msg}", {**kwargs, "extra": extra}
-
-
-logger = WorkflowLogger(logging.getLogger("litewf.workflow"), {})

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from litewf.engine.runtime import Runtime, Settings
+    from litewf.engine.watching import Watch
 
 
 class Engine(WorkflowOperations):
@@ -71,6 +72,7 @@ class Engine(WorkflowOperations):
         self._serializer = serializer
         self._world = world or World(clock)
         self._live: Runtime | None = None
+        self._watch: Watch | None = None
         self._check()
 
     def _check(self) -> None:
@@ -120,13 +122,24 @@ class Engine(WorkflowOperations):
         self._begin(self._build(), loop)
 
     def _build(self) -> Runtime:
+        from litewf.engine.observing import observe  # noqa: PLC0415 - as above
         from litewf.engine.runtime import Runtime  # noqa: PLC0415 - the event loop machinery is loaded when needed
 
         if self._live is not None and not self._live.closed:
             raise UsageError("the engine is launched already")
         if self._live is not None:
             self._live.shutdown(0)
-        return Runtime(self._settings())
+        live = Runtime(self._settings())
+        observe(live, self._watch)
+        return live
+
+    def _observe(self, watch: Watch | None) -> None:
+        """Tell someone what this engine does, from now on and at each launch to come."""
+        self._watch = watch
+        if self._live is not None:
+            from litewf.engine.observing import observe  # noqa: PLC0415 - as above
+
+            observe(self._live, watch)
 
     def _begin(self, live: Runtime, loop: asyncio.AbstractEventLoop | None) -> None:
         live.start(loop)

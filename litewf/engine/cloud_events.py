@@ -76,7 +76,16 @@ def inbox(execution: Execution, number: str, wanted: Wanted) -> Inbox:
         target=target(execution, number, wanted),
         read=lambda row: _received(row, serializer.decode(row.data)),
         take=lambda tx, key, step: cloud_events.take(tx, selection, key, step),
+        where=wanted.type,
+        trace=_trace,
     )
+
+
+def _trace(row: CloudEventRow) -> str | None:
+    """The trace context that the sender gave it, by the CloudEvents extension for distributed tracing."""
+    extensions = json.loads(row.attributes)["extensions"] or {}
+    traceparent = extensions.get("traceparent")
+    return f"{traceparent} {extensions.get('tracestate', '')}".rstrip() if isinstance(traceparent, str) else None
 
 
 def target(execution: Execution, number: str, wanted: Wanted) -> Target:

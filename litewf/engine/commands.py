@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from litewf.engine.attributes import encode_attributes
 from litewf.engine.results import given_id, not_found
 from litewf.engine.starting import START_MANY, check_workflow_id
+from litewf.engine.watching import start_trace
 from litewf.errors import WorkflowCancelledError, WorkflowConflictError, WorkflowStateError
 from litewf.store import cancelling, managing
 from litewf.store.managing import Found
@@ -77,6 +78,7 @@ def fork(
     if forked_id is not None:
         check_workflow_id(forked_id)
     new_id = forked_id or runtime.world.workflow_id()
+    trace = start_trace(runtime, f"fork of {source_id}", new_id, queue)
 
     def change(tx: Tx) -> str:
         source = found(tx, source_id)
@@ -86,7 +88,7 @@ def fork(
             return new_id  # this very fork, asked for again
         new = NewWorkflow(
             new_id, source.name, None, None, False, None, version or runtime.starts_as, runtime.now_us(), "",
-            forked_from=source_id, task=None if queue is None else NewTask(queue),
+            forked_from=source_id, trace=trace, task=None if queue is None else NewTask(queue),
         )  # fmt: skip
         managing.fork(tx, source, start_step, new)
         return new_id

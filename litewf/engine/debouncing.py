@@ -57,7 +57,8 @@ def inside(execution: Execution, number: str, request: StartRequest) -> Flow[str
 def _prepared(
     runtime: Runtime, request: StartRequest, parent: Execution | None = None, child_id: str | None = None
 ) -> Prepared:
-    prepared = starting.prepare(runtime, request, parent=parent, child_id=child_id)
+    trace = starting.trace_of(runtime, [request])
+    prepared = starting.prepare(runtime, request, trace, parent=parent, child_id=child_id)
     most_us, task = request.options.max_delay_us, prepared.new.task
     assert task is not None
     latest_us = NO_LIMIT if most_us is None else prepared.new.created_us + most_us

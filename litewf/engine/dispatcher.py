@@ -342,7 +342,7 @@ def _warn_of(held: Sequence[tuple[str, str]]) -> None:
         by_reason.setdefault(reason, []).append(workflow_id)
     for reason, ids in by_reason.items():
         others = f" and {len(ids) - 1} others are" if len(ids) > 1 else " is"
-        LOG.warning("workflow %r%s held: %s", ids[0], others, reason)
+        LOG.warning("workflow %r%s held: %s", ids[0], others, reason, extra={"workflow_id": ids[0]})
 
 
 def _warn_at_launch(held: Sequence[HeldCount]) -> None:

@@ -26,6 +26,7 @@ NOTHING: Mapping[str, int] = {}
 NO_DECISIONS: Mapping[str, bool] = {}
 NO_STREAMS: frozenset[str] = frozenset()
 NO_WAITS: dict[Wait, None] = {}  # until there is one
+LOG_FIELDS = ("workflow_id", "workflow_name", "step_id", "attempt")  # of a log record
 
 
 def no_task() -> object:
@@ -66,6 +67,7 @@ class Execution:
         "runtime",
         "stoppable",
         "task",
+        "trace",
         "unconfirmed",
         "user",
         "version",
@@ -110,6 +112,7 @@ class Execution:
         self.user: str | None = None
         self.roles: tuple[str, ...] = ()
         self.version: str | None = None
+        self.trace: str | None = None  # the trace context in which it was started
         self.queue: str | None = None  # through which it was claimed
 
     def load(self, records: Mapping[str, StepRow]) -> None:
@@ -179,7 +182,7 @@ class Execution:
         following.receiver = self.receiver
         following.latest_us, following.deadline_us = self.latest_us, self.deadline_us
         following.user, following.roles, following.version = self.user, self.roles, self.version
-        following.queue = self.queue
+        following.queue, following.trace = self.queue, self.trace
         return following
 
     def dissolve(self) -> None:
@@ -262,6 +265,10 @@ class Execution:
     @property
     def label(self) -> str:
         return f"workflow {self.id!r} ({self.definition.name})"
+
+    def log_fields(self, step_id: str | None = None, attempt: int | None = None) -> dict[str, Any]:
+        """The attributes of a log record about this workflow."""
+        return dict(zip(LOG_FIELDS, (self.id, self.definition.name, step_id, attempt), strict=True))
 
 
 def highest_numbers(numbers: Iterable[str]) -> Mapping[str, int]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from litewf.engine.starting import encode_input, reasons
 from litewf.engine.ticks import due_ticks
+from litewf.engine.watching import start_trace
 from litewf.store import claims, queues, schedules
 from litewf.store.operations import Tx
 from litewf.store.queues import SCHEDULED, NewTask
@@ -99,7 +100,7 @@ def new_workflow(
         task = NewTask(row.queue)
     return NewWorkflow(
         id, row.workflow, None, None, detached=False, deadline_us=None, application_version=runtime.starts_as,
-        created_us=now_us, input=text, task=task,
+        created_us=now_us, input=text, trace=start_trace(runtime, row.workflow, id, row.queue), task=task,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from litewf.engine.execution import Execution
+from litewf.engine.watching import tell_of_queues
 from litewf.errors import SerializationError
 from litewf.store import checkpoints, endings, reading, streams
 from litewf.store.claims import Claimed
@@ -28,20 +29,22 @@ def load(runtime: Runtime, workflows: Sequence[Claimed]) -> list[Execution]:
         runtime.store.writer.turn(lambda tx: streams.disown(tx, stale))
     loaded = []
     for workflow in workflows:
-        text, user, roles = inputs[workflow.key]
+        given = inputs[workflow.key]
         try:
-            execution = _execution(runtime, workflow, text)
+            execution = _execution(runtime, workflow, given.input)
         except (SerializationError, ValueError, KeyError, TypeError) as error:
             _hold(runtime, workflow, f"its input cannot be decoded: {error}")
             continue
-        execution.user = user
-        execution.roles = tuple(json.loads(roles)) if roles else ()
+        execution.user, execution.trace = given.authenticated_user, given.trace
+        execution.roles = tuple(json.loads(given.authenticated_roles)) if given.authenticated_roles else ()
         execution.load(records[workflow.key])
         if len(execution.records) >= LONG and workflow.key not in runtime.warned_long:
             runtime.warned_long.add(workflow.key)
             LOG.warning("%s replays %d recorded steps each time it wakes; let a long loop end with continue_as_new()",
-                        execution.label, len(execution.records))  # fmt: skip
+                        execution.label, len(execution.records), extra=execution.log_fields())  # fmt: skip
         loaded.append(execution)
+    if runtime.watch is not None:
+        tell_of_queues(runtime, runtime.watch, loaded)
     return loaded
 
 
@@ -63,3 +66,5 @@ def _execution(runtime: Runtime, workflow: Claimed, text: str) -> Execution:
 def _hold(runtime: Runtime, workflow: Claimed, reason: str) -> None:
     key, workflow_id, fence, version = workflow.key, workflow.id, workflow.fence, runtime.version
     runtime.store.writer.turn(lambda tx: endings.hold(tx, key, workflow_id, fence, reason, version))
+    about = {"workflow_id": workflow_id, "workflow_name": workflow.name}
+    LOG.warning("workflow %r (%s) is held: %s", workflow_id, workflow.name, reason, extra=about)

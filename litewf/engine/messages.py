@@ -41,7 +41,8 @@ def prepared(runtime: Runtime, message: Message) -> NewMessage:
     check_topic(topic)
     if idempotency_key is not None:
         check_name(idempotency_key, "an idempotency key")
-    return NewMessage(workflow_id, topic, idempotency_key, runtime.serializer.encode(value)[0])
+    trace = None if runtime.watch is None else runtime.watch.sends()
+    return NewMessage(workflow_id, topic, idempotency_key, runtime.serializer.encode(value)[0], trace)
 
 
 def check_topic(topic: str | None) -> str | None:
@@ -58,6 +59,8 @@ def inbox(execution: Execution, topic: str | None) -> Inbox:
         target=target(execution, topic),
         read=lambda unread: serializer.decode(unread.value),
         take=messages.take,
+        where=topic or "",
+        trace=lambda unread: unread.trace,
     )
 
 

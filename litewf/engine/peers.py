@@ -77,4 +77,5 @@ class Peers:
         if found.ready:
             LOG.info("recovered %d workflows of %s (pid %d), which has died", found.ready, peer.label, peer.pid)
         for workflow_id in found.given_up:
-            LOG.error("workflow %r was given up: its process died too often without a new step", workflow_id)
+            LOG.error("workflow %r was given up: its process died too often without a new step", workflow_id,
+                      extra={"workflow_id": workflow_id})  # fmt: skip

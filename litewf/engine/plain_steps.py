@@ -99,6 +99,20 @@ def step_in_task(
             execution.left_calls()
 
 
+def flow_in_thread(
+    execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
+) -> Any:
+    """Any step of a sync workflow, as its flow says."""
+    return drive(execution.runtime, step(execution, number, definition, args, kwargs), inline=True)
+
+
+def flow_in_task(
+    execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
+) -> Suspended[Any]:
+    """Any step of an async workflow, as its flow says."""
+    return drive_async(execution.runtime, step(execution, number, definition, args, kwargs), execution)
+
+
 def _concluded(execution: Execution, checkpoint: Checkpoint, result: Any, failure: BaseException | None) -> Any:
     """What the workflow gets once the record is durable."""
     if not checkpoint.result:

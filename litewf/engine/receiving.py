@@ -38,6 +38,8 @@ class Inbox:
     target: Target
     read: Callable[[Any], Any]  # the value of what was found
     take: Callable[[Tx, int, str], bool]  # key, step
+    where: str = ""  # the topic
+    trace: Callable[[Any], str | None] | None = None  # of whoever sent what was found
 
 
 def receive(execution: Execution, number: str, inbox: Inbox, limit: Limit, convert: Convert) -> Flow[Any]:
@@ -53,6 +55,8 @@ def receive(execution: Execution, number: str, inbox: Inbox, limit: Limit, conve
             return limit.reached(inbox.missing)
         output, error = _converted(execution, number, inbox, found, convert)
         if (yield from _take(execution, number, inbox, found.key, (started_us, output, error))):
+            if (watch := execution.runtime.watch) is not None and inbox.trace is not None:
+                watch.received(execution, number, inbox.where, started_us, inbox.trace(found))
             return opened(execution, number, inbox.name, output, error)
         # somebody else was faster: go on waiting, until the same deadline
 

@@ -82,7 +82,7 @@ def write_again(
     Only where that is safe: nothing was written, or it is the record of a step, which may be written twice.
     """
     runtime = execution.runtime
-    LOG.warning("%s could not be written: %s", execution.label, error)
+    LOG.warning("%s could not be written: %s", execution.label, error, extra=execution.log_fields())
     while isinstance(request, Operation) and (isinstance(error, StoreFullError) or isinstance(request, Checkpoint)):
         try:
             yield Wait((), runtime.now_us() + AGAIN_US)

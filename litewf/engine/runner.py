@@ -11,7 +11,6 @@ import threading
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from litewf.engine.binding import bound
 from litewf.engine.execution import FRAME, Execution
 from litewf.engine.idleness import is_runnable
 from litewf.engine.recording import write
@@ -41,7 +40,7 @@ def run_in_thread(execution: Execution) -> None:
     result, failure = None, None
     try:
         try:
-            result = bound(execution)(*execution.args, **execution.kwargs)
+            result = runtime.function_of(execution)(*execution.args, **execution.kwargs)
         except BaseException as raised:  # noqa: BLE001 - judged below
             failure = raised
         runtime.drive(judge(execution, result, failure), inline=True)
@@ -63,7 +62,7 @@ async def run_on_loop(execution: Execution) -> None:
     result, failure = None, None
     try:
         try:
-            result = await bound(execution)(*execution.args, **execution.kwargs)
+            result = await runtime.function_of(execution)(*execution.args, **execution.kwargs)
         except BaseException as raised:  # noqa: BLE001 - judged below
             failure = raised
         execution.task = None  # from here on this task is the engine's
@@ -106,7 +105,7 @@ def judge(execution: Execution, result: object, failure: BaseException | None) -
     raised = execution.over.__traceback__ is not None
     if raised and not isinstance(failure, Unwind) and not _carries_signal(failure):
         LOG.warning("%s caught the end of its execution (%s); what it did after is discarded", execution.label,
-                    execution.over)  # fmt: skip
+                    execution.over, extra=execution.log_fields())  # fmt: skip
     return _let_go(execution, execution.over)
 
 
@@ -136,6 +135,8 @@ def _finish(execution: Execution, result: object, failure: BaseException | None)
     ending = Ending(execution.key, execution.fence, status, execution.now_us(), execution.id, output, error)
     if not (yield from write(execution, Finish(ending, execution.take_buffered()))):
         yield from _release(execution)
+    elif (watch := execution.runtime.watch) is not None:
+        watch.ended(execution, status)
 
 
 # --- let go -------------------------------------------------------------------------------------------------------
@@ -150,7 +151,7 @@ def _let_go(execution: Execution, over: Unwind) -> Flow[None]:
         yield from _continue(execution, over)
     elif over.why == "store":
         LOG.warning("%s stopped because the file could not be written: %s; it goes on once that works",
-                    execution.label, over.detail)  # fmt: skip
+                    execution.label, over.detail, extra=execution.log_fields())  # fmt: skip
         execution.runtime.keep_unreleased(execution)
     else:
         yield from _release(execution)
@@ -160,7 +161,7 @@ def _hold(execution: Execution, reason: str) -> Flow[None]:
     key, workflow_id, fence = execution.key, execution.id, execution.fence
     version = execution.runtime.version
     yield from write(execution, Turn(lambda tx: endings.hold(tx, key, workflow_id, fence, reason, version)))
-    LOG.warning("%s is held: %s", execution.label, reason)
+    LOG.warning("%s is held: %s", execution.label, reason, extra=execution.log_fields())
 
 
 def _release(execution: Execution) -> Flow[None]:
@@ -186,7 +187,7 @@ def _withdraw(execution: Execution) -> None:
     left = [task for task in execution.branches if not task.done()]
     if left:
         LOG.warning("%s returned while %d of its tasks were running; they are cancelled: await every task before"
-                    " returning", execution.label, len(left))  # fmt: skip
+                    " returning", execution.label, len(left), extra=execution.log_fields())  # fmt: skip
         for task in left:
             task.cancel()
 

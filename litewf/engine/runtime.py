@@ -17,6 +17,7 @@ from litewf.definitions import WorkflowDefinition
 from litewf.engine import drivers, loading, runner, starting
 from litewf.engine.alarms import Alarm, Alarms
 from litewf.engine.announcing import Announcing
+from litewf.engine.binding import bound
 from litewf.engine.dispatcher import Dispatcher
 from litewf.engine.ending import Ending
 from litewf.engine.execution import Execution
@@ -30,6 +31,7 @@ from litewf.engine.requests import Flow
 from litewf.engine.retention import Pruner
 from litewf.engine.signals import Why
 from litewf.engine.waiting import Waiting
+from litewf.engine.watching import Watch
 from litewf.errors import EngineClosedError, LitewfError
 from litewf.records import Retention
 from litewf.registry import Registry
@@ -156,6 +158,8 @@ class Runtime:
 
     step_in_task = staticmethod(step_in_task)
     step_in_thread = staticmethod(step_in_thread)
+    function_of = staticmethod(bound)
+    watch: Watch | None = None  # see `observing.py`
 
     def drive(self, flow: Flow[R], *, inline: bool = False) -> R:
         return drivers.drive(self, flow, inline=inline)

@@ -17,6 +17,7 @@ from litewf.engine.attributes import encode_attributes
 from litewf.engine.durable import durable
 from litewf.engine.execution import Execution
 from litewf.engine.requests import Flow, Meanwhile
+from litewf.engine.watching import start_trace
 from litewf.errors import DuplicateWorkflowError, WorkflowConflictError
 from litewf.registry import check_name
 from litewf.store.managing import find
@@ -90,7 +91,12 @@ NO_INPUT = '{"args":[],"kwargs":{}}'
 
 
 def prepare(
-    runtime: Runtime, request: StartRequest, *, parent: Execution | None = None, child_id: str | None = None
+    runtime: Runtime,
+    request: StartRequest,
+    trace: str | None,
+    *,
+    parent: Execution | None = None,
+    child_id: str | None = None,
 ) -> Prepared:
     """Check and encode everything before anything is written."""
     options, now_us = request.options, runtime.now_us()
@@ -118,9 +124,19 @@ def prepare(
         user,
         json.dumps(roles) if roles else None,
         None if options.attributes is None else encode_attributes(options.attributes),
+        trace,
         _task(options, now_us),
     )
     return Prepared(request, new, args, kwargs)
+
+
+def trace_of(runtime: Runtime, requests: Sequence[StartRequest]) -> str | None:
+    """The trace context of starts that are made together."""
+    if runtime.watch is None or not requests:
+        return None
+    definition, options = requests[0].definition, requests[0].options
+    own_id = options.workflow_id if len(requests) == 1 else None
+    return start_trace(runtime, definition.name, own_id, options.queue)
 
 
 def _owner(runtime: Runtime, request: StartRequest) -> int | None:
@@ -153,10 +169,10 @@ def encode_input(
 
 def start_outside(runtime: Runtime, request: StartRequest) -> Flow[str]:
     """Start one workflow; its id. Starts of many callers share a commit."""
-    prepared = prepare(runtime, request)
     if request.options.deduplication_id is not None or request.options.priority is not None:
         [workflow_id] = yield from start_many_outside(runtime, [request])
         return workflow_id
+    prepared = prepare(runtime, request, trace_of(runtime, [request]))
     operation = Start([prepared.new])
     try:
         yield operation
@@ -169,7 +185,8 @@ def start_outside(runtime: Runtime, request: StartRequest) -> Flow[str]:
 
 def start_many_outside(runtime: Runtime, requests: Sequence[StartRequest]) -> Flow[list[str]]:
     """Start several workflows in one commit; their ids."""
-    many = [prepare(runtime, request) for request in requests]
+    trace = trace_of(runtime, requests)
+    many = [prepare(runtime, request, trace) for request in requests]
     begun: list[Started] = []
     executions: list[Execution | None] = []
 
@@ -261,7 +278,9 @@ def _duplicate(prepared: Prepared, name: tuple[str, str], other: str) -> str:
 
 def start_child(execution: Execution, number: str, request: StartRequest) -> Flow[str]:
     """Start a child; its id."""
-    prepared = prepare(execution.runtime, request, parent=execution, child_id=child_id(execution, number))
+    runtime = execution.runtime
+    own_id = child_id(execution, number)
+    prepared = prepare(runtime, request, trace_of(runtime, [request]), parent=execution, child_id=own_id)
     begun: list[Started] = []
 
     def change(tx: Tx) -> str:
@@ -271,7 +290,7 @@ def start_child(execution: Execution, number: str, request: StartRequest) -> Flo
     name = f"litewf.start:{request.definition.name}"
     workflow_id: str = yield from durable(
         execution, number, name, change, child=prepared.new.id,
-        committed=lambda: begin_all(execution.runtime, first_executions(execution.runtime, [prepared]), begun),
+        committed=lambda: begin_all(runtime, first_executions(runtime, [prepared]), begun),
     )  # fmt: skip
     return workflow_id
 
@@ -279,8 +298,9 @@ def start_child(execution: Execution, number: str, request: StartRequest) -> Flo
 def start_children(execution: Execution, number: str, requests: Sequence[StartRequest]) -> Flow[list[str]]:
     """Start several children as one call; their ids."""
     runtime = execution.runtime
+    trace = trace_of(runtime, requests)
     many = [
-        prepare(runtime, request, parent=execution, child_id=child_id(execution, f"{number}.{at}"))
+        prepare(runtime, request, trace, parent=execution, child_id=child_id(execution, f"{number}.{at}"))
         for at, request in enumerate(requests, 1)
     ]
     begun: list[Started] = []
@@ -328,5 +348,5 @@ def first_execution(runtime: Runtime, prepared: Prepared) -> Execution:
     execution.deadline_us = new.deadline_us
     execution.user = new.authenticated_user
     execution.roles = tuple(json.loads(new.authenticated_roles)) if new.authenticated_roles else ()
-    execution.version = new.application_version
+    execution.version, execution.trace = new.application_version, new.trace
     return execution

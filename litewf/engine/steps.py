@@ -49,6 +49,8 @@ def step(
         return (yield from replay(execution, record))
     if execution.buffered or execution.unconfirmed:
         yield from flush(execution)
+    if (watch := execution.runtime.watch) is not None:
+        definition = replace(definition, fn=watch.body(definition.fn, is_async=definition.is_async))
     return (yield from Attempts(execution, number, definition, args, kwargs, record).run())
 
 

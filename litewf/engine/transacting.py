@@ -25,13 +25,14 @@ def transaction(
     if execution.buffered or execution.unconfirmed:
         yield from flush(execution)
     runtime = execution.runtime
+    fn = definition.fn if runtime.watch is None else runtime.watch.body(definition.fn, is_async=False)
     body_of = StepDefinition(definition.name, definition.module, definition.fn, is_async=False)
     frame = TransactionFrame(execution, number, body_of, 1, args, kwargs)
 
     def body(connection: Connection) -> tuple[str, object]:
         token = FRAME.set(frame)
         try:
-            return runtime.serializer.encode(definition.fn(connection, *args, **kwargs))
+            return runtime.serializer.encode(fn(connection, *args, **kwargs))
         finally:
             FRAME.reset(token)
 
@@ -41,9 +42,10 @@ def transaction(
         return settle(tx, [row])
 
     label = f"step {number} ({definition.name}) of {execution.label}"
+    log_fields = execution.log_fields(number, 1)
     transactions = runtime.store.transactions
     try:
-        _, copy = yield from write_blocking(execution, lambda: transactions.run(body, seal, label))
+        _, copy = yield from write_blocking(execution, lambda: transactions.run(body, seal, label, log_fields))
     except Lost:
         execution.end("lost")
     except Exception as raised:  # noqa: BLE001 - the outcome of user code, whose SQL is undone

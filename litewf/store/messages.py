@@ -17,6 +17,7 @@ class NewMessage(NamedTuple):
     topic: str | None
     idempotency_key: str | None
     value: str
+    trace: str | None = None  # the trace context of the sender
 
 
 class Unread(NamedTuple):
@@ -24,14 +25,15 @@ class Unread(NamedTuple):
 
     key: int
     value: str
+    trace: str | None
 
 
 def put(tx: Tx, receiver: int, message: NewMessage, now_us: int) -> None:
     """Keep a message for its receiver; one whose idempotency key has come before is not kept again."""
     tx.connection.execute(
-        "INSERT INTO message (workflow, topic, idempotency_key, value, sent_us) VALUES (?, ?, ?, ?, ?)"
+        "INSERT INTO message (workflow, topic, idempotency_key, value, trace, sent_us) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (workflow, idempotency_key) DO NOTHING",
-        (receiver, message.topic, message.idempotency_key, message.value, now_us),
+        (receiver, message.topic, message.idempotency_key, message.value, message.trace, now_us),
     )
     if tx.connection.changes():
         announce(tx, message_key(message.workflow_id, message.topic))
@@ -39,7 +41,8 @@ def put(tx: Tx, receiver: int, message: NewMessage, now_us: int) -> None:
 
 def first_unread(connection: apsw.Connection, receiver: int, topic: str | None) -> Unread | None:
     row = connection.execute(
-        "SELECT key, value FROM message WHERE workflow = ? AND topic IS ? AND taken_by IS NULL ORDER BY key LIMIT 1",
+        "SELECT key, value, trace FROM message WHERE workflow = ? AND topic IS ? AND taken_by IS NULL"
+        " ORDER BY key LIMIT 1",
         (receiver, topic),
     ).fetchone()
     return None if row is None else Unread(*row)

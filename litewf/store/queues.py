@@ -223,7 +223,7 @@ def put_off(tx: Tx, queue: str, deduplication_id: str, input: str, due_us: int) 
 def wake_delayed(tx: Tx, now_us: int, limit: int) -> None:
     """Let delayed workflows wait for their turn whose time has come."""
     rows: list[Any] = tx.connection.execute(
-        "UPDATE task SET due_us = NULL, state = 'waiting',"
+        "UPDATE task SET state = 'waiting',"
         " deduplication_id = iif(latest_us IS NULL, deduplication_id, NULL)"  # the next call makes another one
         " WHERE workflow IN (SELECT workflow FROM task WHERE state = 'delayed' AND due_us <= ? ORDER BY due_us LIMIT ?)"
         " RETURNING workflow, queue, partition",

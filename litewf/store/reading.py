@@ -172,11 +172,40 @@ def owned_by(connection: apsw.Connection, executor: int) -> list[tuple[int, int]
     return [(row[0], row[1]) for row in rows]
 
 
-def inputs_of(connection: apsw.Connection, keys: Sequence[int]) -> dict[int, tuple[str, str | None, str | None]]:
-    """The input, user and roles of several workflows."""
+class Given(NamedTuple):
+    """What a workflow was started with."""
+
+    input: str
+    authenticated_user: str | None
+    authenticated_roles: str | None
+    trace: str | None
+
+
+def inputs_of(connection: apsw.Connection, keys: Sequence[int]) -> dict[int, Given]:
+    """What several workflows were started with."""
     rows = connection.execute(
-        "SELECT workflow, input, authenticated_user, authenticated_roles FROM request"
+        "SELECT workflow, input, authenticated_user, authenticated_roles, trace FROM request"
         " WHERE workflow IN (SELECT value FROM carray(?))",
         (integers(keys),),
     )
-    return {row[0]: (row[1], row[2], row[3]) for row in rows}
+    return {row[0]: Given(*row[1:]) for row in rows}
+
+
+class Queued(NamedTuple):
+    """How long a workflow stood in its queue."""
+
+    key: int
+    queue: str
+    since_us: int
+    until_us: int
+
+
+def queued(connection: apsw.Connection, keys: Sequence[int]) -> list[Queued]:
+    """Since when workflows that were started from a queue had waited there; a delay is no wait."""
+    rows = connection.execute(
+        "SELECT workflow.key, task.queue, max(created_us, coalesce(task.due_us, 0)), started_us FROM workflow"
+        " JOIN task ON task.workflow = workflow.key"
+        " WHERE workflow.key IN (SELECT value FROM carray(?)) AND started_us IS NOT NULL",
+        (integers(keys),),
+    )
+    return [Queued(*row) for row in rows]

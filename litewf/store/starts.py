@@ -33,6 +33,7 @@ class NewWorkflow(NamedTuple):
     authenticated_user: str | None = None
     authenticated_roles: str | None = None
     attributes: str | None = None
+    trace: str | None = None  # the trace context of whoever starts it
     task: NewTask | None = None  # where it stands in its queue, if it waits for its turn
 
     @property
@@ -66,11 +67,12 @@ WORKFLOW = Wide(
 )
 
 REQUEST = Wide(
-    7,
+    8,
     """
-    WITH v (workflow, input, timeout_us, forked_from, authenticated_user, authenticated_roles, attributes)
+    WITH v (workflow, input, timeout_us, forked_from, authenticated_user, authenticated_roles, attributes, trace)
         AS (VALUES {rows})
-    INSERT INTO request (workflow, input, timeout_us, forked_from, authenticated_user, authenticated_roles, attributes)
+    INSERT INTO request (workflow, input, timeout_us, forked_from, authenticated_user, authenticated_roles, attributes,
+                         trace)
     SELECT v.* FROM v WHERE EXISTS (SELECT 1 FROM workflow WHERE workflow.key = v.workflow)
     """,
 )
@@ -114,7 +116,7 @@ def insert_workflows(connection: apsw.Connection, workflows: Sequence[NewWorkflo
     requests: list[Value] = []
     for key, new in enumerate(workflows, first):
         rows += (key, *new[:8], new.status, None if new.task is None else new.task.queue)
-        requests += (key, *new[8:14])
+        requests += (key, *new[8:15])
     inserted = WORKFLOW.run(connection, rows)
     REQUEST.run(connection, requests)
     if inserted == len(workflows):

@@ -107,7 +107,11 @@ class Transactions:
         self._refusal: str | None = None
 
     def run(
-        self, body: Callable[[Connection], R], seal: Callable[[Tx, R], bool] | None = None, label: str = "transact"
+        self,
+        body: Callable[[Connection], R],
+        seal: Callable[[Tx, R], bool] | None = None,
+        label: str = "transact",
+        log_fields: Mapping[str, object] | None = None,
     ) -> R:
         """Run `body` and, in the same transaction, `seal`; the commit is durable on return.
 
@@ -122,9 +126,9 @@ class Transactions:
                 return self._transact(body, seal)
             finally:
                 _here.running = False
-                if time.monotonic() - began > LONG_S:
+                if (lasted := time.monotonic() - began) > LONG_S:
                     LOG.warning("%s kept all other writers waiting for %.0f ms; keep transactions short, and do"
-                                " slow work before", label, (time.monotonic() - began) * 1000)  # fmt: skip
+                                " slow work before", label, lasted * 1000, extra=log_fields)  # fmt: skip
 
     def _transact(self, body: Callable[[Connection], R], seal: Callable[[Tx, R], bool] | None) -> R:
         connection = self._opened()

@@ -14,7 +14,7 @@ import pytest
 from litewf.cli import main
 from tests.cli.cli_process import ROOT
 
-PROGRAM = '''
+PROGRAM = """
 import dataclasses
 import litewf
 
@@ -67,7 +67,7 @@ def hear(type_):
 @registry.workflow(name="tick")
 def tick(scheduled_at, actual_at):
     return scheduled_at.isoformat()
-'''
+"""
 
 
 class Done(NamedTuple):

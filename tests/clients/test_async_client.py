@@ -15,7 +15,6 @@ import apsw
 import pytest
 
 import litewf
-from litewf.store import standard
 
 
 @pytest.fixture
@@ -28,15 +27,6 @@ def path(path: Path) -> Path:
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(main)
-
-
-def pragmas(path: Path, *names: str) -> dict[str, Any]:
-    """As the writing connection of an AsyncClient answers."""
-    connection = standard.open_writer(path, "full")
-    try:
-        return {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
-    finally:
-        connection.close()
 
 
 def beside(path: Path) -> dict[str, str]:
@@ -78,7 +68,7 @@ def test_closing_tells_those_who_wait(path: Path, registry: litewf.Registry) -> 
         client = litewf.AsyncClient(path, registry=registry)
         handle = await client.enqueue("nobody", "serves this")
         waiting = [asyncio.create_task(handle.get_result()) for _ in range(3)]
-        await asyncio.gather(*(client.query("SELECT 1") for _ in range(10)))  # by then they wait
+        await asyncio.gather(*(client.query("SELECT 1") for _ in range(10)))  # meanwhile they begin to wait
         await client.close()
         for task in waiting:
             with pytest.raises(litewf.EngineClosedError):
@@ -320,65 +310,29 @@ def test_inside_a_workflow_it_is_refused(path: Path, tmp_path: Path, registry: l
     run(main())
 
 
-# --- an old SQLite does no harm -----------------------------------------------------------------------------------
+class Tracer:
+    """Watches as telemetry does."""
+
+    def starts(self, *_: Any) -> str:
+        return "trace of a start"
+
+    def sends(self) -> str:
+        return "trace of a message"
 
 
-def test_its_connections_have_the_settings_that_keep_commits(path: Path) -> None:
-    found = pragmas(path, "journal_mode", "synchronous", "wal_autocheckpoint", "foreign_keys", "trusted_schema")
-    assert found == {
-        "journal_mode": "wal", "synchronous": 2, "wal_autocheckpoint": 0, "foreign_keys": 1, "trusted_schema": 0,
-    }  # fmt: skip
+@pytest.mark.parametrize("when", ["before the first call", "after it"])
+def test_it_can_be_watched(path: Path, registry: litewf.Registry, when: str) -> None:
+    async def main() -> Any:
+        async with litewf.AsyncClient(path, registry=registry) as opened:
+            client = opened if when == "after it" else litewf.AsyncClient(path, registry=registry)
+            client._observe(Tracer())
+            handle = await client.enqueue("q", "flow")
+            await client.send(handle.workflow_id, 1)
+            found = await client.query("SELECT trace FROM request UNION ALL SELECT trace FROM message")
+            client._observe(None)
+            await client.enqueue("q", "flow")
+            assert await client.query("SELECT count(trace) FROM request") == [(1,)]
+            await client.close()
+            return found
 
-
-def test_a_setting_that_the_library_refuses_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = standard.Standard.pragma
-
-    def stubborn(self: standard.Standard, name: str, value: Any = None) -> Any:
-        answer = original(self, name, value)
-        return "delete" if name == "journal_mode" else answer
-
-    monkeypatch.setattr(standard.Standard, "pragma", stubborn)
-    with pytest.raises(litewf.StoreUnsupportedError, match=r"SQLite of this Python .* refused journal_mode=wal"):
-        run(litewf.AsyncClient(path).list_workflows())
-
-
-@pytest.mark.parametrize("killed", [False, True], ids=["closed", "killed"])
-def test_even_the_last_to_close_leaves_the_wal_as_it_is(path: Path, killed: bool) -> None:
-    """Closing would copy it into the file and remove it, which is a checkpoint."""
-    code = """
-import asyncio, os, sys, litewf
-async def main():
-    async with litewf.AsyncClient(sys.argv[1], registry=litewf.Registry()) as client:
-        for n in range(5):
-            await client.enqueue("q", "flow", n)
-        await asyncio.gather(*(client.query("SELECT 1") for _ in range(8)))
-        await client.transact(lambda conn: list(conn.execute("CREATE TABLE mine (x)")))
-        if sys.argv[2] == "True":
-            os.kill(os.getpid(), 9)
-asyncio.run(main())
-"""
-    before = beside(path)
-    subprocess.run([sys.executable, "-c", code, str(path), str(killed)], check=not killed, timeout=60)
-    after = beside(path)
-    assert after[path.name] == before[path.name]
-    assert f"{path.name}-wal" in after
-    with litewf.Client(path) as client:
-        assert len(client.list_workflows()) == 5
-        assert client.query("SELECT * FROM mine") == []
-
-
-def test_it_never_begins_the_wal_anew(path: Path, registry: litewf.Registry) -> None:
-    """However long it gets: SQLite copies it after a thousand pages by default."""
-
-    async def main() -> int:
-        async with litewf.AsyncClient(path, registry=registry) as client:
-            await client.enqueue(
-                "q", litewf.Registry().workflow(name="flow")(lambda: None).with_options(workflow_id="w")
-            )
-            for _ in range(3):
-                await client.send_bulk([litewf.Message("w", "x" * 4000) for _ in range(700)])
-            return path.with_name(f"{path.name}-wal").stat().st_size
-
-    size = path.stat().st_size
-    assert run(main()) > 2000 * 4096
-    assert path.stat().st_size == size
+    assert run(main()) == [("trace of a start",), ("trace of a message",)]

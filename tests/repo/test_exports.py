@@ -98,6 +98,8 @@ def test_no_public_name_is_that_of_a_module():
     assert modules & set(litewf.__all__) == set()
 
 
-@pytest.mark.parametrize("first", ["litewf.api.workflows", "litewf.store.store", "litewf.cli.commands.run", "litewf.cron"])
+@pytest.mark.parametrize(
+    "first", ["litewf.api.workflows", "litewf.store.store", "litewf.cli.commands.run", "litewf.cron"]
+)
 def test_any_module_may_be_imported_first(first):
     assert "litewf.exports" not in loaded_by(f"sys.path[:0] = {sys.path!r}\nimport {first}")

@@ -10,7 +10,8 @@ BELOW = {
     "engine": {"vocabulary", "store", "engine"},
     "api": {"vocabulary", "store", "engine", "api"},
     "web": {"vocabulary", "api", "web"},
-    "cli": {"vocabulary", "store", "engine", "api", "web", "top", "cli"},
+    "telemetry": {"vocabulary", "store", "engine", "api", "telemetry"},
+    "cli": {"vocabulary", "store", "engine", "api", "web", "telemetry", "top", "cli"},
     "top": {"vocabulary", "store", "engine", "api", "top"},
 }
 # The decorators know the registry, and `Registry().workflow` gives the decorators: loaded when it is asked for.

@@ -17,6 +17,7 @@ from litewf.cli import output, workers
 from litewf.cli.files import usage_errors
 from litewf.cli.options import DEFAULT_DB, DURATION, DURATION_HELP, Db, seconds
 from litewf.cli.programs import PARAMETER, registry_of
+from litewf.cli.telemetry import Telemetry, watched
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SWITCH_INTERVAL_S = 0.00005  # beside a busy thread commits take Python's lock back 7 to 24 times as fast
@@ -47,6 +48,7 @@ def run(
     grace: Annotated[
         Any, typer.Option(parser=seconds, metavar=DURATION, help="How long steps may still run at the end.")
     ] = "10s",
+    telemetry: Telemetry = False,
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
     db: Db = DEFAULT_DB,
 ) -> None:
@@ -64,6 +66,7 @@ def run(
             db, registry=registry, queues=queue or None, executor_id=name, application_version=version,
             recover=recover, durability=durability, max_threads=threads, retention=retention,
         )  # fmt: skip
+        watched(engine, telemetry=telemetry)
         _run(engine, lambda: _say(program, db, engine), grace, with_parent=with_parent)
 
 

@@ -14,6 +14,7 @@ from litewf.cli.exits import USAGE, Failure
 from litewf.cli.files import usage_errors
 from litewf.cli.options import DEFAULT_DB, Db
 from litewf.cli.programs import PARAMETER, registry_of
+from litewf.cli.telemetry import Telemetry, watched
 
 PACKAGES = ("starlette", "uvicorn", "cloudevents")
 
@@ -30,6 +31,7 @@ def serve(
         str | None, typer.Option(envvar="LITEWF_TOKEN", help="The bearer token that clients must send.")
     ] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Let other machines in without a token.")] = False,
+    telemetry: Telemetry = False,
 ) -> None:
     """Run the workflows of a module, and serve them over HTTP until SIGINT or SIGTERM.
 
@@ -42,7 +44,7 @@ def serve(
     run = _load_server()
     with usage_errors():
         run(
-            Engine(db, registry=registry_of(target)),
+            watched(Engine(db, registry=registry_of(target)), telemetry=telemetry),
             host=host,
             port=port,
             token=token,
