@@ -57,6 +57,12 @@ def test_there_is_no_method_more() -> None:
     assert set(public_methods(litewf.AsyncWorkflowHandle)) == set(public_methods(litewf.WorkflowHandle))
 
 
+def test_a_client_offers_everything_of_an_engine_but_running_code() -> None:
+    assert set(public_methods(litewf.Engine)) - set(public_methods(litewf.Client)) == {
+        "launch", "shutdown", "wait_until_idle",
+    }  # fmt: skip
+
+
 def test_every_method_says_what_it_does() -> None:
     for name, method in public_methods(litewf.AsyncClient).items():
         assert method.__doc__, name
