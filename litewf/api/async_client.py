@@ -56,6 +56,13 @@ class AsyncWorkflowHandle(Generic[R_co]):
     def __repr__(self) -> str:
         return f"<handle of workflow {self.workflow_id!r}>"
 
+    def __litewf_encode__(self) -> str:
+        raise TypeError("it belongs to its client; pass litewf.WorkflowHandle(handle.workflow_id), or the id")
+
+    @classmethod
+    def __litewf_decode__(cls, workflow_id: str) -> WorkflowHandle[Any]:
+        return WorkflowHandle(workflow_id)
+
     async def get_result(self, timeout: Duration | None = None, default: Any = MISSING) -> R_co:  # noqa: ASYNC109 - Client's parameter
         """The result of the workflow once it has ended, or its error as its own type."""
         return await self._handle.get_result_async(timeout, default)

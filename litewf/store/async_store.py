@@ -107,8 +107,8 @@ class Carrier:
     def abandon(self) -> None:
         """In a forked child: the thread is the parent's, and what it has open is never closed here."""
         if self._raw is not None:
-            keep_for_ever(cast("apsw.Connection", self._raw))
-        keep_for_ever(cast("apsw.Connection", self._through))
+            keep_for_ever(self._raw)
+        keep_for_ever(self._through)
 
 
 def _version(connection: apsw.Connection) -> object:

@@ -134,7 +134,7 @@ def translated(path: Path, doing: str) -> Iterator[None]:
         raise translate(error, path, doing) from error
 
 
-def keep_for_ever(connection: apsw.Connection) -> None:
+def keep_for_ever(connection: object) -> None:
     """In a forked child: never finalize what is the parent's, not even when the interpreter ends.
 
     Closing it could wait for a mutex whose thread exists only in the parent.
@@ -146,7 +146,7 @@ def keep_for_ever(connection: apsw.Connection) -> None:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 
-_kept: list[apsw.Connection] = []
+_kept: list[object] = []
 
 
 def unknown_outcome(error: apsw.Error, connection: apsw.Connection) -> bool:

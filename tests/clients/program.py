@@ -32,6 +32,11 @@ def job(ledger: str, number: int) -> int:
     return body(ledger, number)
 
 
+@registry.workflow(name="follows")
+def follows(handle: litewf.WorkflowHandle[int]) -> int:
+    return handle.get_result()
+
+
 @registry.workflow(name="timed")
 def timed(ledger: str) -> None:
     """Write down when it began."""

@@ -97,6 +97,16 @@ def test_a_handle_calls_back_on_the_loop(served: Path, ledger: str) -> None:
     assert beside(served, talk) == 8
 
 
+def test_a_handle_goes_into_a_workflow_as_a_plain_one(served: Path, ledger: str) -> None:
+    async def talk(client: litewf.AsyncClient) -> int:
+        handle = await client.start_workflow(program.job, ledger, 4)
+        with pytest.raises(litewf.SerializationError, match=r"pass litewf.WorkflowHandle\(handle.workflow_id\)"):
+            await client.start_workflow(program.follows, handle)
+        return await client.run_workflow(program.follows, litewf.WorkflowHandle(handle.workflow_id))
+
+    assert beside(served, talk) == 8
+
+
 def test_two_clients_of_one_process_hear_of_each_other(path: Path, registry: litewf.Registry) -> None:
     """They are to each other what another process is."""
     with litewf.Engine(path, registry=registry):
