@@ -7,11 +7,13 @@ told not to, and where it cannot be told, at closing, it is kept from it (see `o
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import sys
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
@@ -23,7 +25,7 @@ from litewf.store.database import BUSY_TIMEOUT_MS, SYNCHRONOUS, Durability, unho
 
 OLDEST_STANDARD = (3, 39, 4)  # the oldest that the tests have passed with
 STATEMENTS = 300  # prepared ones, kept for each connection
-LONGEST_CACHED = 2_000  # characters of SQL whose translation is kept
+NUMBERED, UNNUMBERED = re.compile(r"\?\d"), re.compile(r"\?(?!\d)")
 TABLE: type = apsw.carray  # type: ignore[assignment]  # the stubs call it a function
 NO_CHECKPOINT_ON_CLOSE = "SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE"
 
@@ -77,7 +79,6 @@ class Standard:
         self._connection = connection
         self._path = path
         self._own = f"/*{uuid.uuid4().hex}*/"  # marks texts that a user's SQL must not find prepared
-        self._texts: dict[str, str] = {}
         self._tables = apsw.Connection(":memory:")  # reads what only apsw can: the tables that are bound
         unhook(self._tables)
 
@@ -85,17 +86,13 @@ class Standard:
         """Run one or several statements; the rows of all."""
         if not can_cache:
             sql += self._own
-        known = self._texts.get(sql)
-        if known is None:
-            known = sql.replace("carray(", "json_each(")
-            if len(sql) <= LONGEST_CACHED:
-                self._texts[sql] = known
+        text, numbered = translated(sql)
         try:
-            return self._connection.cursor(Rows).execute(known, self._bound(parameters))
+            return self._connection.cursor(Rows).execute(text, self._bound(parameters, numbered=numbered))
         except (sqlite3.ProgrammingError, sqlite3.Warning) as error:  # a Warning until Python 3.11
             if "one statement" not in str(error):
                 raise as_apsw(error) from error
-            return self._one_by_one(known, parameters)
+            return self._one_by_one(text, parameters)
         except sqlite3.Error as error:
             raise as_apsw(error) from error
 
@@ -108,10 +105,13 @@ class Standard:
             raise apsw.SQLError("several statements at once take named parameters, or none")
         return iter([row for statement in statements(sql) for row in self.execute(statement, parameters)])
 
-    def _bound(self, parameters: Any) -> Any:
+    def _bound(self, parameters: Any, *, numbered: bool) -> Any:
         if isinstance(parameters, Mapping):
             return parameters
-        return [self._as_json(value) if type(value) is TABLE else value for value in parameters]
+        values = [self._as_json(value) if type(value) is TABLE else value for value in parameters]
+        if numbered:  # given as names, since Python 3.12.0 to 3.12.3 warn of numbers
+            return {str(number): value for number, value in enumerate(values, 1)}
+        return values
 
     def _as_json(self, table: object) -> str:
         found = self._tables.execute("SELECT json_group_array(value) FROM carray(?)", (table,)).fetchone()
@@ -144,6 +144,13 @@ class Standard:
     def close(self) -> None:
         self._tables.close()
         self._connection.close()
+
+
+@lru_cache(STATEMENTS)
+def translated(sql: str) -> tuple[str, bool]:
+    """A text as this library reads it, and whether all of its parameters are numbered."""
+    text = sql.replace("carray(", "json_each(")
+    return text, NUMBERED.search(text) is not None and UNNUMBERED.search(text) is None
 
 
 def as_apsw(error: sqlite3.Error | sqlite3.Warning) -> Exception:
