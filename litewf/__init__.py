@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     """Load the names when the first is asked for: what only looks at a file, such as `litewf list`, needs none."""
     if (name[:2] == "__" and name != "__all__") or find_spec(f"litewf.{name}") is not None:
-        raise AttributeError(
-            f"module 'litewf' has no attribute {name!r} yet"
-        )  # a module, which the caller then imports
+        raise AttributeError(f"module 'litewf' has no {name!r} yet")  # if it is a module, the caller now imports it
     exports = import_module("litewf.exports")
     names = exports.__all__
     if name != "__all__" and name not in names:

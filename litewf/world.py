@@ -11,17 +11,42 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from litewf.definitions import StepDefinition
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STOCK = 100  # ids
 
 
+class Clocked(Protocol):
+    """What a clock may know of an engine that asks it for the time."""
+
+    @property
+    def closed(self) -> bool: ...
+
+    @property
+    def groups(self) -> int: ...  # transactions so far
+
+    def is_idle(self, *, despite_bodies: bool = False) -> bool: ...
+
+    def is_awaited(self) -> bool: ...
+
+    def next_due_us(self) -> int | None: ...
+
+    def poke(self) -> None: ...
+
+    def labels(self) -> list[str]: ...
+
+
 class Clock:
     """The system's clock. Times are microseconds since 1970 in UTC."""
+
+    def attach(self, waiting: threading.Condition, engine: Clocked) -> None:
+        """Called by each engine before its first `wait`, which will be on that condition."""
 
     def now_us(self) -> int:
         return time.time_ns() // 1000
@@ -79,10 +104,12 @@ def _live_on(point: str) -> None:
 
 
 class World:
-    """Time, randomness and crash points, handed to an engine as one.
+    """Time, randomness, crash points and the disk, handed to an engine as one.
 
     `reach` is called with the name of each crash point, which is "commit", "transaction" (of a user) or "migration"
-    with ".before" or ".after"; a test's own version raises there, and from then on always.
+    with ".before" or ".after"; a test's own version raises there, and from then on always. `around` gives what is
+    called in place of the body of a step; None calls the body itself. `vfs` names the SQLite file layer that the file
+    is opened through, None for the system's own; it must have been registered with apsw.
     """
 
     def __init__(
@@ -90,10 +117,14 @@ class World:
         clock: Clock | None = None,
         entropy: Entropy | None = None,
         reach: Callable[[str], None] = _live_on,
+        around: Callable[[StepDefinition], Callable[..., Any]] | None = None,
+        vfs: str | None = None,
     ) -> None:
         self.clock = clock or Clock()
         self.entropy = entropy or Entropy()
         self.reach = reach
+        self.around = around
+        self.vfs = vfs
         self.now_us = self.clock.now_us
 
     def workflow_id(self) -> str:

@@ -6,41 +6,17 @@ without sleeping, for the commit after which `check()` is true.
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import litewf
-from litewf.world import EPOCH, Entropy, World
+from litewf.testing import START as NOON
+from litewf.testing import VirtualClock
+from litewf.world import Entropy, World
 
-NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+__all__ = ["NOON", "PATIENCE_S", "Stage"]
+
 PATIENCE_S = 20.0  # real seconds, after which a test gives up
-
-
-class HandClock(litewf.Clock):
-    """Stands still until it is moved."""
-
-    def __init__(self, start: datetime = NOON) -> None:
-        self._now_us = (start - EPOCH) // timedelta(microseconds=1)
-        self._waiting: set[threading.Condition] = set()
-
-    def now_us(self) -> int:
-        return self._now_us
-
-    def wait(self, condition: threading.Condition, timeout_us: int) -> None:
-        self._waiting.add(condition)
-        condition.wait(min(timeout_us / 1_000_000, 0.02))
-
-    @property
-    def now(self) -> datetime:
-        return EPOCH + timedelta(microseconds=self._now_us)
-
-    def move(self, seconds: float) -> None:
-        """Move forward, or back."""
-        self._now_us += round(seconds * 1_000_000)
-        for condition in list(self._waiting):
-            with condition:
-                condition.notify_all()
 
 
 class Stage:
@@ -49,7 +25,7 @@ class Stage:
     def __init__(self, path: Path, registry: litewf.Registry) -> None:
         self.path = path
         self.registry = registry
-        self.clock = HandClock()
+        self.clock = VirtualClock(mode="driven", despite_bodies=True)
         self._committed = threading.Condition()
         self._commits = 0
 

@@ -94,6 +94,11 @@ class Engine(WorkflowOperations):
         return self._registry
 
     @property
+    def clock(self) -> Clock:
+        """What tells it the time."""
+        return self._world.clock
+
+    @property
     def is_running(self) -> bool:
         """Whether it was launched, and not shut down since."""
         return self._live is not None and not self._live.closed

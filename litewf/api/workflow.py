@@ -81,6 +81,11 @@ class BaseWorkflow(Generic[P, R_co]):
         return self._definition.name
 
     @property
+    def registry(self) -> Registry:
+        """Where it is registered."""
+        return self._registry
+
+    @property
     def options(self) -> StartOptions:
         """How it is started."""
         return self._options

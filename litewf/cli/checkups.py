@@ -152,8 +152,11 @@ def check_locks(patient: Patient) -> Iterator[Finding]:
         yield Finding("problem", "locks", f"{_named(lasting)} keeps all others out", "end that program's transaction")
     else:
         busy = [f"{_named([holder])} {holder.what}" for holder in found if holder.what != "has it open"]
-        users = {holder.pid for holder in found}
-        yield Finding("ok", "locks", "; ".join(busy) or f"{len(users)} others have it open, none works on it now")
+        users = len({holder.pid for holder in found})
+        open_by = (
+            f"processes that have it open: {users}, none of which works on it now" if users else "nobody has it open"
+        )
+        yield Finding("ok", "locks", "; ".join(busy) or open_by)
     names = {row.lock_name for row in patient.engines}
     stray = [name for name in lockfile.names_beside(patient.file.path) if name not in names]
     left = [name for name in stray if lockfile.probe(patient.file.path, name) is Peer.DEAD]

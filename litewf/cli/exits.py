@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from litewf.cli.text import printable
 from litewf.errors import (
     DuplicateWorkflowError,
     LitewfError,
@@ -75,4 +76,4 @@ def status_of(error: Exception) -> int | None:
 
 def complain(error: object) -> None:
     """Say on the error stream, in one line, what went wrong."""
-    sys.stderr.write(f"litewf: {' '.join(str(error).split())}\n")
+    sys.stderr.write(f"litewf: {printable(' '.join(str(error).split()))}\n")

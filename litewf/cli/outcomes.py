@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from litewf.cli import documents, output
 from litewf.cli.exits import NO, NOT_FOUND, REFUSED, TIMEOUT, Failure
+from litewf.cli.text import as_json
 from litewf.records import TERMINAL
 from litewf.store import reading
 from litewf.store.reading import StatusRow
@@ -40,7 +40,7 @@ def report(row: StatusRow, *, json_: bool) -> None:
         output.print_json(documents.workflow(row))
     if row.status == "SUCCESS":
         if not json_:
-            typer.echo(json.dumps(documents.shown(row.output), ensure_ascii=False))
+            typer.echo(as_json(documents.shown(row.output)))
         return
     if row.held:
         raise Failure(f"workflow {row.id!r} is held: {row.held}", REFUSED)

@@ -1,21 +1,26 @@
 """What commands print: JSON, or tables and facts for people.
 
 On a terminal tables have colours and fit its width; in a pipe they are aligned text, a line for each row, that tools
-may cut up. Nothing here is imported from rich until a terminal is there to show it.
+may cut up. Rich would do this with more care, for 30 ms of every command; long work has its bars from there.
 """
 
 from __future__ import annotations
 
-import json
+import os
+import re
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import typer
 
+from litewf.cli.text import as_json, printable
 from litewf.world import moment
 
 NOTHING = "-"
+GAP = "  "  # between columns
+LEAST = 12  # letters of the last column, however narrow the terminal is
 COLOURS = {
     "SUCCESS": "green",
     "ERROR": "red",
@@ -25,31 +30,26 @@ COLOURS = {
     "PENDING": "cyan",
     "ENQUEUED": "blue",
     "DELAYED": "blue",
+    "problem": "red",
+    "notice": "yellow",
+    "ok": "green",
 }
 
 
 def print_json(value: object) -> None:
     """One JSON document, indented; `jq` and people read it."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+    typer.echo(as_json(value, indent=2))
 
 
 def print_json_line(value: object) -> None:
     """One JSON document on a line of its own, for answers that go on."""
-    typer.echo(json.dumps(value, ensure_ascii=False, default=_plain))
+    typer.echo(as_json(value))
     sys.stdout.flush()
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    return repr(value)
 
 
 def note(line: str) -> None:
     """Say something beside the answer, on the error stream."""
-    typer.echo(line, err=True)
+    typer.echo(printable(line), err=True)
 
 
 def is_terminal() -> bool:
@@ -57,23 +57,28 @@ def is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
-    """A table of texts; `empty` is said on the error stream if there are no rows."""
+def print_table(
+    headings: Sequence[str], rows: Sequence[Sequence[object]], empty: str = "", *, whole: bool = False
+) -> None:
+    """A table of texts; `empty` is said on the error stream if there are no rows.
+
+    On a terminal the last column is cut to the width, unless it is wanted whole.
+    """
     if not rows:
         note(empty)
         return
     cells = [[_cell(value) for value in row] for row in rows]
+    lines = aligned([list(headings), *cells])
     if is_terminal():
-        _rich_table(headings, cells)
-    else:
-        for line in aligned([list(headings), *cells]):
-            typer.echo(line)
+        lines = _coloured(lines if whole else _cut(lines, headings, cells), cells)
+    for line in lines:
+        typer.echo(line)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows as text, two blanks between columns."""
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
@@ -89,25 +94,34 @@ def _cell(value: object) -> str:
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "".join(map(_printable, str(value))) or NOTHING
+    return printable(str(value)) or NOTHING
 
 
-def _printable(letter: str) -> str:
-    """No control characters: a value of a workflow must not steer the terminal."""
-    if letter.isprintable():
-        return letter
-    return " " if letter.isspace() else "?"
+def _cut(lines: Sequence[str], headings: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table with ids and times whole, and the last column as wide as the terminal lets it be."""
+    before_last = max(len(line) for line in aligned([list(row[:-1]) for row in (headings, *cells)])) + len(GAP)
+    width = max(terminal_width(), before_last + LEAST)
+    return [shorten(line, width) for line in lines]
 
 
-def _rich_table(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - 30 ms that a pipe need not pay
-    from rich.table import Table  # noqa: PLC0415 - as above
-    from rich.text import Text  # noqa: PLC0415 - as above
+def terminal_width() -> int:
+    """How many letters fit on a line."""
+    return shutil.get_terminal_size().columns
 
-    table = Table(*headings, box=None, pad_edge=False, header_style="bold")
-    for row in cells:
-        table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
-    Console().print(table)
+
+def _coloured(lines: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table with a bold heading and the words in colour that say how things stand."""
+    if os.environ.get("NO_COLOR"):
+        return list(lines)
+    body = [_with_colour(line, row) for line, row in zip(lines[1:], cells, strict=True)]
+    return [typer.style(lines[0], bold=True), *body]
+
+
+def _with_colour(line: str, row: Sequence[str]) -> str:
+    for cell in row:
+        if cell in COLOURS:
+            return re.sub(rf"(^|  ){cell}(?=  |$)", rf"\1{typer.style(cell, fg=COLOURS[cell])}", line, count=1)
+    return line
 
 
 def shorten(text: str, width: int) -> str:

@@ -22,7 +22,6 @@ from litewf.errors import EngineClosedError, UsageError
 from litewf.store import arrivals
 from litewf.store.async_store import AsyncStore
 from litewf.store.claims import Capability
-from litewf.store.store import Store
 
 R = TypeVar("R")
 
@@ -33,7 +32,7 @@ class AsyncRuntime(Runtime):
     def __init__(self, settings: Settings, store: AsyncStore, seen: arrivals.Seen) -> None:
         self._opened = store
         self.loop = asyncio.get_running_loop()
-        super().__init__(settings)
+        super().__init__(settings, store, LoopDispatcher)
         store.on_commit = self._after_commit
         self._seen = seen
         self.loops = OneLoop(Threads(store, self.reading))
@@ -53,12 +52,6 @@ class AsyncRuntime(Runtime):
             raise
         await anext(runtime._guard)
         return runtime
-
-    def _open(self) -> Store:
-        return self._opened
-
-    def _background(self) -> Dispatcher:
-        return LoopDispatcher(self)
 
     def _register(self) -> Capability:
         return Capability(NO_EXECUTOR, (), self.version, False)

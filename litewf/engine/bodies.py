@@ -37,7 +37,7 @@ def call_on_loop(runtime: Runtime, frame: StepFrame, mailbox: LoopMailbox) -> Ge
 def _plainly(frame: StepFrame) -> object:
     token = FRAME.set(frame)
     try:
-        return frame.definition.fn(*frame.args, **frame.kwargs)
+        return frame.body(*frame.args, **frame.kwargs)
     finally:
         FRAME.reset(token)
 
@@ -139,7 +139,7 @@ def _as_task(runtime: Runtime, frame: StepFrame, mailbox: LoopMailbox) -> Genera
 async def _awaited(frame: StepFrame) -> object:
     token = FRAME.set(frame)
     try:
-        return await frame.definition.fn(*frame.args, **frame.kwargs)
+        return await frame.body(*frame.args, **frame.kwargs)
     finally:
         FRAME.reset(token)
 

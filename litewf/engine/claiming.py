@@ -31,7 +31,7 @@ def claim(runtime: Runtime, room: Room, wanted: Collection[str] | None, turn: in
     """Take what this engine may run now; `wanted` are the queues to look at, None for all."""
     now_us = runtime.now_us()
     return runtime.store.writer.turn(
-        lambda tx: _round(tx, runtime, Claimer(tx, runtime.able, room, now_us), wanted, turn)
+        lambda tx: _round(tx, runtime, Claimer(tx, runtime.able, room, now_us), wanted, turn), inline=True
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from litewf.engine import claiming, firing
 from litewf.engine.alarms import Alarm
+from litewf.engine.idleness import Idleness
 from litewf.engine.listening import Listener
 from litewf.engine.peers import Peers
 from litewf.errors import LitewfError, WorkflowTimeoutError
@@ -66,7 +67,13 @@ class Dispatcher:
     # --- from other threads -----------------------------------------------------------------------------------
 
     def start(self) -> None:
+        self._runtime.world.clock.attach(self._changed, Idleness(self._runtime))
         self._thread.start()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it begins nothing new."""
+        return self._stopping
 
     def claim_no_more(self) -> None:
         """Begin to stop: what runs may end, nothing new begins."""
@@ -250,8 +257,7 @@ class Dispatcher:
         now_us = runtime.now_us()
         if self._next_due_us is None or self._next_due_us > now_us:
             return
-        woken = runtime.store.writer.turn(lambda tx: claims.wake_due(tx, now_us, BATCH))
-        runtime.store.writer.turn(lambda tx: queues.wake_delayed(tx, now_us, BATCH))
+        woken = runtime.store.writer.turn(lambda tx: _wake(tx, now_us), inline=True)
         firing.fire(runtime, now_us)
         self._end_overdue(now_us)
         if woken:
@@ -273,7 +279,7 @@ class Dispatcher:
                 )
                 cancelling.cancel(tx, one.key, encode_error(error)[0], now_us)
 
-        self._runtime.store.writer.turn(change)
+        self._runtime.store.writer.turn(change, inline=True)
 
     def _claim_ready(self) -> None:
         runtime = self._runtime
@@ -333,6 +339,12 @@ class Dispatcher:
         except LitewfError as error:
             self._stopping = True
             self._runtime.lose(error)
+
+
+def _wake(tx: Tx, now_us: int) -> int:
+    """Make ready what is due, on queues and elsewhere; how many may be claimed outside of queues."""
+    queues.wake_delayed(tx, now_us, BATCH)
+    return claims.wake_due(tx, now_us, BATCH)
 
 
 def _warn_of(held: Sequence[tuple[str, str]]) -> None:

@@ -123,7 +123,7 @@ def drive_async(  # noqa: C901, PLR0912 - the hot path: a frame in between would
                 elif type(request) is StepFrame and request.definition.in_task:
                     token = FRAME.set(request)
                     try:
-                        answer = yield from request.definition.fn(*request.args, **request.kwargs).__await__()
+                        answer = yield from request.body(*request.args, **request.kwargs).__await__()
                     finally:
                         FRAME.reset(token)
                         del token  # what a suspended step holds, the garbage collector visits

@@ -342,6 +342,12 @@ class StepFrame:
         return self.definition.name
 
     @property
+    def body(self) -> Callable[..., Any]:
+        """What the user wrote, with whatever a test puts around it."""
+        around = self.execution.runtime.around
+        return self.definition.fn if around is None else around(self.definition)
+
+    @property
     def idempotency_key(self) -> str:
         """The same for every attempt and every recovery of this step; another one in another generation."""
         return self.execution.key_of(self.number)

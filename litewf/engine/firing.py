@@ -64,7 +64,7 @@ def fire(runtime: Runtime, now_us: int) -> None:
             left -= len(plan.ticks)
         if left <= 0:
             break
-    for name, overlapped in runtime.store.writer.turn(lambda tx: _start(tx, plans, now_us)):
+    for name, overlapped in runtime.store.writer.turn(lambda tx: _start(tx, plans, now_us), inline=True):
         LOG.info("schedule %r: %d ticks are left out, what it started before has not ended", name, overlapped)
 
 

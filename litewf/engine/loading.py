@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from litewf.engine.execution import Execution
 from litewf.engine.watching import tell_of_queues
-from litewf.errors import SerializationError
+from litewf.errors import SerializationError, StoreCorruptError
 from litewf.store import checkpoints, endings, reading, streams
+from litewf.store.checkpoints import StepRow
 from litewf.store.claims import Claimed
 
 if TYPE_CHECKING:
@@ -21,23 +22,24 @@ LONG = 1000  # recorded steps from which replaying them at each wake-up earns a 
 
 
 def load(runtime: Runtime, workflows: Sequence[Claimed]) -> list[Execution]:
-    """Executions of what was claimed; what cannot be decoded is held."""
-    keys = [workflow.key for workflow in workflows]
-    inputs = runtime.store.read(lambda connection: reading.inputs_of(connection, keys))
-    records = runtime.store.read(lambda connection: checkpoints.steps_of(connection, keys))
-    if stale := runtime.store.read(lambda connection: streams.stale(connection, keys)):
-        runtime.store.writer.turn(lambda tx: streams.disown(tx, stale))
+    """Executions of what was claimed; what cannot be read or decoded is held, and the others go on."""
+    try:
+        rows = _read(runtime, [workflow.key for workflow in workflows])
+    except StoreCorruptError as error:
+        if len(workflows) > 1:
+            return [execution for workflow in workflows for execution in load(runtime, [workflow])]
+        _hold(runtime, workflows[0], f"its rows cannot be read: {error}")
+        return []
     loaded = []
     for workflow in workflows:
-        given = inputs[workflow.key]
         try:
-            execution = _execution(runtime, workflow, given.input)
-        except (SerializationError, ValueError, KeyError, TypeError) as error:
+            execution = _execution(runtime, workflow, rows)
+        except (SerializationError, TypeError, KeyError) as error:
             _hold(runtime, workflow, f"its input cannot be decoded: {error}")
             continue
-        execution.user, execution.trace = given.authenticated_user, given.trace
-        execution.roles = tuple(json.loads(given.authenticated_roles)) if given.authenticated_roles else ()
-        execution.load(records[workflow.key])
+        except (ValueError, LookupError) as error:
+            _hold(runtime, workflow, f"its rows are damaged: {error}")
+            continue
         if len(execution.records) >= LONG and workflow.key not in runtime.warned_long:
             runtime.warned_long.add(workflow.key)
             LOG.warning("%s replays %d recorded steps each time it wakes; let a long loop end with continue_as_new()",
@@ -48,8 +50,26 @@ def load(runtime: Runtime, workflows: Sequence[Claimed]) -> list[Execution]:
     return loaded
 
 
-def _execution(runtime: Runtime, workflow: Claimed, text: str) -> Execution:
-    given = runtime.serializer.decode(text)
+class _Rows(NamedTuple):
+    """What the file says of several workflows, by key."""
+
+    inputs: Mapping[int, reading.Given]
+    records: Mapping[int, Mapping[str, StepRow]]
+
+
+def _read(runtime: Runtime, keys: list[int]) -> _Rows:
+    inputs = runtime.store.read(lambda connection: reading.inputs_of(connection, keys))
+    records = runtime.store.read(lambda connection: checkpoints.steps_of(connection, keys))
+    if stale := runtime.store.read(lambda connection: streams.stale(connection, keys)):
+        runtime.store.writer.turn(lambda tx: streams.disown(tx, stale))
+    return _Rows(inputs, records)
+
+
+def _execution(runtime: Runtime, workflow: Claimed, rows: _Rows) -> Execution:
+    if workflow.key not in rows.inputs:
+        raise LookupError("there is no row with its input")
+    found = rows.inputs[workflow.key]
+    given = runtime.serializer.decode(found.input)
     if not isinstance(given, dict):
         raise TypeError(f"it is {type(given).__name__}, not args and kwargs")
     identity = (workflow.key, workflow.id, workflow.fence, workflow.generation)
@@ -60,6 +80,9 @@ def _execution(runtime: Runtime, workflow: Claimed, text: str) -> Execution:
     execution.deadline_us = workflow.deadline_us
     execution.version = workflow.application_version
     execution.queue = workflow.queue
+    execution.user, execution.trace = found.authenticated_user, found.trace
+    execution.roles = tuple(json.loads(found.authenticated_roles)) if found.authenticated_roles else ()
+    execution.load(rows.records[workflow.key])
     return execution
 
 

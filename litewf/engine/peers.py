@@ -33,12 +33,14 @@ class Peers:
     def look(self) -> bool:
         """Take back what dead engines left; whether there was any."""
         store = self._runtime.store
-        if not self._swept:
-            self._sweep()
-            self._swept = True
+        # before the list: a row that comes later belongs to a file that is locked
+        found = [] if self._swept else lockfile.names_beside(store.path)
         if self._others is None:
             key = self._runtime.able.executor
             self._others = store.read(lambda connection: executors.others(connection, key))
+        if not self._swept:
+            self._sweep(found, self._others)
+            self._swept = True
         dead = [peer for peer in self._others if self._is_dead(peer)]
         for peer in dead:
             self._take_back(peer)
@@ -46,11 +48,12 @@ class Peers:
             self._others = None
         return bool(dead)
 
-    def _sweep(self) -> None:
+    def _sweep(self, found: list[str], others: list[Executor]) -> None:
         """Remove the lock files of processes that died before they had a row, or after it was taken back."""
         store = self._runtime.store
-        found = lockfile.names_beside(store.path)  # first: a row that comes later belongs to a file that is locked
-        known = {peer.lock_name for peer in store.read(lambda connection: executors.others(connection, 0))}
+        known = {peer.lock_name for peer in others}
+        if store.lock is not None:
+            known.add(store.lock.name)
         for name in found:
             if name not in known:
                 lockfile.remove_dead(store.path, name)
@@ -70,7 +73,8 @@ class Peers:
         found = runtime.store.writer.turn(
             lambda tx: executors.recover(
                 tx, peer.key, now_us, limits, lambda error: runtime.serializer.encode_error(error)[0]
-            )
+            ),
+            inline=True,
         )
         lockfile.remove_dead(runtime.store.path, peer.lock_name)
         self._missing_since.pop(peer.key, None)

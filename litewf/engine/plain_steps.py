@@ -32,7 +32,7 @@ def step_in_thread(
     try:
         token = FRAME.set(frame)
         try:
-            result = definition.fn(*args, **kwargs)
+            result = (definition.fn if runtime.around is None else runtime.around(definition))(*args, **kwargs)
         finally:
             FRAME.reset(token)
         output, result = runtime.serializer.encode(result)
@@ -67,10 +67,13 @@ def step_in_task(
         try:
             token = FRAME.set(frame)
             try:
-                result = yield from definition.fn(*args, **kwargs).__await__()
+                # not a name for it: what a suspended step holds, the garbage collector visits
+                result = yield from (definition.fn if runtime.around is None else runtime.around(definition))(
+                    *args, **kwargs
+                ).__await__()
             finally:
                 FRAME.reset(token)
-                del token  # what a suspended step holds, the garbage collector visits
+                del token  # as above
             output, result = runtime.serializer.encode(result)
             error = failure = None
         except BaseException as raised:  # noqa: BLE001 - the outcome of user code

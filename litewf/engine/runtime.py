@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from litewf.definitions import WorkflowDefinition
 from litewf.engine import drivers, loading, runner, starting
@@ -22,7 +22,6 @@ from litewf.engine.dispatcher import Dispatcher
 from litewf.engine.ending import Ending
 from litewf.engine.execution import Execution
 from litewf.engine.giving_back import GivingBack
-from litewf.engine.idleness import is_idle
 from litewf.engine.loops import Loops
 from litewf.engine.notifier import Notifier
 from litewf.engine.plain_steps import step_in_task, step_in_thread
@@ -41,7 +40,7 @@ from litewf.store.claims import Capability, Claimed, Room
 from litewf.store.database import Durability
 from litewf.store.executors import Registration
 from litewf.store.mailboxes import deliver
-from litewf.store.operations import Operation
+from litewf.store.operations import Operation, Tx
 from litewf.store.starts import Started
 from litewf.store.store import Store
 from litewf.store.waits import ELSEWHERE, workflow_key
@@ -77,16 +76,18 @@ class Settings:
 class Runtime:
     """Everything of a launched engine."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, store: Store | None = None, duties: type[Dispatcher] = Dispatcher) -> None:
         self.settings = settings
         self.registry = settings.registry
         self.serializer = settings.serializer
         self.world = settings.world
         self.now_us = settings.world.now_us
+        self.around = settings.world.around
         self.version = settings.application_version
         self.starts_as = self.version if settings.serves else None  # a client's workflows are for any version
         self.closed = False
         self.closed_because: LitewfError | None = None
+        self.groups = 0  # transactions so far, of the writer
         self.notifier = Notifier()
         self.alarms = Alarms()
         self.loops = Loops()
@@ -101,8 +102,10 @@ class Runtime:
         self.warned_long: set[int] = set()  # workflows whose long history was mentioned
         self.unreadable_schedules: set[str] = set()  # such as those in time zones that this machine lacks
         self._end = Ending(self)
-        self.dispatcher = self._background()
-        self.store = self._open()
+        self.dispatcher = duties(self)
+        self.store = store or Store(
+            settings.path, settings.durability, settings.world, self._after_commit, create=settings.serves
+        )
         self.store.on_fork = self._end.after_fork
         self.submit = self.store.writer.submit
         try:
@@ -111,36 +114,34 @@ class Runtime:
             if settings.serves:
                 self.announcing.run_once()
         except Exception:
+            self.store.die_with_lock()  # its row may have been written all the same: others are to see a death
             self.store.close(1.0)
             raise
         except BaseException as death:
             self.store.crash(death)
             raise
 
-    def _background(self) -> Dispatcher:
-        return Dispatcher(self)
-
-    def _open(self) -> Store:
-        settings = self.settings
-        return Store(settings.path, settings.durability, settings.world, self._after_commit, create=settings.serves)
-
     def _register(self) -> Capability:
         self.store.writer.start()
-        able = self._as_engine() if self.settings.serves else Capability(NO_EXECUTOR, (), self.version, False)
-        self._seen = self.store.writer.turn(lambda tx: arrivals.newest(tx.connection))  # of what others have brought
-        return able
+        if self.settings.serves:
+            return self._as_engine()
+        self._seen = self.store.writer.turn(lambda tx: arrivals.newest(tx.connection), inline=True)
+        return Capability(NO_EXECUTOR, (), self.version, False)
 
     def _as_engine(self) -> Capability:
-        """Become one of the engines of this file, with a lock that says so."""
-        writer, settings = self.store.writer, self.settings
-        names = self.registry.workflows.keys()  # a view: what is defined after the launch counts too
+        """Become one of the engines of this file, with a lock that says so, in one transaction."""
+        settings, names = self.settings, self.registry.workflows.keys()  # a view: what is defined later counts too
         lock_name = self.store.take_lock(boot_token())
         now_us = self.now_us()
         mine = Registration(settings.executor_id, lock_name, os.getpid(), self.version, settings.only_version, now_us)
-        executor = writer.turn(lambda tx: executors.register(tx, mine, names))
-        able = Capability(executor, names, self.version, settings.only_version)
-        writer.turn(lambda tx: claims.retry_held(tx, able))
-        return able
+
+        def join(tx: Tx) -> Capability:
+            able = Capability(executors.register(tx, mine, names), names, self.version, settings.only_version)
+            claims.retry_held(tx, able)
+            self._seen = arrivals.newest(tx.connection)  # of what others have brought
+            return able
+
+        return self.store.writer.turn(join, inline=True)
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Begin to dispatch; async workflows run on `loop`, or on a private one."""
@@ -159,6 +160,7 @@ class Runtime:
     step_in_task = staticmethod(step_in_task)
     step_in_thread = staticmethod(step_in_thread)
     function_of = staticmethod(bound)
+    is_async = staticmethod(cast("Callable[[Callable[..., Any]], bool]", asyncio.iscoroutinefunction))
     watch: Watch | None = None  # see `observing.py`
 
     def drive(self, flow: Flow[R], *, inline: bool = False) -> R:
@@ -167,14 +169,12 @@ class Runtime:
     def drive_async(self, flow: Flow[R], execution: Execution | None = None) -> Generator[Any, Any, R]:
         return drivers.drive_async(self, flow, execution)
 
-    def is_async(self, fn: Callable[..., Any]) -> bool:
-        return asyncio.iscoroutinefunction(fn)
-
     def _after_commit(self, operations: list[Operation]) -> None:
         """Tell everyone what a group has changed: first those whom it stops, last those who waited for the commit.
 
         So no body starts after a cancel that its caller, here or in another process, knows to be durable.
         """
+        self.groups += 1
         if self._active and self.store.writer.take_news():
             with contextlib.suppress(LitewfError):  # the dispatcher looks again
                 self._stop_cancelled()
@@ -331,8 +331,7 @@ class Runtime:
 
     def notice_others(self) -> None:
         """Answer all waits and all running executions with one query each: another process has committed."""
-        if self.settings.serves:
-            self._stop_cancelled()
+        self._stop_cancelled()
         until = self.store.read(arrivals.newest)  # first: a wait that begins from now on looks for itself
         awaited = self.notifier.awaited()
         ids = [key.partition(":")[2] for key in awaited if key.startswith("workflow:")]
@@ -343,13 +342,13 @@ class Runtime:
             self.notifier.touch([ELSEWHERE])
             self.notifier.touch(self.store.read(lambda connection: arrivals.keys_since(connection, self._seen, until)))
         self._seen = until  # last: what failed before is done again
-        if self.settings.serves and self.store.read(lambda connection: claims.held_elsewhere(connection, self.able)):
+        if self.store.read(lambda connection: claims.held_elsewhere(connection, self.able)):
             self.store.writer.turn(lambda tx: claims.retry_held(tx, self.able))
             self.dispatcher.look_for_ready()
 
-    def is_idle(self) -> bool:
-        """Whether nothing happens before the next due time or a call from outside."""
-        return is_idle(self, list(self._active.values()))
+    def executions(self) -> list[Execution]:
+        """What is in memory."""
+        return list(self._active.values())
 
     # --- alarms -----------------------------------------------------------------------------------------------
 
@@ -385,7 +384,7 @@ class Runtime:
 
     def stop_all(self, why: Why) -> None:
         """End every execution at its next durable call, and every wait of outside callers."""
-        for execution in list(self._active.values()):
+        for execution in self.executions():
             execution.stop(why)
         self.waiting.wake_outside()
 
@@ -397,4 +396,4 @@ class Runtime:
 
     def labels(self) -> list[str]:
         """What is in memory, by name."""
-        return [execution.label for execution in list(self._active.values())]
+        return [execution.label for execution in self.executions()]

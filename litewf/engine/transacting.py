@@ -26,13 +26,13 @@ def transaction(
         yield from flush(execution)
     runtime = execution.runtime
     fn = definition.fn if runtime.watch is None else runtime.watch.body(definition.fn, is_async=False)
-    body_of = StepDefinition(definition.name, definition.module, definition.fn, is_async=False)
-    frame = TransactionFrame(execution, number, body_of, 1, args, kwargs)
+    as_step = StepDefinition(definition.name, definition.module, fn, is_async=False)
+    frame = TransactionFrame(execution, number, as_step, 1, args, kwargs)
 
     def body(connection: Connection) -> tuple[str, object]:
         token = FRAME.set(frame)
         try:
-            return runtime.serializer.encode(fn(connection, *args, **kwargs))
+            return runtime.serializer.encode(frame.body(connection, *args, **kwargs))
         finally:
             FRAME.reset(token)
 

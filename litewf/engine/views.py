@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from litewf.engine.filters import conditions, page_of
 from litewf.engine.results import given_id, not_found
-from litewf.errors import SerializationError
+from litewf.errors import RemoteError, SerializationError
 from litewf.records import Status, StepInfo, Waiting, WorkflowFilter, WorkflowInput, WorkflowStatus
 from litewf.serialization import Opaque, Serializer
 from litewf.store import checkpoints, managing, reading
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
 Look = Callable[[Reader], Any]
+EARLIEST, LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+J = TypeVar("J", list[Any], dict[str, Any])
 
 
 def status(runtime: Runtime, workflow_id: str) -> Look:
@@ -81,7 +83,7 @@ def steps(runtime: Runtime, workflow_id: str) -> Look:
 
 
 def _status(serializer: Serializer, row: StatusRow, waits: Sequence[Awaited]) -> WorkflowStatus:
-    created, updated = moment(row.created_us), moment(row.updated_us)
+    created, updated = _moment(row.created_us), _moment(row.updated_us)
     assert created is not None
     assert updated is not None
     return WorkflowStatus(
@@ -92,13 +94,13 @@ def _status(serializer: Serializer, row: StatusRow, waits: Sequence[Awaited]) ->
         waiting_on=_waiting_on(waits),
         input=_input(serializer, row.input),
         output=_value(serializer, row.output),
-        error=None if row.error is None else serializer.decode_error_lenient(row.error),
+        error=_error(serializer, row.error),
         created_at=created,
         updated_at=updated,
-        started_at=moment(row.started_us),
-        completed_at=moment(row.completed_us),
-        deadline=moment(row.deadline_us),
-        timeout=None if row.timeout_us is None else timedelta(microseconds=row.timeout_us),
+        started_at=_moment(row.started_us),
+        completed_at=_moment(row.completed_us),
+        deadline=_moment(row.deadline_us),
+        timeout=_duration(row.timeout_us),
         executor_id=row.executor,
         application_version=row.application_version,
         attempts=row.recoveries + 1,
@@ -110,8 +112,8 @@ def _status(serializer: Serializer, row: StatusRow, waits: Sequence[Awaited]) ->
         parent_id=row.parent_id,
         forked_from=row.forked_from,
         authenticated_user=row.authenticated_user,
-        authenticated_roles=tuple(json.loads(row.authenticated_roles or "[]")),
-        attributes=json.loads(row.attributes or "{}"),
+        authenticated_roles=tuple(_json(row.authenticated_roles, list)),
+        attributes=_json(row.attributes, dict),
     )
 
 
@@ -120,13 +122,18 @@ def _waiting_on(waits: Sequence[Awaited]) -> tuple[Waiting, ...]:
     main = [wait for wait in waits if not (wait.waits or "").startswith("workflow:")]
     also = {(wait.step, workflow_key(target_of(wait))) for wait in main}
     return tuple(
-        Waiting(wait.step, describe(wait), moment(wait.due_us)) for wait in waits if (wait.step, wait.waits) not in also
+        Waiting(wait.step, describe(wait), _moment(wait.due_us))
+        for wait in waits
+        if (wait.step, wait.waits) not in also
     )
 
 
 def _input(serializer: Serializer, text: str | None) -> WorkflowInput | None:
     given = _value(serializer, text)
-    return WorkflowInput(tuple(given["args"]), given["kwargs"]) if isinstance(given, dict) else None
+    if not isinstance(given, dict):
+        return None
+    args, kwargs = given.get("args"), given.get("kwargs")
+    return WorkflowInput(tuple(args), kwargs) if isinstance(args, list) and isinstance(kwargs, dict) else None
 
 
 def _value(serializer: Serializer, text: str | None) -> Any:
@@ -138,10 +145,42 @@ def _value(serializer: Serializer, text: str | None) -> Any:
         return Opaque(type(error).__name__, text)
 
 
+def _error(serializer: Serializer, text: str | None) -> BaseException | None:
+    if text is None:
+        return None
+    try:
+        return serializer.decode_error_lenient(text)
+    except SerializationError as error:
+        return RemoteError(type(error).__name__, str(error))
+
+
+def _json(text: str | None, kind: type[J]) -> J:
+    """What litewf has written itself; nothing where somebody else has written over it."""
+    try:
+        found = json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, kind) else kind()
+
+
+def _moment(us: int | None) -> datetime | None:
+    try:
+        return moment(us)
+    except OverflowError:  # edited by hand: the nearest that there is
+        return LATEST if us and us > 0 else EARLIEST
+
+
+def _duration(us: int | None) -> timedelta | None:
+    try:
+        return None if us is None else timedelta(microseconds=us)
+    except OverflowError:
+        return timedelta.max if us and us > 0 else timedelta.min
+
+
 def _step(serializer: Serializer, row: checkpoints.StepRow) -> StepInfo:
-    started = moment(row.started_us)
+    started = _moment(row.started_us)
     assert started is not None
     settled = row.completed_us is not None
-    error = serializer.decode_error_lenient(row.error) if settled and row.error is not None else None
+    error = _error(serializer, row.error) if settled else None
     output = _value(serializer, row.output) if settled else None
-    return StepInfo(row.step, row.name, output, error, row.attempts, row.child, started, moment(row.completed_us))
+    return StepInfo(row.step, row.name, output, error, row.attempts, row.child, started, _moment(row.completed_us))

@@ -34,6 +34,11 @@ class Waiting:
         self._lingering: dict[Wait, None] = {}
         self._outside: dict[Wait, None] = {}  # of callers who are no workflow
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a caller who is no workflow has looked, and waits now."""
+        return any(_is_asleep(wait) for wait in list(self._outside))
+
     def wake_outside(self) -> None:
         """Let the callers who are no workflow look again."""
         self._runtime.notifier.wake(list(self._outside))
@@ -133,6 +138,13 @@ class Waiting:
                 wait.hurried = True
                 self._runtime.notifier.ring([wait])
                 return
+
+
+def _is_asleep(wait: Wait) -> bool:
+    waiter = wait.waiter
+    if isinstance(waiter, asyncio.Future):
+        return not waiter.done()
+    return wait.asleep and waiter.empty()  # type: ignore[attr-defined]  # a SimpleQueue
 
 
 def _keeps_a_slot(wait: Wait) -> bool:

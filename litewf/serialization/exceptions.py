@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from litewf.errors import RemoteError, UnknownTypeError
 from litewf.serialization import records, shapes
-from litewf.serialization.kinds import spell_str
+from litewf.serialization.kinds import listed, spell_str
 from litewf.serialization.refusal import Refusal, type_name
 from litewf.serialization.text import write_json
 from litewf.serialization.type_table import TypeTable, default_name
@@ -168,9 +168,9 @@ def read_error(types: TypeTable, record: dict[str, Any], *, lenient: bool) -> Ba
             raise
         error = RemoteError(record["type"], record.get("message", _only_argument(record)))
         if "exceptions" in record:
-            error.__dict__["exceptions"] = tuple(record["exceptions"])
+            error.__dict__["exceptions"] = tuple(listed(record["exceptions"]))
     if record.get("notes"):
-        error.__dict__[_NOTES] = list(record["notes"])
+        error.__dict__[_NOTES] = list(listed(record["notes"]))
     _put(error, "__cause__", record.get("cause"))
     _put(error, "__suppress_context__", record.get("suppress_context", "cause" in record))
     return error
@@ -205,13 +205,13 @@ def _make(cls: type[BaseException], record: dict[str, Any]) -> BaseException:
     make: Any = records.builtin_base(cls).__new__
     error: BaseException
     if issubclass(cls, BaseExceptionGroup):
-        error = make(cls, record["message"], record["exceptions"])
+        error = make(cls, record["message"], listed(record["exceptions"]))
         return error
-    args = tuple(record.get("args", ()))
+    args = tuple(listed(record.get("args", [])))
     error = make(cls, *args)  # only OSError looks at them here
     if type(error) is not cls:  # it chose a subclass by the errno
         error = make(cls)
     _put(error, "args", args)
     if "exceptions" in record:
-        error.__dict__["exceptions"] = tuple(record["exceptions"])
+        error.__dict__["exceptions"] = tuple(listed(record["exceptions"]))
     return error

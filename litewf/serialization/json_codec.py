@@ -15,9 +15,9 @@ from litewf.errors import RemoteError, SerializationError
 from litewf.serialization import exceptions
 from litewf.serialization.kinds import is_unicode
 from litewf.serialization.reader import Reader
-from litewf.serialization.refusal import Refusal, type_name
+from litewf.serialization.refusal import Refusal, short_repr, type_name
 from litewf.serialization.text import write_json
-from litewf.serialization.type_table import TypeTable
+from litewf.serialization.type_table import Opaque, TypeTable
 from litewf.serialization.walk import MAX_DEPTH, Walk, Writer
 
 _MARK = '"$'  # stands before each tag; a text without it is plain JSON
@@ -97,7 +97,8 @@ class JsonSerializer:
         error = self.decode_lenient(text)
         if isinstance(error, BaseException):
             return error
-        return RemoteError(getattr(error, "type", type_name(type(error))), repr(error))
+        named = error.type if isinstance(error, Opaque) else None
+        return RemoteError(named if isinstance(named, str) else type_name(type(error)), short_repr(error))
 
     def _text_of(self, value: object) -> str:
         try:

@@ -99,7 +99,19 @@ def call(cls: Any, payload: Any) -> object:
 
 def spread(cls: Any, payload: Any) -> object:
     """`cls(*payload)`."""
-    return cls(*payload)
+    return cls(*listed(payload))
+
+
+def collect(cls: Any, payload: Any) -> object:
+    """`cls(payload)` for what takes anything that can be iterated."""
+    return cls(listed(payload))
+
+
+def listed(payload: object) -> list[Any]:
+    """A payload that must be a list: a range in its place, which a text can name, might never come to its end."""
+    if type(payload) is not list:
+        raise TypeError(f"a list was expected, not a {type_name(type(payload))}")
+    return payload
 
 
 # --- spellings that need more than an expression -----------------------------------------------------------
@@ -130,6 +142,11 @@ def _is_nameless(value: timezone) -> bool:
     return value.tzname(None) == timezone(value.utcoffset(None)).tzname(None)
 
 
+def _in_iso(value: timezone) -> bool:
+    """Python's reader of ISO text takes an offset of less than a second for UTC."""
+    return not value.utcoffset(None).microseconds
+
+
 def _spell_zone(value: Any) -> object:
     if value.key is None:
         raise Refusal("a ZoneInfo without a key cannot be found again; use ZoneInfo(key)")
@@ -147,7 +164,7 @@ def _spell_tz(tz: tzinfo) -> object:
 def _spell_clock(value: Any) -> object:
     """A datetime or a time: ISO text where that says all, else `[text, zone, fold]`."""
     tz = value.tzinfo
-    if not value.fold and (tz is None or (type(tz) is timezone and _is_nameless(tz))):
+    if not value.fold and (tz is None or (type(tz) is timezone and _is_nameless(tz) and _in_iso(tz))):
         return value.isoformat()
     text = value.replace(tzinfo=None, fold=0).isoformat()
     return [text, None if tz is None else _spell_tz(tz), value.fold]
@@ -179,6 +196,18 @@ def _read_defaultdict(cls: Any, payload: Any) -> object:
     return cls(None if name is None else _FACTORIES[name], pairs)
 
 
+def _read_deque(cls: Any, payload: Any) -> object:
+    items, maxlen = payload
+    return cls(listed(items), maxlen)
+
+
+def _read_fraction(cls: Any, payload: Any) -> object:
+    numerator, denominator = payload
+    if type(numerator) is not int or type(denominator) is not int:  # a text such as 1e999999999 takes for ever
+        raise TypeError("a fraction is made of two whole numbers")
+    return cls(numerator, denominator)
+
+
 def _spell_slice(walk: Walk, value: Any) -> object:
     return walk.items((value.start, value.stop, value.step))
 
@@ -197,9 +226,9 @@ def _paths(*names: str) -> Iterable[Kind]:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("$tuple", "builtins:tuple", lambda walk, value: walk.items(value), call),
-    Kind("$set", "builtins:set", _spell_set, call),
-    Kind("$frozenset", "builtins:frozenset", _spell_set, call),
+    Kind("$tuple", "builtins:tuple", lambda walk, value: walk.items(value), collect),
+    Kind("$set", "builtins:set", _spell_set, collect),
+    Kind("$frozenset", "builtins:frozenset", _spell_set, collect),
     Kind("$slice", "builtins:slice", _spell_slice, spread),
     Kind("$bytes", "builtins:bytes", leaf(_base64), _from_base64),
     Kind("$bytearray", "builtins:bytearray", leaf(_base64), _from_base64),
@@ -212,13 +241,13 @@ KINDS: tuple[Kind, ...] = (
     Kind("$timezone", "datetime:timezone", leaf(_spell_timezone), spread),
     Kind("$zoneinfo", "zoneinfo:ZoneInfo", leaf(_spell_zone), call),
     Kind("$decimal", "decimal:Decimal", leaf(str), call),
-    Kind("$fraction", "fractions:Fraction", leaf(lambda v: _ints(v.numerator, v.denominator)), spread),
+    Kind("$fraction", "fractions:Fraction", leaf(lambda v: _ints(v.numerator, v.denominator)), _read_fraction),
     Kind("$uuid", "uuid:UUID", leaf(str), call),
     *_paths("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"),
     Kind("$ordereddict", "collections:OrderedDict", lambda walk, value: walk.pairs(value), call),
     Kind("$counter", "collections:Counter", lambda walk, value: walk.pairs(value), lambda c, p: c(dict(p))),
     Kind("$defaultdict", "collections:defaultdict", _spell_defaultdict, _read_defaultdict),
-    Kind("$deque", "collections:deque", lambda walk, v: [walk.items(v), v.maxlen], spread),
+    Kind("$deque", "collections:deque", lambda walk, v: [walk.items(v), v.maxlen], _read_deque),
     Kind("$opaque", "litewf.serialization.type_table:Opaque", _spell_opaque, spread),
 )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from litewf.errors import UnknownTypeError
 from litewf.serialization import exceptions
-from litewf.serialization.kinds import KIND_BY_TAG, Kind, class_at
+from litewf.serialization.kinds import KIND_BY_TAG, Kind, class_at, listed
 from litewf.serialization.shapes import SHAPE_BY_TAG, Shape, fits
 from litewf.serialization.type_table import Opaque, TypeTable
 
@@ -34,7 +34,7 @@ class Reader:
             return exceptions.read_error(self._types, payload, lenient=self._lenient)
         shape = SHAPE_BY_TAG.get(tag)
         if shape is not None:
-            return self._instance(shape, *payload)
+            return self._instance(shape, *listed(payload))
         if self._lenient:
             return Opaque(tag, payload)
         raise UnknownTypeError(f"the recorded value has the tag {tag}, which this version of litewf does not know")

@@ -20,11 +20,12 @@ import apsw
 
 from litewf.errors import EngineClosedError, LitewfError, StoreError
 from litewf.store import place, readers, standard
-from litewf.store.database import Durability, keep_for_ever, translate
+from litewf.store.database import Durability, check_sqlite, keep_for_ever, translate
 from litewf.store.operations import Operation
 from litewf.store.standard import Standard, Threaded
 from litewf.store.store import Store
 from litewf.store.transactions import Transactions
+from litewf.store.turnstile import Turnstile
 from litewf.store.write_connection import WriteConnection
 from litewf.store.writer import Writer
 from litewf.world import World
@@ -126,6 +127,9 @@ class StandardWriteConnection(WriteConnection):
     def _connect(self) -> apsw.Connection:
         return here()
 
+    def _examine(self, connection: apsw.Connection) -> None:
+        """It has been: see `AsyncStore._prepare`."""
+
     def wrote(self, *, look: bool) -> None:
         """How long the WAL is matters to those who checkpoint."""
 
@@ -188,15 +192,15 @@ class AsyncStore(Store):
     def __init__(self, path: str | os.PathLike[str], durability: Durability, world: World) -> None:
         # not as a Store begins: another library opens the file, and not before `open`
         standard.check_standard()
+        self.path = place.resolve(path)
         self._durability: Durability = durability
         self._world = world
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._version: object = None
         self.on_commit: Callable[[list[Operation]], None] = lambda _: None
-        self._enter(path, create=False)
         self._watch = Carrier(self.path, lambda: standard.open_reader(self.path))
-        self._pen = Carrier(self.path, lambda: standard.open_writer(self.path, durability))
+        self._pen = Carrier(self.path, lambda: standard.open_writer(self.path))
         self._idle: list[Carrier] = []
         self._readers_open: list[Carrier] = []
         self._free = asyncio.Semaphore(READERS)
@@ -212,6 +216,7 @@ class AsyncStore(Store):
 
     async def open(self) -> None:
         """Connect, or leave nothing open."""
+        await asyncio.to_thread(self._enter, self.path, create=False)
         try:
             await self._watch.carry(self._others_committed)  # first, and closed last: see standard.open_reader
             await self._pen.carry(self._begin)
@@ -219,6 +224,15 @@ class AsyncStore(Store):
             await self._give_up()
             raise
         self._opened()
+
+    def _prepare(self) -> None:
+        """Have litewf's own SQLite look at the file and bring its tables up to date, and close it before ours opens."""
+        check_sqlite()
+        turnstile = Turnstile(self.path)
+        try:
+            WriteConnection(self.path, self._durability, self._world, turnstile).crash()
+        finally:
+            turnstile.close()
 
     async def _give_up(self) -> None:
         """Close what was opened, unless that still waits for its turn."""
@@ -238,7 +252,7 @@ class AsyncStore(Store):
     def _committed(self, operations: list[Operation]) -> None:
         self.on_commit(operations)
 
-    def _for_users(self, path: Path, durability: Durability) -> apsw.Connection:
+    def _for_users(self, path: Path, durability: Durability, _vfs: str | None) -> apsw.Connection:
         return cast("apsw.Connection", Standard(standard.open_writer(path, durability), path))
 
     # --- from the loop ----------------------------------------------------------------------------------------

@@ -41,9 +41,9 @@ def check_sqlite() -> None:
         )
 
 
-def open_writer(path: Path, durability: Durability) -> apsw.Connection:
+def open_writer(path: Path, durability: Durability, vfs: str | None = None) -> apsw.Connection:
     """A connection that writes; the file is created when missing."""
-    with _opened(path, 300) as connection:
+    with _opened(path, 300, vfs) as connection:
         connection.transaction_mode = "IMMEDIATE"
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         if connection.pragma("page_count") == 0:  # an old file keeps its own: to set it is a write
@@ -58,9 +58,17 @@ def open_writer(path: Path, durability: Durability) -> apsw.Connection:
         return connection
 
 
-def open_reader(path: Path) -> apsw.Connection:
+def relax(connection: apsw.Connection, path: Path, durability: Durability) -> None:
+    """Sync no commit from now on; the file says so from before the first of them."""
+    if connection.execute("SELECT relaxed FROM store").get != 1:
+        connection.execute("UPDATE store SET relaxed = 1")
+    _set(connection, path, "synchronous", SYNCHRONOUS[durability])
+
+
+def open_reader(path: Path, vfs: str | None = None) -> apsw.Connection:
     """A connection that cannot write."""
-    with _opened(path, 100, create=0) as connection:  # never read-only: a WAL reader must be able to recover the WAL
+    # never read-only: a WAL reader must be able to recover the WAL
+    with _opened(path, 100, vfs, create=0) as connection:
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         _set(connection, path, "wal_autocheckpoint", 0)
         _set(connection, path, "query_only", 1)
@@ -69,12 +77,14 @@ def open_reader(path: Path) -> apsw.Connection:
 
 
 @contextmanager
-def _opened(path: Path, cached: int, create: int = apsw.SQLITE_OPEN_CREATE) -> Iterator[apsw.Connection]:
+def _opened(
+    path: Path, cached: int, vfs: str | None, create: int = apsw.SQLITE_OPEN_CREATE
+) -> Iterator[apsw.Connection]:
     """A new connection, closed again when it cannot be set up."""
     with translated(path, "open"):
         try:
             connection = apsw.Connection(
-                str(path), flags=apsw.SQLITE_OPEN_READWRITE | create, statementcachesize=cached
+                str(path), flags=apsw.SQLITE_OPEN_READWRITE | create, vfs=vfs, statementcachesize=cached
             )
         except apsw.Error:
             raise

@@ -48,15 +48,22 @@ def register(tx: Tx, new: Registration, names: Collection[str]) -> int:
         (*new, json.dumps(list(names))),
     )
     executor = tx.connection.last_insert_rowid()
-    tx.connection.execute(STRAYS)
+    if _any(tx, STRAY):
+        tx.connection.execute(STRAYS)
     return executor
 
 
 # What an engine wrote after it had been taken for dead belongs to nobody: no row says that its owner may die.
-STRAYS = """
+STRAY = "FROM workflow WHERE owner IS NOT NULL AND NOT EXISTS (SELECT 1 FROM executor WHERE key = workflow.owner)"
+STRAYS = f"""
     UPDATE workflow SET owner = NULL, fence = fence + 1, phase = iif(phase IS NULL, NULL, 'ready')
-    WHERE owner IS NOT NULL AND NOT EXISTS (SELECT 1 FROM executor WHERE key = workflow.owner)
+    WHERE key IN (SELECT key {STRAY})
 """
+
+
+def _any(tx: Tx, source: str, *parameters: object) -> bool:
+    """Whether an update has anything to do: it is compiled with all triggers, which takes much longer than to ask."""
+    return bool(tx.connection.execute(f"SELECT EXISTS (SELECT 1 {source})", parameters).get)
 
 
 def announce(tx: Tx, executor: int, names: Collection[str]) -> None:
@@ -66,12 +73,13 @@ def announce(tx: Tx, executor: int, names: Collection[str]) -> None:
 
 def unregister(tx: Tx, executor: int, now_us: int) -> None:
     """Remove an engine that ends in order; whatever it still holds becomes ready, which is no recovery."""
-    tx.connection.execute(
-        "UPDATE workflow SET fence = fence + 1, owner = NULL,"
-        " updated_us = iif(phase IS NULL, updated_us, max(updated_us, ?)),"
-        " phase = iif(phase IS NULL, NULL, 'ready') WHERE owner = ?",
-        (now_us, executor),
-    )
+    if _any(tx, "FROM workflow WHERE owner = ?", executor):
+        tx.connection.execute(
+            "UPDATE workflow SET fence = fence + 1, owner = NULL,"
+            " updated_us = iif(phase IS NULL, updated_us, max(updated_us, ?)),"
+            " phase = iif(phase IS NULL, NULL, 'ready') WHERE owner = ?",
+            (now_us, executor),
+        )
     tx.connection.execute("DELETE FROM executor WHERE key = ?", (executor,))
     tx.touch("ready")
 
@@ -103,13 +111,15 @@ def recover(tx: Tx, executor: int, now_us: int, limits: dict[str, int], encode_e
     tx.connection.execute("DELETE FROM executor WHERE key = ?", (executor,))
     if tx.connection.changes() == 0:
         return Recovery(0, [])  # another engine was first
-    tx.connection.execute(
-        "UPDATE workflow SET owner = NULL, fence = fence + 1 WHERE owner = ? AND phase IS NULL", (executor,)
-    )
-    tx.connection.execute(
-        "UPDATE workflow SET owner = NULL, fence = fence + 1, phase = 'ready' WHERE owner = ? AND phase = 'stopping'",
-        (executor,),
-    )
+    if _any(tx, "FROM workflow WHERE owner = ? AND phase IS NOT 'running'", executor):
+        tx.connection.execute(
+            "UPDATE workflow SET owner = NULL, fence = fence + 1 WHERE owner = ? AND phase IS NULL", (executor,)
+        )
+        tx.connection.execute(
+            "UPDATE workflow SET owner = NULL, fence = fence + 1, phase = 'ready'"
+            " WHERE owner = ? AND phase = 'stopping'",
+            (executor,),
+        )
     rows: list[Any] = tx.connection.execute(RECOVER, (now_us, executor)).fetchall()
     tx.touch("ready")
     given_up = []

@@ -51,8 +51,8 @@ ALWAYS: Final[dict[str, str]] = {
     "C4 a finished workflow that still waits for a time": """
         SELECT id FROM workflow WHERE completed_us IS NOT NULL AND due_us IS NOT NULL""",
     "D1 two steps that started the same child": """
-        SELECT child, count(*) FROM step WHERE child IS NOT NULL AND error IS NULL
-        GROUP BY child HAVING count(*) > 1""",
+        SELECT child, count(*) FROM step JOIN request USING (workflow)
+        WHERE child IS NOT NULL AND error IS NULL AND forked_from IS NULL GROUP BY child HAVING count(*) > 1""",
     "D2 a child whose start no step of its parent records": """
         SELECT child.id FROM workflow AS child JOIN workflow AS parent ON parent.key = child.parent
         WHERE parent.generation = 1 AND NOT EXISTS (
@@ -60,11 +60,9 @@ ALWAYS: Final[dict[str, str]] = {
                AND step.name LIKE 'litewf.start%'
                AND (step.child = child.id OR instr(step.output, '"' || child.id || '"')))""",
     "D2 a recorded start without its child": """
-        SELECT step.child FROM step WHERE child IS NOT NULL AND error IS NULL
-        AND NOT EXISTS (SELECT 1 FROM workflow WHERE workflow.id = step.child AND workflow.parent = step.workflow)""",
-    "D4 an unfinished child of a cancelled parent": """
-        SELECT child.id FROM workflow AS child JOIN workflow AS parent ON parent.key = child.parent
-        WHERE parent.status = 'CANCELLED' AND child.completed_us IS NULL AND NOT child.detached""",
+        SELECT step.child FROM step JOIN request USING (workflow)
+        WHERE child IS NOT NULL AND error IS NULL AND forked_from IS NULL AND NOT EXISTS
+            (SELECT 1 FROM workflow WHERE workflow.id = step.child AND workflow.parent = step.workflow)""",
     "A2 a place on a queue that contradicts the status": """
         SELECT id, status, phase, workflow.queue, state FROM task JOIN workflow ON workflow.key = task.workflow
         WHERE (status = 'DELAYED') <> (state = 'delayed') OR (status = 'ENQUEUED') <> (state IN ('waiting', 'behind'))
@@ -76,13 +74,6 @@ ALWAYS: Final[dict[str, str]] = {
     "G1 a workflow that runs without a slot of its queue": """
         SELECT id FROM task JOIN workflow ON workflow.key = task.workflow
         WHERE phase = 'running' AND workflow.queue IS NOT NULL AND slot = 0""",
-    "G1 more slots than a queue has": """
-        SELECT queue.name, count(*) FROM queue JOIN task ON task.queue = queue.name WHERE slot = 1
-        GROUP BY queue.name HAVING count(*) > global_concurrency""",
-    "G1 more slots than a partition has": """
-        SELECT queue.name, partition, count(*) FROM queue JOIN task ON task.queue = queue.name
-        WHERE slot = 1 AND partition IS NOT NULL
-        GROUP BY queue.name, partition HAVING count(*) > partition_concurrency""",
     "G2 a slot of a workflow that has ended, of which nothing runs": """
         SELECT id, status, state FROM task JOIN workflow ON workflow.key = task.workflow
         WHERE slot = 1 AND owner IS NULL AND (state <> 'started' OR completed_us IS NOT NULL)""",

@@ -13,6 +13,7 @@ import stat
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -178,12 +179,20 @@ def _check_no_orphaned_wal(path: Path) -> None:
         )
 
 
+def _can_be_repaired(path: Path) -> bool:
+    """Whether the power may have been cut while SQLite wrote the header: what it needs then lies beside the file."""
+    found = (_stat(path.with_name(f"{path.name}{suffix}")) for suffix in ("-journal", "-wal"))
+    return any(one is not None and one.st_size > 0 for one in found)
+
+
 def _check_header(path: Path, newest: int) -> None:
     try:
         with path.open("rb") as file:
             head = file.read(_HEADER)
     except OSError as error:
         raise StoreUnsupportedError(f"cannot read {path}: {error.strerror}") from error
+    if not (head.startswith(_MAGIC) and len(head) == _HEADER) and _can_be_repaired(path):
+        return  # opening it repairs it, or says that it is damaged
     if not head.startswith(_MAGIC):
         raise StoreCorruptError(f"{path} is not a SQLite database (or an encrypted one): give litewf its own file")
     if len(head) < _HEADER:
@@ -211,11 +220,7 @@ def _check_file_system(path: Path) -> None:
     """
     if os.environ.get(_ALLOW_NETWORK) == "1" or not sys.platform.startswith("linux"):
         return
-    try:
-        mounts = Path("/proc/self/mountinfo").read_bytes()
-    except OSError:
-        return
-    kind = file_system(os.fsencode(path.parent), mounts)
+    kind = _kind_of(path.parent, path.parent.stat().st_dev)
     if kind in _NETWORK or (kind.startswith("fuse") and kind not in _LOCAL_FUSE):
         raise StoreUnsupportedError(
             f"{path} is on a network or synced file system ({kind}), where SQLite's locks fail:"
@@ -223,16 +228,29 @@ def _check_file_system(path: Path) -> None:
         )
 
 
+@lru_cache(maxsize=64)
+def _kind_of(directory: Path, _device: int) -> str:
+    """The type of the file system there; asked again when another one is mounted over it."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_bytes()
+    except OSError:
+        return ""
+    return file_system(os.fsencode(directory), mounts)
+
+
 def file_system(directory: bytes, mounts: bytes) -> str:
     """Return the type of the file system that `directory` is on, by the text of `mountinfo`; "" if none."""
     best, kind = b"", ""
     for line in mounts.splitlines():
         left, _, right = line.partition(b" - ")
-        fields = left.split(b" ")
+        fields = left.split(b" ", 5)
         if len(fields) < 5 or not right:
             continue
         # Blanks and the like are written as octal escapes. Later mounts hide earlier ones at the same point.
-        point = fields[4].decode("unicode_escape").encode("latin-1").rstrip(b"/") + b"/"
+        point = fields[4]
+        if b"\\" in point:
+            point = point.decode("unicode_escape").encode("latin-1")
+        point = point.rstrip(b"/") + b"/"
         if (directory + b"/").startswith(point) and len(point) >= len(best):
             best, kind = point, right.split(b" ")[0].decode("latin-1")
     return kind

@@ -349,6 +349,13 @@ def take_slot_again(tx: Tx, queue: QueueRow, key: int) -> bool:
     return True
 
 
+def forget(tx: Tx, keys: Sequence[int]) -> None:
+    """Places on a queue of workflows that are not there to be started: whoever edited the file has left them behind."""
+    tx.connection.execute(
+        "UPDATE task SET state = 'ended', slot = 0 WHERE workflow IN (SELECT value FROM carray(?))", (integers(keys),)
+    )
+
+
 def leave(tx: Tx, key: int) -> None:
     """A workflow goes on outside its queue; a body of it that still runs holds its slot until it ends."""
     row = tx.connection.execute(

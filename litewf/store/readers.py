@@ -44,8 +44,9 @@ def ask(connection: apsw.Connection, query: Callable[[apsw.Connection], R], path
 class Readers:
     """A few read connections to one file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, vfs: str | None = None) -> None:
         self._path = path
+        self._vfs = vfs
         self._idle: list[apsw.Connection] = []
         self._lock = Lock()
         self._closed = False
@@ -79,7 +80,7 @@ class Readers:
                 raise EngineClosedError(f"{self._path} is closed; launch the engine again")
             if self._idle:
                 return self._idle.pop()
-        return open_reader(self._path)
+        return open_reader(self._path, self._vfs)
 
     def _give_back(self, connection: apsw.Connection) -> None:
         with self._lock:

@@ -71,6 +71,12 @@ class Rows(sqlite3.Cursor):
     def fetchall(self) -> list[Any]:
         return list(self)
 
+    @property
+    def get(self) -> Any:
+        """The one value of the one row, or None."""
+        row = self.fetchone()
+        return None if row is None else row[0]
+
 
 class Standard:
     """A connection of the standard library that answers as apsw's does."""
@@ -183,7 +189,7 @@ def statements(sql: str) -> Iterator[str]:
 # --- opening ------------------------------------------------------------------------------------------------------
 
 
-def open_writer(path: Path, durability: Durability) -> Threaded:
+def open_writer(path: Path, durability: Durability = "full") -> Threaded:
     """A connection that writes; the file must exist."""
     return _opened(path, "rw", lambda one: _to_write(one, path, durability))
 

@@ -46,7 +46,7 @@ class Store:
         self._enter(path, create=create)
         try:
             self.writer = Writer(self.path, durability, world, on_commit)
-            self._readers = Readers(self.path)
+            self._readers = Readers(self.path, world.vfs)
             self.transactions = Transactions(self.path, durability, self.writer, world)
             self._identity = place.Identity.of(self.path)
         except BaseException:
@@ -66,7 +66,12 @@ class Store:
                     raise StoreUnsupportedError(store.keeps_out)
             first = not any(store.path == self.path for store in _connected)
             place.check(self.path, create=create, header=first, newest=len(migrations()))
+            if first:
+                self._prepare()
             _connected.add(self)
+
+    def _prepare(self) -> None:
+        """Do what must be done while nothing of this process has the file open."""
 
     @property
     def keeps_out(self) -> str:

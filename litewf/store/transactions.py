@@ -43,8 +43,10 @@ NAMED_SECOND = frozenset({apsw.SQLITE_ALTER_TABLE, apsw.SQLITE_CREATE_INDEX, aps
 WRITES = NAMED_SECOND | {apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE, apsw.SQLITE_DROP_TABLE,
                          # a temporary table or view of the same name would hide litewf's own
                          apsw.SQLITE_CREATE_TEMP_TABLE, apsw.SQLITE_CREATE_TEMP_VIEW}  # fmt: skip
-# of the file, not of the user's SQL
-TROUBLE = (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError, apsw.NoMemError)
+OF_THE_FILE = (
+    apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NoMemError, apsw.CantOpenError, apsw.NotADBError
+)  # fmt: skip
+
 
 _here = threading.local()
 
@@ -95,7 +97,7 @@ class Transactions:
         durability: Durability,
         writer: Writer,
         world: World,
-        connect: Callable[[Path, Durability], apsw.Connection] = open_writer,
+        connect: Callable[[Path, Durability, str | None], apsw.Connection] = open_writer,
     ) -> None:
         self._path = path
         self._durability: Durability = durability
@@ -140,7 +142,7 @@ class Transactions:
                 result = body(proxy)
             except apsw.AuthError as error:
                 raise UsageError(self._refusal or str(error)) from error
-            except TROUBLE as error:
+            except OF_THE_FILE as error:  # all others are the user's own
                 raise translate(error, self._path, "write", connection) from error
             finally:
                 self._guarding = False
@@ -187,7 +189,7 @@ class Transactions:
 
     def _opened(self) -> apsw.Connection:
         if self._connection is None:
-            self._connection = self._connect(self._path, self._durability)
+            self._connection = self._connect(self._path, self._durability, self._world.vfs)
             self._connection.authorizer = self._authorize
         return self._connection
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import apsw
 
 from litewf.errors import StoreError, StoreLockedError
-from litewf.store.database import BUSY_TIMEOUT_MS, Durability, open_writer, translate, translated
+from litewf.store import wal_autopsy
+from litewf.store.database import BUSY_TIMEOUT_MS, Durability, open_writer, relax, translate, translated
 from litewf.store.migrate import migrate
 from litewf.store.place import Identity
 from litewf.store.turnstile import Turnstile
@@ -38,15 +39,19 @@ class WriteConnection:
         self.long = False  # ... and enough of it that one is due
         self.broken = False  # to be opened again before the next transaction
         self.reopened = 0
-        self.live = self._open()
+        self.live = self._open(first=True)
         self._seen_version = self.live.pragma("data_version")
 
-    def _open(self) -> apsw.Connection:
+    def _open(self, *, first: bool) -> apsw.Connection:
         with self._turnstile:
             connection = self._connect()
             try:
                 with translated(self._path, "set up the tables"):
+                    if first:
+                        self._examine(connection)
                     migrate(connection, self._path, self._world)
+                    if self._durability != "full":
+                        relax(connection, self._path, self._durability)
                 self._beside = [(path, Identity.of(path)) for path in self._sidecars()]
             except BaseException:
                 connection.close()
@@ -54,7 +59,10 @@ class WriteConnection:
         return connection
 
     def _connect(self) -> apsw.Connection:
-        return open_writer(self._path, self._durability)
+        return open_writer(self._path, "full", self._world.vfs)  # whatever is set up must last, in order
+
+    def _examine(self, connection: apsw.Connection) -> None:
+        wal_autopsy.check(connection, self._path)
 
     def _sidecars(self) -> list[Path]:
         return [self._path.with_name(f"{self._path.name}{suffix}") for suffix in ("-wal", "-shm")]
@@ -134,7 +142,7 @@ class WriteConnection:
         """After a failed write: open the file again, and make durable what it shows."""
         with contextlib.suppress(apsw.Error):
             self.live.close()
-        self.live = self._open()
+        self.live = self._open(first=False)
         try:
             with self._turnstile:
                 self._checkpoint(apsw.SQLITE_CHECKPOINT_RESTART, PATIENCE_MS)

@@ -117,7 +117,12 @@ def _looking() -> Workload:
     return Workload(
         name="looking",
         calls={LITEWF: call},
-        rows=(Row("list", "list", "ms"), Row("show", "show", "ms")),
+        rows=(
+            Row("list", "list", "ms"),
+            Row("list: CPU", "list_cpu", "ms"),
+            Row("show", "show", "ms"),
+            Row("show: CPU", "show_cpu", "ms"),
+        ),
         note="`litewf list` and `litewf show` on a file with 1,000,000 workflows, beyond the start of the interpreter",
     )
 

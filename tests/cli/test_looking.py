@@ -17,7 +17,8 @@ def order(shop: Path) -> Iterator[str]:
     with litewf.Client(shop) as client:
         client.enqueue("orders", "checkout", {"sku": 7})
         [found] = client.list_workflows(name="checkout")
-        client.get_event(found.workflow_id, "payment_url", timeout=30)
+        while not client.list_workflows(parent_id=found.workflow_id):
+            pass  # until it has come that far
         client.retrieve_workflow(f"{found.workflow_id}~3").get_result(timeout=30)
     yield found.workflow_id
 

@@ -6,10 +6,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import litewf
+from litewf.world import EPOCH
 from tests.clients.both import Ask, Script
-from tests.stage import Stage
+from tests.stage import NOON, Stage
 
 SINCE = datetime(2029, 12, 31, 22, tzinfo=UTC)  # two hours before the stage's noon begins its day
+
+
+class StillClock(litewf.Clock):
+    """Shows the same time for ever: that at which the stage begins."""
+
+    def now_us(self) -> int:
+        return (NOON - EPOCH) // timedelta(microseconds=1)
 
 
 class Program(NamedTuple):

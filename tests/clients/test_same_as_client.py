@@ -13,8 +13,7 @@ import pytest
 
 import litewf
 from tests.clients.both import Script, awaiting, outcome, passing, run_blocking
-from tests.clients.calls import Program, build, calls, program
-from tests.stage import HandClock
+from tests.clients.calls import Program, StillClock, build, calls, program
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 CALLS = calls(program(), Path())
@@ -100,13 +99,13 @@ def alike(answer: Any, folder: Path) -> str:
 
 
 def by_client(path: Path, code: Program, script: Script) -> Any:
-    with litewf.Client(path, registry=code.registry, clock=HandClock(), durability="normal") as client:
+    with litewf.Client(path, registry=code.registry, clock=StillClock(), durability="normal") as client:
         return run_blocking(lambda client, ask: outcome(script, client, passing), client)
 
 
 def by_async_client(path: Path, code: Program, script: Script) -> Any:
     async def main() -> Any:
-        async with litewf.AsyncClient(path, registry=code.registry, clock=HandClock(), durability="normal") as client:
+        async with litewf.AsyncClient(path, registry=code.registry, clock=StillClock(), durability="normal") as client:
             return await outcome(script, client, awaiting)
 
     return asyncio.run(main())

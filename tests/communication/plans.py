@@ -7,10 +7,11 @@ from typing import Any
 from hypothesis import HealthCheck
 from hypothesis import strategies as st
 
+from litewf.testing.clock import START_US
+from litewf.testing.places import workplace
 from litewf.world import EPOCH
-from tests.crash.explorer import Drive, Scenario, Trial, workplace
+from tests.crash.explorer import Drive, Scenario, Trial
 from tests.crash.life import Life
-from tests.crash.virtual_clock import START_US
 
 SECOND_US = 1_000_000
 CRASHES = st.lists(st.integers(8, 60), max_size=3)  # points, in one life after the other

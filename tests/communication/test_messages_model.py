@@ -12,10 +12,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import litewf
+from litewf.testing.clock import FOREVER_US, START_US
 from tests.communication.plans import CRASHES, SECOND_US, UNHURRIED, duration, in_us, moment, play
 from tests.crash.explorer import Drive
 from tests.crash.life import Life
-from tests.crash.virtual_clock import FOREVER_US, START_US
 
 RECEIVERS = ("r0", "r1")
 SENDERS = ("s0", "s1", "outside")

@@ -115,7 +115,7 @@ def _kill_by_turns(spawn: Callable[[str], Child], path: Path, kills: int, seed: 
         else:
             talk.kill_sender()
     assert talk.finish() == [list(range(MESSAGES))] * 2
-    image = Image(path)
+    image = Image.of(path)
     assert list(image.broken(at_the_end=False)) == []  # whoever died last may still be listed
     assert {status for status, *_ in image.workflows.values()} == {"SUCCESS"}
     image.close()

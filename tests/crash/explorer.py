@@ -3,22 +3,20 @@
 A trial is one file and the engines that lived on it: all but the last died, the last ran to the end.
 """
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import litewf
+from litewf.testing import VirtualClock
+from litewf.testing.places import workplace
 from tests.crash.invariants import Image
 from tests.crash.ledger import Ledger
 from tests.crash.life import Life
-from tests.crash.virtual_clock import Time
 
 Drive = Callable[[litewf.Engine], None]
-MEMORY = Path("/dev/shm")
 MOST_POINTS = 2000  # of one scenario; more means that it never ends
 
 
@@ -29,6 +27,7 @@ class Scenario:
     name: str
     build: Callable[[Life], Drive]
     linger: float | None = 0.2
+    fresh: bool = False  # it is about a file that is made, too
     resumable: frozenset[str] = frozenset()  # workflows whose end may be undone
     downtime_s: tuple[float, ...] = (0.0, 3600.0)  # between a death and the next launch, in turn
 
@@ -50,37 +49,44 @@ class Trial:
     """One file, its ledger, and one engine after the other."""
 
     def __init__(self, scenario: Scenario, path: Path) -> None:
-        self._scenario = scenario
-        self._path = path
-        self._time = Time()
-        self._last: Image | None = None
+        self.scenario = scenario
+        self.path = path
+        self.clock = VirtualClock(mode="driven")
         self.ledger = Ledger()
         self.history: list[str] = []
+        self._last: Image | None = None
 
-    def live(self, crash_at: int | None) -> bool:
+    def live(self, crash_at: int | None, **options: Any) -> bool:
         """Run until the end or until the crash point; whether it died."""
-        life = Life(self._path, self._time, self.ledger, crash_at=crash_at, linger=self._scenario.linger)
-        drive = self._scenario.build(life)
+        life = self.born(crash_at=crash_at, **options)
+        drive = self.scenario.build(life)
         try:
             died = life.run(drive)
         except BaseException as error:
             error.add_note(self.story())
             raise
         self.history.append(f"{life.death}" if died else "ran to the end")
-        self._inspect(at_the_end=not died)
         if died:
-            turn = self.ledger.life % len(self._scenario.downtime_s)
-            self._time.now_us += int(self._scenario.downtime_s[turn] * 1_000_000)
+            self.mourn(self.ledger.life + 1)
         else:
+            self.inspect(at_the_end=True)
             self.ledger.check_starts()
         return died
 
-    def _inspect(self, *, at_the_end: bool) -> None:
-        image = Image(self._path)
-        for problem in image.broken(at_the_end=at_the_end):
+    def born(self, **options: Any) -> Life:
+        return Life(self.path, self.clock, self.ledger, linger=self.scenario.linger, **options)
+
+    def mourn(self, turn: int) -> None:
+        """It died: see what it left, and let some time pass."""
+        self.inspect(at_the_end=False)
+        self.clock.move(self.scenario.downtime_s[turn % len(self.scenario.downtime_s)])
+
+    def inspect(self, *, at_the_end: bool) -> None:
+        image, problems = self.look(at_the_end=at_the_end)
+        for problem in problems:
             self.ledger.fail(problem)
         if self._last is not None:
-            for problem in image.contradicts(self._last, self._scenario.resumable):
+            for problem in image.contradicts(self._last, self.scenario.resumable):
                 self.ledger.fail(problem)
         for what in self.ledger.acknowledged:
             kind, _, rest = what.partition(" ")
@@ -91,25 +97,21 @@ class Trial:
                 self.ledger.fail(f"A4 the workflow went on after {key}, which is not recorded")
         settled = {key for key in self.ledger.in_life if image.settles(key)} | set(image.settled)
         self.ledger.died(settled, image.next_attempts())
-        image.close()
         self._last = image
 
+    def look(self, *, at_the_end: bool) -> tuple[Image, list[str]]:
+        """The file as it is, and what is wrong with it."""
+        image = Image.of(self.path)
+        problems = list(image.broken(at_the_end=at_the_end))
+        image.close()
+        return image, problems
+
     def story(self) -> str:
-        lines = [f"scenario {self._scenario.name}", *self.history, *self.ledger.violations]
+        lines = [f"scenario {self.scenario.name}", *self.history, *self.ledger.violations]
         return "\n  ".join(lines)
 
     def check(self) -> None:
         assert not self.ledger.violations, self.story()
-
-
-@contextmanager
-def workplace() -> Iterator[Path]:
-    """A directory for files that need not survive the test, in memory where there is such a place."""
-    folder = tempfile.mkdtemp(prefix="litewf-crash-", dir=MEMORY if MEMORY.is_dir() else None)
-    try:
-        yield Path(folder)
-    finally:
-        shutil.rmtree(folder)
 
 
 def explore(scenario: Scenario, *, second_deaths: "SecondDeaths", tally: Tally, stride: int = 1, first: int = 1) -> int:

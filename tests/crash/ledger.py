@@ -4,9 +4,11 @@ The ledger outlives every engine of a trial. It checks as it goes, so a broken p
 which it was broken; letters and numbers name the invariants (B1: a body never starts again after it was recorded, ...).
 """
 
+import pickle
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +46,18 @@ class Ledger:
         self.acknowledged: set[str] = set()
         self.times_us: dict[str, int] = {}  # of what was done from outside
         self.effects: list[str] = []  # on a world that no transaction covers
+
+    def frozen(self) -> bytes:
+        """All that it holds now; `thawed` makes a ledger of it."""
+        while True:
+            with self._lock, suppress(RuntimeError):  # what happens outside of steps is not under the lock
+                return pickle.dumps({name: value for name, value in vars(self).items() if name != "_lock"})
+
+    @classmethod
+    def thawed(cls, frozen: bytes) -> "Ledger":
+        ledger = cls()
+        vars(ledger).update(pickle.loads(frozen))
+        return ledger
 
     def fail(self, text: str) -> None:
         self.violations.append(f"life {self.life}: {text}")

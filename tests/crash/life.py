@@ -9,76 +9,52 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import litewf
-from litewf.engine.signals import Unwind
-from litewf.world import Entropy, World
+from litewf.testing import MortalEngine, SimulatedDeath, VirtualClock
+from litewf.testing.clock import FOREVER_US
 from tests.crash.ledger import Ledger, Receipt
-from tests.crash.virtual_clock import FOREVER_US, Time, VirtualClock
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 JOIN_S = 5.0
 
 
-class SimulatedDeath(Unwind):
-    """The process was killed here.
-
-    It unwinds executions as a lost workflow does: their code ends, and nothing of it is written.
-    """
-
-    def __init__(self, point: str) -> None:
-        super().__init__("lost", f"killed at {point}")
-
-
 class Life:
-    """An engine that may die at its `crash_at`-th crash point."""
+    """A mortal engine, with what a scenario defines and does."""
 
-    def __init__(self, path: Path, time: Time, ledger: Ledger, *, crash_at: int | None, linger: float | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: VirtualClock,
+        ledger: Ledger,
+        *,
+        crash_at: int | None,
+        linger: float | None,
+        vfs: str | None = None,
+        callers: bool = True,
+    ) -> None:
         self.ledger = ledger
-        self.time = time
+        self.clock = clock
         self.registry = litewf.Registry()
-        self.death: SimulatedDeath | None = None
-        self.points = 0
         self._number = ledger.life
-        self._crash_at = crash_at
-        self._clock = VirtualClock(time, lambda: self.points)
+        self._with_callers = callers  # a thread for each workflow that waits for its result
         self._callers: list[threading.Thread] = []
         self._others = set(threading.enumerate())
-        world = World(self._clock, Entropy(1000 + self._number), self._reach)
-        self.engine = litewf.Engine(
-            path, registry=self.registry, world=world, application_version="1", linger=linger, max_threads=20
-        )
-        self._clock.attach(self.engine)
+        self.engine = MortalEngine(
+            path, registry=self.registry, clock=clock, die_at=crash_at, linger=linger, application_version="1",
+            max_threads=20, durability="full", vfs=vfs,
+        )  # fmt: skip
+
+    @property
+    def death(self) -> SimulatedDeath | None:
+        return self.engine.death
 
     # --- living and dying -------------------------------------------------------------------------------------
 
     def run(self, drive: Callable[[litewf.Engine], None]) -> bool:
         """Launch, do what the scenario does from outside, shut down; whether it died on the way."""
-        with _silent_deaths():
-            try:
-                self.engine.launch()
-                drive(self.engine)
-                self.engine.shutdown()
-            except BaseException:
-                if self.death is None:
-                    self._crash(SimulatedDeath("a failed check"))
-                    raise
-            if self.death is not None:
-                self._crash(self.death)
+        died = self.engine.live(drive)
         self._check_nothing_hangs()
-        return self.death is not None
-
-    def _reach(self, point: str) -> None:
-        self.points += 1
-        if self.death is None and self.points == self._crash_at:
-            _let_others_run()
-            self.death = SimulatedDeath(f"{point}, point {self.points} of life {self._number}")
-            self._clock.interrupt()
-        if self.death is not None:
-            raise self.death
-
-    def _crash(self, death: SimulatedDeath) -> None:
-        if self.engine._live is not None:
-            self.engine._live.crash(death)
+        return died
 
     def _check_nothing_hangs(self) -> None:
         for caller in self._callers:
@@ -95,9 +71,7 @@ class Life:
 
     def settle(self, until_us: int = FOREVER_US) -> None:
         """Let everything happen that can happen before `until_us`."""
-        self._clock.settle(until_us)
-        if self.death is not None:
-            raise self.death
+        self.engine.drain_us(until_us)
 
     def drive_to_rest(self, _engine: litewf.Engine) -> None:
         """The scenario in which nothing comes from outside."""
@@ -107,9 +81,10 @@ class Life:
         """Start it unless it exists; the handle. Some other thread waits for the result."""
         handle = self.engine.start_workflow(workflow.with_options(workflow_id=workflow_id, **options), *args)
         self.ledger.acknowledged.add(f"started {workflow_id}")
-        caller = threading.Thread(target=_wait_for, args=(handle,), daemon=True)
-        self._callers.append(caller)
-        caller.start()
+        if self._with_callers:
+            caller = threading.Thread(target=_wait_for, args=(handle,), daemon=True)
+            self._callers.append(caller)
+            caller.start()
         return handle
 
     # --- acting inside workflows ------------------------------------------------------------------------------
@@ -147,10 +122,9 @@ class Life:
 
     @contextmanager
     def _recorded(self, name: str, args: tuple[Any, ...], allowed: int) -> Iterator[Receipt]:
-        if self.death is not None:
-            raise self.death  # a dead process starts nothing
+        self.engine.raise_if_dead()  # a dead process starts nothing
         key, attempt = litewf.idempotency_key(), litewf.attempt()
-        run = self.ledger.begin(key, litewf.workflow_id(), _call(name, args), attempt, allowed, self.time.now_us)
+        run = self.ledger.begin(key, litewf.workflow_id(), _call(name, args), attempt, allowed, self.clock.now_us())
         try:
             yield Receipt(key, run)
         finally:
@@ -219,24 +193,3 @@ def _wait_for(handle: Any) -> None:
         handle.get_result()
     except BaseException:
         return
-
-
-def _let_others_run() -> None:
-    """Whoever was told too early that something is durable acts on it now, before the process dies."""
-    threading.Event().wait(0.0005)
-
-
-@contextmanager
-def _silent_deaths() -> Iterator[None]:
-    """The threads of a dead engine end without a word."""
-    before = threading.excepthook
-
-    def hook(args: threading.ExceptHookArgs) -> None:
-        if not isinstance(args.exc_value, SimulatedDeath):
-            before(args)
-
-    threading.excepthook = hook
-    try:
-        yield
-    finally:
-        threading.excepthook = before

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 import litewf
-from tests.crash.explorer import workplace
+from litewf.testing import VirtualClock
+from litewf.testing.places import workplace
 from tests.crash.invariants import Image
 from tests.crash.ledger import Ledger
 from tests.crash.life import Life
-from tests.crash.virtual_clock import Time
 
 pytestmark = pytest.mark.usefixtures("silent_logs")
 
@@ -92,9 +92,9 @@ def folder() -> Iterator[Any]:
 
 
 def _engine(
-    folder: Any, time: Time, run: str, deed: str, gate: Callable[[], None], crash_at: int | None = None
+    folder: Any, clock: VirtualClock, run: str, deed: str, gate: Callable[[], None], crash_at: int | None = None
 ) -> tuple[Life, Any]:
-    life = Life(folder / "flows.db", time, Ledger(), crash_at=crash_at, linger=0)
+    life = Life(folder / "flows.db", clock, Ledger(), crash_at=crash_at, linger=0)
     deeds = Deeds(life.registry, run)
 
     @life.registry.step
@@ -113,9 +113,9 @@ def _engine(
 class Hung:
     """An engine that stopped in the middle of a workflow, and lost its lock meanwhile."""
 
-    def __init__(self, folder: Any, time: Time, deed: str) -> None:
+    def __init__(self, folder: Any, clock: VirtualClock, deed: str) -> None:
         self._gate = Gate()
-        life, main = _engine(folder, time, "first", deed, self._gate.pass_through)
+        life, main = _engine(folder, clock, "first", deed, self._gate.pass_through)
         self._engine = life.engine
         self._engine.launch()
         self._engine.transact(lambda conn: conn.execute("CREATE TABLE deposit (run TEXT)"))
@@ -149,9 +149,9 @@ class Hung:
 
 @pytest.mark.parametrize("deed", DEEDS)
 def test_an_engine_that_lost_its_workflow_cannot(deed: str, folder: Any) -> None:
-    time, gate = Time(), Gate()
-    first = Hung(folder, time, deed)
-    second, _ = _engine(folder, time, "second", deed, gate.pass_through)
+    clock, gate = VirtualClock(mode="driven"), Gate()
+    first = Hung(folder, clock, deed)
+    second, _ = _engine(folder, clock, "second", deed, gate.pass_through)
     second.engine.launch()
     assert gate.reached.wait(20), "the second engine did not take it over"
     before = _rows(folder)
@@ -170,9 +170,9 @@ def test_an_engine_that_lost_its_workflow_writes_nothing_from_that_moment_on() -
     taken_over = []
     for crash_at in range(1, 12):
         with workplace() as folder:
-            time = Time()
-            first = Hung(folder, time, "record_a_step")
-            second, _ = _engine(folder, time, "second", "record_a_step", lambda: None, crash_at=crash_at)
+            clock = VirtualClock(mode="driven")
+            first = Hung(folder, clock, "record_a_step")
+            second, _ = _engine(folder, clock, "second", "record_a_step", lambda: None, crash_at=crash_at)
             assert second.run(second.drive_to_rest)
             before = _rows(folder)
             taken_over.append(before["workflow"][0][6] != first.executor)
@@ -187,7 +187,7 @@ def test_an_engine_that_lost_its_workflow_writes_nothing_from_that_moment_on() -
 
 def _rows(folder: Any) -> dict[str, Any]:
     """All that a workflow can write."""
-    image = Image(folder / "flows.db")
+    image = Image.of(folder / "flows.db")
     tables = ("workflow", "request", "outcome", "step", "wait", "message", "event", "deposit")
     rows = {table: image.rows(f"SELECT * FROM {table}") for table in tables}
     image.close()

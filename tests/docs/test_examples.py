@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 MOST_LINES = 80
+A_TEST = "test_my_workflow.py"
 LONGER = {"event_waiting.py": 120}  # four workflows, the server that feeds them, and who sends what
 ELSEWHERE = {"communication": "test_communication_example.py"}
 
@@ -83,7 +84,7 @@ def run(name: str, directory: Path) -> list[str]:
 
 
 def test_every_example_is_tested_here() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == set(SAYS)
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {*SAYS, A_TEST}
     folders = {path.parent.name for path in EXAMPLES.glob("*/*.py")}
     assert folders == set(ELSEWHERE)
     assert all((Path(__file__).parent / ELSEWHERE[folder]).exists() for folder in folders)
@@ -95,7 +96,18 @@ def test_an_example_says_what_it_should_and_runs_again_on_the_same_file(name: st
     assert run(name, tmp_path) == SAYS_AGAIN[name]
 
 
-@pytest.mark.parametrize("name", SAYS)
+def test_the_example_of_a_test_passes_with_pytest_alone(tmp_path: Path) -> None:
+    """It holds a test of a mistake, which is found, and one of the same without the mistake."""
+    (tmp_path / A_TEST).write_text((EXAMPLES / A_TEST).read_text())
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "pytest", "-p", "litewf.testing.plugin", A_TEST],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+    )  # fmt: skip
+    assert "3 passed" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("name", [*SAYS, A_TEST])
 def test_an_example_is_short(name: str) -> None:
     assert len((EXAMPLES / name).read_text().splitlines()) < LONGER.get(name, MOST_LINES)
 
@@ -103,4 +115,4 @@ def test_an_example_is_short(name: str) -> None:
 @pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.name)
 def test_an_example_imports_only_public_names(path: Path) -> None:
     imported = re.findall(r"litewf\._\w+|(?:from|import) (litewf\.\w+)", path.read_text())
-    assert set(imported) <= {"litewf.web"}
+    assert set(imported) <= {"litewf.web", "litewf.testing"}

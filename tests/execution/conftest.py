@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 import litewf
+from litewf.testing import VirtualClock
 
-from .support import Flavor, IdleClock, Time
+from .support import Flavor
 
 STUCK_S = 15
 
@@ -34,12 +35,10 @@ def launch(path: Path, registry: litewf.Registry) -> Iterator[Callable[..., lite
     It parks at every wait, and its clock jumps when it rests; `clock=None` is the real one.
     """
     launched: list[litewf.Engine] = []
-    time = Time()
+    clock = VirtualClock(mode="free")
 
     def start(**options: Any) -> litewf.Engine:
-        clock = IdleClock(time)
         engine = litewf.Engine(path, **{"registry": registry, "linger": 0, "clock": clock, **options})
-        clock.engine = engine
         engine.launch()
         launched.append(engine)
         return engine

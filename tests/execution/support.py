@@ -14,7 +14,6 @@ Body = Callable[..., Generator[Callable[[], Any], Any, Any]]
 LONG = 30  # seconds; no test waits this long unless it fails
 NAP = 3600.0  # seconds that a workflow sleeps to leave memory and be replayed; the clock jumps over them
 BAD_NAMES = ["", " ", "a ", "a\nb", "a\0b", "x" * 256, "\ud800", "\u202eabc"]
-START_US = 1_700_000_000_000_000
 
 
 class Do:
@@ -109,34 +108,6 @@ class Flavor:
                 return stop.value
 
         return run
-
-
-class Time:
-    """What the clocks of all engines of one test show."""
-
-    def __init__(self) -> None:
-        self.now_us = START_US
-
-
-class IdleClock(litewf.Clock):
-    """Stands still while its engine does anything, and jumps to what is due next when it has come to rest."""
-
-    def __init__(self, time: Time) -> None:
-        self._time = time
-        self.engine: litewf.Engine | None = None
-
-    def now_us(self) -> int:
-        return self._time.now_us
-
-    def wait(self, condition: threading.Condition, timeout_us: int) -> None:
-        """Called by the engine's dispatcher whenever it has nothing to do."""
-        runtime = None if self.engine is None else self.engine._live
-        if runtime is None or not runtime.is_idle():
-            condition.wait(0.0002)
-        elif (due_us := runtime.dispatcher.next_due_us()) is None:
-            condition.wait(timeout_us / 1_000_000)
-        else:
-            self._time.now_us = max(self._time.now_us, due_us)
 
 
 class Gate:

@@ -10,8 +10,9 @@ from uuid import UUID
 import pytest
 
 import litewf
+from litewf.testing import START
 
-from .support import NAP, START_US, Flavor, Gate, names
+from .support import NAP, Flavor, Gate, names
 
 Launch = Callable[..., litewf.Engine]
 
@@ -37,7 +38,7 @@ def test_now_random_and_uuid_are_the_same_in_every_replay(
     assert seen == [values, values]
     assert [type(value) for value in values] == [datetime, float, UUID, datetime, datetime]
     assert values[0].tzinfo is UTC
-    assert values[0].timestamp() == START_US / 1e6
+    assert values[0] == START
     assert 0 <= values[1] < 1
     assert values[2].version == 4
     assert (values[4] - values[3]).total_seconds() == pytest.approx(NAP)

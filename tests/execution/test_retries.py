@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 import litewf
+from litewf.testing import VirtualClock
 from litewf.world import Entropy, World
 
-from .support import NAP, Flavor, Gate, IdleClock, Time, names, until
+from .support import NAP, Flavor, Gate, names, until
 
 Launch = Callable[..., litewf.Engine]
 
@@ -125,9 +126,8 @@ def test_jitter_spreads_the_intervals(launch: Launch, registry: litewf.Registry,
         def random(self) -> float:
             return self.values.pop(0) if self.values else random.random()
 
-    body, clock = Failing(3), IdleClock(Time())
+    body, clock = Failing(3), VirtualClock(mode="free")
     engine = launch(world=World(clock, Fixed()))
-    clock.engine = engine
     body.now_us = clock.now_us
     engine.run_workflow(calling(registry, flavor, body, max_retries=3, base_interval=8, backoff_factor=1,
                                 max_interval=8, jitter=0.5))  # fmt: skip

@@ -7,28 +7,17 @@ rest, so what runs then is what the limits of the queue allow, and nothing is le
 
 import asyncio
 import faulthandler
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import apsw
 
 import litewf
-from litewf.engine.signals import Unwind
-from litewf.world import Entropy, World
-from tests.crash.virtual_clock import FOREVER_US, Time, VirtualClock
+from litewf.testing import MortalEngine, VirtualClock
 from tests.stage import PATIENCE_S
 
 NAP_S = 10.0
-
-
-class Killed(Unwind):
-    """The process was killed."""
-
-    def __init__(self) -> None:
-        super().__init__("lost", "killed by the test")
 
 
 class Lab:
@@ -36,7 +25,7 @@ class Lab:
 
     def __init__(self, path: Path, **options: Any) -> None:
         self.path = path
-        self.time = Time()
+        self.clock = VirtualClock(mode="driven", despite_bodies=True, patience=PATIENCE_S)
         self.options = {
             "application_version": "1",
             "recover": "compatible",
@@ -45,8 +34,6 @@ class Lab:
             **options,
         }
         self.priority_of_children: int | None = None
-        self._lives = 0
-        self._points = 0
         self.bodies: dict[str, tuple[asyncio.AbstractEventLoop, asyncio.Event]] = {}  # that run now
         self.begun: list[str] = []  # ids of workflows, as their bodies began
         self.ran: list[tuple[str, int]] = []  # ids of workflows and the time, as their code began or was replayed
@@ -71,7 +58,7 @@ class Lab:
 
         @self.registry.workflow(name="job")
         async def job(script: str, queue: str, partition: str | None = None) -> str:
-            self.ran.append((litewf.workflow_id(), self.time.now_us))
+            self.ran.append((litewf.workflow_id(), self.clock.now_us()))
             for act in script:
                 if act == "h":
                     await body()
@@ -102,7 +89,7 @@ class Lab:
         loop, gate = self.bodies[workflow_id]
         loop.call_soon_threadsafe(gate.set)
         while workflow_id in self.bodies and self.bodies[workflow_id][1] is gate:
-            self._clock.settle(self.time.now_us)
+            self.rest()
         self.rest()
 
     @property
@@ -123,25 +110,18 @@ class Lab:
 
     # --- time and death ---------------------------------------------------------------------------------------
 
-    def _launch(self) -> litewf.Engine:
+    def _launch(self) -> MortalEngine:
         faulthandler.dump_traceback_later(3 * PATIENCE_S, exit=True)  # each life has its own patience
-        self._lives += 1
-        self._clock = VirtualClock(self.time, lambda: self._points)
-        world = World(self._clock, Entropy(self._lives), self._reach)
-        engine = litewf.Engine(self.path, registry=self.registry, world=world, **self.options)
-        self._clock.attach(engine)
+        engine = MortalEngine(self.path, clock=self.clock, registry=self.registry, **self.options)
         engine.launch()
         return engine
 
-    def _reach(self, _point: str) -> None:
-        self._points += 1
-
     def rest(self, seconds: float = 0.0) -> None:
         """Let time pass until nothing more happens."""
-        self._clock.settle(self.time.now_us + round(seconds * 1_000_000))
+        self.engine.clock.advance(seconds)
 
     def rest_for_ever(self) -> None:
-        self._clock.settle(FOREVER_US)
+        self.engine.drain()
 
     def crash(self) -> None:
         """Kill the engine, and launch another one."""
@@ -150,27 +130,9 @@ class Lab:
         self.rest()
 
     def die(self) -> None:
-        assert self.engine._live is not None
         self.bodies.clear()
-        with _silent_deaths():
-            self.engine._live.crash(Killed())
+        self.engine.kill()
         self.bodies.clear()
 
     def close(self) -> None:
         self.engine.shutdown(0)
-
-
-@contextmanager
-def _silent_deaths() -> Iterator[None]:
-    """The threads of a dead engine end without a word."""
-    before = threading.excepthook
-
-    def hook(args: threading.ExceptHookArgs) -> None:
-        if not isinstance(args.exc_value, Killed):
-            before(args)
-
-    threading.excepthook = hook
-    try:
-        yield
-    finally:
-        threading.excepthook = before

@@ -137,11 +137,7 @@ class Model:
         if job.status == "PENDING":
             return
         by, job.cancelled_by = job.cancelled_by, None
-        job.queue, job.status, job.due_us = None, "PENDING", None
-        if job.stray is None:
-            self._run(job)
-        else:
-            job.place = "ready"
+        job.queue, job.status, job.due_us, job.place = None, "PENDING", None, "ready"  # with its children, then all run
         for child in list(self.jobs.values()):
             if by is not None and child.parent is job and child.cancelled_by is by:
                 self.resume(child)

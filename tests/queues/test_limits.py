@@ -137,7 +137,7 @@ def test_what_was_held_goes_back_to_its_place_and_counts_as_a_start_when_it_star
     assert first.get_status().status == "SUCCESS"  # those who are held used none of the rate
     second = lab.enqueue("q", "")
     started = []
-    lab.registry.workflow(name="later")(lambda: started.append(lab.time.now_us))
+    lab.registry.workflow(name="later")(lambda: started.append(lab.clock.now_us()))
     lab.options["application_version"] = "2"
     lab.crash()
     assert started == []

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import litewf
-from tests.crash.explorer import MEMORY
+from litewf.testing.places import MEMORY
 from tests.queues.lab import Lab
 from tests.queues.model import LAST, Job, Limits, Model
 

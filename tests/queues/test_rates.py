@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import litewf
-from tests.crash.explorer import MEMORY
+from litewf.testing.places import MEMORY
 from tests.queues.lab import Lab
 
 pytestmark = pytest.mark.usefixtures("silent_logs")
@@ -44,7 +44,7 @@ class Rated:
         elif name == "wait":
             self.lab.rest(details[0])
         elif name == "set back":
-            self.lab.time.now_us -= details[0] * S
+            self.lab.clock.move(-details[0])
             self.set_back_us += details[0] * S
             self.lab.rest()
         elif name == "crash":
@@ -91,7 +91,7 @@ def starts_of(lab: Lab) -> list[int]:
 
 def test_starts_are_as_early_as_the_window_allows(lab: Lab) -> None:
     lab.engine.create_queue("q", rate_limit=litewf.RateLimit(2, 10))
-    begin = lab.time.now_us
+    begin = lab.clock.now_us()
     lab.engine.enqueue_many("q", [(lab.job, "", "q")] * 2)
     lab.rest(4)
     lab.engine.enqueue_many("q", [(lab.job, "", "q")] * 4)
@@ -118,7 +118,7 @@ def test_a_clock_set_forward_allows_no_more_than_one_window(lab: Lab) -> None:
     lab.engine.create_queue("q", rate_limit=litewf.RateLimit(2, 10))
     lab.engine.enqueue_many("q", [(lab.job, "", "q")] * 9)
     lab.rest()
-    lab.time.now_us += 3600 * S
+    lab.clock.move(3600)
     lab.rest()
     assert len(lab.ran) == 4
 

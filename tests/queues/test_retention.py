@@ -9,8 +9,7 @@ import pytest
 
 import litewf
 from litewf.engine import retention
-from litewf.world import Entropy, World
-from tests.queues.lab import Killed, _silent_deaths
+from litewf.testing import MortalEngine
 from tests.stage import Stage
 
 HOUR_S = 3600.0
@@ -217,31 +216,14 @@ def test_a_death_at_any_commit_of_a_pruning_harms_nothing(
 
 def _killed(stage: Stage, at: int) -> bool:
     """Launch an engine that prunes and dies at a commit; False if it came to an end before."""
-    seen, dead, idle = [], threading.Event(), threading.Event()
+    idle = threading.Event()
 
-    def reach(_point: str) -> None:
-        seen.append(1)
-        if len(seen) >= at:
-            dead.set()
-            raise Killed
-        idle.set()
+    def prune(engine: MortalEngine) -> None:
+        while len(engine.list_workflows(load_input=False)) != 2:
+            engine.raise_if_dead()
+            idle.wait(0.01)  # a prune is announced by nothing, and is over within milliseconds
 
-    engine = stage.engine(retention=10.0, world=World(stage.clock, Entropy(), reach))
-    with _silent_deaths():
-        try:
-            engine.launch()
-        except Killed:
-            return True
-        while not dead.is_set():
-            try:
-                if len(engine.list_workflows(load_input=False)) == 2:
-                    break
-            except litewf.LitewfError:
-                break
-            idle.wait(0.01)
-        assert engine._live is not None
-        engine._live.crash(Killed())
-    return dead.is_set()
+    return MortalEngine(stage.path, registry=stage.registry, clock=stage.clock, die_at=at, retention=10.0).live(prune)
 
 
 @pytest.mark.parametrize(

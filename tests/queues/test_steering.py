@@ -128,10 +128,10 @@ def test_nothing_is_committed_while_nothing_changes(lab: Lab) -> None:
     lab.engine.create_queue("q", global_concurrency=1)
     for _ in range(3):
         lab.enqueue("q")
-    before = lab._points
+    before = lab.engine.points
     for _ in range(20):
         lab.rest(60)
-    assert lab._points == before
+    assert lab.engine.points == before
 
 
 def test_a_client_that_has_no_code_enqueues_by_name(path: Path) -> None:

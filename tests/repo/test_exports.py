@@ -53,6 +53,13 @@ def test_importing_litewf_loads_nothing_that_it_does_not_need():
     assert "litewf" in loaded
 
 
+def test_the_test_kit_is_loaded_only_by_tests():
+    assert "litewf.testing" not in loaded_by("sys.path[:0] = " + repr(sys.path) + "\nimport litewf; litewf.Engine")
+    plugin = loaded_by("sys.path[:0] = " + repr(sys.path) + "\nimport litewf.testing.plugin")
+    assert "litewf.api.engine" not in plugin, "pytest loads the plugin in every run"
+    assert not any(name.startswith("hypothesis") for name in plugin)
+
+
 def test_decorating_functions_starts_no_thread():
     code = f"""
 sys.path[:0] = {sys.path!r}

@@ -11,11 +11,24 @@ BELOW = {
     "api": {"vocabulary", "store", "engine", "api"},
     "web": {"vocabulary", "api", "web"},
     "telemetry": {"vocabulary", "store", "engine", "api", "telemetry"},
+    "testing": {"vocabulary", "api", "testing"},
     "cli": {"vocabulary", "store", "engine", "api", "web", "telemetry", "top", "cli"},
     "top": {"vocabulary", "store", "engine", "api", "top"},
 }
 # The decorators know the registry, and `Registry().workflow` gives the decorators: loaded when it is asked for.
 LAZY = {"litewf.registry": {"litewf.api.workflow", "litewf.api.step", "litewf.api.transaction"}}
+# A death unwinds executions as the engine itself does, and bodies tell their step.
+SEAMS = {
+    "testing": {
+        "litewf.engine.signals",
+        "litewf.engine.execution",
+        "litewf.store.readers",
+        "litewf.store.remains",
+        "litewf.store.states",
+    }
+}
+# The one measures SQLite without litewf, the other puts a disk of its own under it.
+OUTSIDE_OF_IT = ("litewf.cli.benchmarks.", "litewf.testing.disk.")
 THE_COMMAND_LINE = {"litewf.__main__"}
 
 ALL = modules()
@@ -28,6 +41,8 @@ def allowed(name: str, one: Import) -> bool:
     if one.module in LAZY.get(name, ()):
         return one.lazy or one.typing_only
     if layer_of(one.module) == "cli" and name in THE_COMMAND_LINE:
+        return True
+    if one.module in SEAMS.get(layer_of(name), ()):
         return True
     return layer_of(one.module) in BELOW[layer_of(name)]
 
@@ -47,9 +62,7 @@ def test_only_the_store_knows_sqlite(path):
         for one in imports(path)
         if one.module.split(".")[0] in {"apsw", "aiosqlite", "sqlite3"}
     ]
-    if layer_of(name) != "store" and not name.startswith(
-        "litewf.cli.benchmarks."
-    ):  # they measure SQLite without litewf
+    if layer_of(name) != "store" and not name.startswith(OUTSIDE_OF_IT):
         assert sqlite == []
 
 
@@ -68,5 +81,6 @@ def test_the_layers_are_the_ones_that_are_tested():
 def test_a_wrong_import_would_be_found():
     assert not allowed("litewf.store.writer", Import("litewf.engine.runtime", lazy=False, typing_only=False, line=1))
     assert not allowed("litewf.engine.flows", Import("litewf.api.handle", lazy=True, typing_only=False, line=1))
+    assert not allowed("litewf.testing.mortal", Import("litewf.engine.runtime", lazy=False, typing_only=False, line=1))
     assert not allowed("litewf.registry", Import("litewf.api.step", lazy=False, typing_only=False, line=1))
     assert allowed("litewf.api.handle", Import("litewf.engine.views", lazy=False, typing_only=False, line=1))

@@ -2,10 +2,11 @@
 
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
-from litewf.errors import SerializationError, UnknownTypeError
+from litewf.errors import RemoteError, SerializationError, UnknownTypeError
 from litewf.serialization import JsonSerializer, Opaque
 from litewf.serialization.shapes import SHAPES
 from tests.serialization import value_samples as samples
@@ -124,6 +125,33 @@ def test_a_recorded_attribute_cannot_replace_what_the_class_does():
     )
     assert type(error) is ValueError
     assert error.args == ("x",)
+
+
+ENDLESS = '{"$range":[0,{"$int":"0x' + "f" * 40 + '"},1]}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [*(f'{{"{tag}":{ENDLESS}}}' for tag in ("$tuple", "$set", "$frozenset", "$slice", "$opaque", "$dataclass", "$fraction")),
+     f'{{"$deque":[{ENDLESS},null]}}', '{"$fraction":["1e999999999"]}', '{"$fraction":["1e999999999",1]}',
+     *(f'{{"$error":{{"type":"builtins:ValueError","{part}":{ENDLESS}}}}}' for part in ("args", "notes", "exceptions")),
+     f'{{"$error":{{"type":"builtins:ExceptionGroup","message":"x","exceptions":{ENDLESS}}}}}'],
+)  # fmt: skip
+def test_a_text_that_would_be_endless_once_unfolded_is_refused(text):
+    with pytest.raises(SerializationError):
+        CODEC.decode(text)
+    with suppress(SerializationError):
+        CODEC.decode_lenient(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"$slice":[{"$int":"0x' + "f" * 4000 + '"},1,2]}', '{"$opaque":[{"$int":"0x' + "f" * 4000 + '"},1]}',
+     '{"$tuple":[' * 400 + "1" + "]}" * 400],
+    ids=["a number too long to print", "an unknown type that is no name", "nested deep"],
+)  # fmt: skip
+def test_a_listing_shows_any_text_in_the_place_of_an_error_as_one(text):
+    assert isinstance(CODEC.decode_error_lenient(text), RemoteError)
 
 
 def test_importing_the_codec_loads_none_of_the_libraries_it_can_record():

@@ -2,10 +2,9 @@
 
 import dataclasses
 import json
-import pathlib
 import sqlite3
 from collections import Counter, OrderedDict, defaultdict, deque
-from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
@@ -17,38 +16,13 @@ from hypothesis import strategies as st
 
 from litewf.errors import SerializationError
 from litewf.serialization import JsonSerializer, Opaque, TypeTable
+from litewf.testing import strategies as wf
 from tests.serialization import value_samples as samples
 from tests.serialization.value_samples import same
 
 TYPES = TypeTable()
 TYPES.register(samples.Plain, name="plain")
 CODEC = JsonSerializer(TYPES)
-ZONES = st.sampled_from(
-    [UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("UTC"), timezone(timedelta(hours=5, minutes=30), "IST")]
-    + [timezone(timedelta(seconds=s, microseconds=u)) for s, u in ((0, 0), (-3600, 0), (1, 1), (-86399, 0))]
-)
-DATETIMES = st.builds(
-    lambda when, tz, fold: when.replace(tzinfo=tz, fold=fold),
-    st.datetimes(),
-    st.none() | ZONES,
-    st.integers(0, 1),
-)
-TIMES = st.builds(
-    lambda when, tz, fold: when.replace(tzinfo=tz, fold=fold),
-    st.times(),
-    st.none() | ZONES,
-    st.integers(0, 1),
-)
-TEXTS = st.text(st.characters(codec=None), max_size=8) | st.sampled_from(
-    ["$", "$tuple", '"$', "\0", "\ud83d\ude00", "é"]
-)
-POWERS = [(2, 63), (10, 400), (10, 4299), (10, 4300), (10, 5000), (2, 2100)]
-HUGE = st.builds(
-    lambda sign, power, more: sign * (power[0] ** power[1] + more),
-    st.sampled_from([1, -1]),
-    st.sampled_from(POWERS),
-    st.sampled_from([-1, 0, 1]),
-)
 ENUMS = st.sampled_from(
     [
         *samples.Colour,
@@ -60,50 +34,19 @@ ENUMS = st.sampled_from(
         samples.Bits(9),
     ]
 )
-PATHS = st.builds(
-    lambda cls, parts: cls(*parts),
-    st.sampled_from([pathlib.Path, pathlib.PurePosixPath, pathlib.PureWindowsPath]),
-    st.lists(st.sampled_from(["a", "..", "/", "C:", "x y", "\udcff", "é"]), max_size=3),
-)
-ATOMS = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    HUGE,
-    st.floats(),
-    TEXTS,
-    st.binary(max_size=8),
-    st.complex_numbers(),
-)
-LIBRARY = st.one_of(
-    DATETIMES, TIMES, ZONES, st.dates(), st.timedeltas(), st.decimals(), st.fractions(), st.uuids(), ENUMS, PATHS,
-    st.builds(range, st.integers(-5, 5), st.integers(-5, 5), st.integers(1, 3)),
-    st.binary(max_size=8).map(bytearray),
-)  # fmt: skip
-LEAVES = ATOMS | LIBRARY
 
 
-def _is_hashable(value):
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
-
-
-HASHABLE = st.recursive(
-    LEAVES.filter(_is_hashable),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3).map(tuple),
-        st.frozensets(inner, max_size=3),
+def _hashable_samples(inner):
+    return st.one_of(
         st.builds(samples.Key, inner, inner),
         st.builds(samples.Pair, inner, inner),
         st.builds(samples.Hashed, inner),
         st.builds(samples.Frozen, a=inner),
         st.builds(samples.Handle, inner),
-    ),
-    max_leaves=4,
-)
+    )
+
+
+HASHABLE = wf.hashable_values(ENUMS, _hashable_samples)
 
 
 def _model(a, b, secret):
@@ -120,20 +63,9 @@ def _error(code, attribute, cause, note):
     return error
 
 
-def _containers(inner):
+def _samples(inner):
     several = st.lists(inner, max_size=3)
     return st.one_of(
-        several,
-        several.map(tuple),
-        st.dictionaries(TEXTS, inner, max_size=3),
-        st.dictionaries(HASHABLE, inner, max_size=3),
-        st.sets(HASHABLE, max_size=3),
-        st.frozensets(HASHABLE, max_size=3),
-        st.builds(deque, several, st.none() | st.integers(0, 3)),
-        st.dictionaries(HASHABLE, inner, max_size=2).map(OrderedDict),
-        st.dictionaries(HASHABLE, st.integers(-2, 2), max_size=2).map(Counter),
-        st.builds(defaultdict, st.sampled_from([None, int, list, dict]), st.dictionaries(TEXTS, inner, max_size=2)),
-        st.builds(slice, inner, inner, inner),
         st.builds(samples.Order, inner, inner, several),
         st.builds(samples.Key, inner, inner),
         st.builds(samples.Computed, st.integers()),
@@ -143,18 +75,22 @@ def _containers(inner):
         st.builds(samples.Slotted, inner, inner),
         st.builds(samples.Loose, inner),
         st.builds(_model, inner, inner, inner),
-        st.dictionaries(TEXTS.filter(lambda t: t != "a"), inner, max_size=2).map(
+        st.dictionaries(wf.texts().filter(lambda t: t != "a"), inner, max_size=2).map(
             lambda extra: samples.OpenModel.model_construct(a=1, **extra)
         ),
         several.map(samples.Roots),
         st.builds(samples.Plain, inner, inner),
-        st.builds(Opaque, TEXTS, inner),
-        st.builds(_error, TEXTS, inner, st.none() | st.builds(ValueError, inner), st.none() | TEXTS),
+        st.builds(Opaque, wf.texts(), inner),
+        st.builds(_error, wf.texts(), inner, st.none() | st.builds(ValueError, inner), st.none() | wf.texts()),
         st.builds(lambda x: ExceptionGroup("several", [ValueError(x), KeyError(x)]), inner),
     )
 
 
-VALUES = st.recursive(LEAVES, _containers, max_leaves=8)
+def _containers(inner):
+    return wf.containers(inner, HASHABLE) | _samples(inner)
+
+
+VALUES = wf.payloads(ENUMS, keys=HASHABLE, wrap=_samples)
 QUICK = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 
 
@@ -185,7 +121,7 @@ def test_every_value_comes_out_equal_and_of_the_same_type(value):
 
 
 @settings(QUICK, max_examples=40)
-@given(ATOMS)
+@given(wf.plain_values())
 def test_plain_values_come_out_the_same_alone_and_inside_lists_and_dicts(value):
     for each in (value, [value], {"k": value}, [{"k": [value, {"n": value}]}]):
         round_trip(each)
@@ -361,7 +297,7 @@ HOSTILE = st.sampled_from(
 
 
 @settings(QUICK, max_examples=300)
-@given(st.recursive(ATOMS | HOSTILE, _containers, max_leaves=5))
+@given(st.recursive(wf.plain_values() | HOSTILE, _containers, max_leaves=5))
 def test_a_value_is_either_recorded_exactly_or_refused(value):
     try:
         text, copy = CODEC.encode(value)

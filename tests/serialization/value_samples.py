@@ -175,6 +175,9 @@ class Handle:
     def __hash__(self):
         return hash(self.id)
 
+    def __repr__(self):
+        return f"Handle({self.id!r})"
+
     def __litewf_encode__(self):
         return {"id": self.id}
 
@@ -229,10 +232,12 @@ def same(a, b):
 
 
 def _is_record(cls):
-    return dataclasses.is_dataclass(cls) or attrs.has(cls) or cls is Plain
+    return dataclasses.is_dataclass(cls) or attrs.has(cls) or issubclass(cls, msgspec.Struct) or cls is Plain
 
 
 def _state(value):
+    if isinstance(value, msgspec.Struct) and not hasattr(value, "__dict__"):
+        return msgspec.structs.asdict(value)
     names = [n for base in type(value).__mro__ for n in vars(base).get("__slots__", ())]
     names = [f"_Plain{n}" if n.startswith("__") and not n.endswith("__") else n for n in names]
     skipped = ("__dict__", "__weakref__", "__orig_class__", "_attrs_cached_hash", "expensive")

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 import litewf
+from litewf.testing import VirtualClock
+from litewf.testing.places import workplace
 from litewf.web import asgi_app
-from tests.crash.explorer import workplace
 from tests.crash.ledger import Ledger
 from tests.crash.life import Life
-from tests.crash.virtual_clock import Time
 from tests.web.visits import BATCHED, STRUCTURED, Site, whole
 
 MOST_POINTS = 40
@@ -21,8 +21,8 @@ BODIES = {
 }
 
 
-def life(folder: Path, time: Time, crash_at: int | None = None) -> tuple[Life, Any]:
-    engine = Life(folder / "flows.db", time, Ledger(), crash_at=crash_at, linger=0)
+def life(folder: Path, clock: VirtualClock, crash_at: int | None = None) -> tuple[Life, Any]:
+    engine = Life(folder / "flows.db", clock, Ledger(), crash_at=crash_at, linger=0)
 
     @engine.workflow
     def waiter() -> list[Any]:
@@ -45,8 +45,8 @@ def post(engine: litewf.Engine, kind: str) -> int:
 
 def tell(folder: Path, kind: str, crash_at: int) -> tuple[int, int, bool]:
     """Die at a crash point while an event comes in: the reply, the events that are stored, whether it died."""
-    time, statuses = Time(), []
-    first, waiter = life(folder, time)
+    clock, statuses = VirtualClock(mode="driven"), []
+    first, waiter = life(folder, clock)
 
     def begin(engine: litewf.Engine) -> None:
         engine.start_workflow(waiter.with_options(workflow_id="w"))
@@ -68,9 +68,9 @@ def tell(folder: Path, kind: str, crash_at: int) -> tuple[int, int, bool]:
 
     stored: list[Any] = []
     first.run(begin)
-    second, _ = life(folder, time, crash_at)
+    second, _ = life(folder, clock, crash_at)
     died = second.run(come_in)
-    last, _ = life(folder, time)
+    last, _ = life(folder, clock)
     last.run(find)
     return (statuses or [0])[0], len(stored), died
 

@@ -20,7 +20,7 @@ def bench(
     db: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the files go: a directory on the disk to measure.")
     ] = None,
-    rounds_: Annotated[int, typer.Option("--rounds", min=1, help="How often; medians are shown.")] = 3,
+    rounds_: Annotated[int, typer.Option("--rounds", min=1, metavar="N", help="How often; medians are shown.")] = 3,
     quick: Annotated[bool, typer.Option("--quick", help="Smaller sizes, one round; some seconds.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Every figure as JSON.")] = False,
 ) -> None:

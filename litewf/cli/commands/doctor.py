@@ -75,9 +75,8 @@ def _status() -> Iterator[Callable[[str], object]]:
 
 
 def _print(findings: Sequence[Finding]) -> None:
-    output.print_table(
-        ("", "CHECK", "FOUND"), [(finding.level, finding.check, finding.what) for finding in findings], ""
-    )
+    rows = [(finding.level, finding.check, finding.what) for finding in findings]
+    output.print_table(("", "CHECK", "FOUND"), rows, whole=True)
     advised = [finding for finding in findings if finding.advice]
     if advised:
         output.print_gap()

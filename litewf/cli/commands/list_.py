@@ -21,7 +21,7 @@ from litewf.world import World
 
 Texts = list[str] | None
 HEADINGS = ("ID", "NAME", "STATUS", "CREATED", "TOOK", "ABOUT")
-WIDEST = 60  # letters of the last column in a pipe
+WIDEST = 100  # letters of the last column
 Found = list[tuple[StatusRow, Sequence[Awaited]]]
 
 

@@ -25,10 +25,10 @@ def serve(
     ],
     *,
     db: Db = DEFAULT_DB,
-    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8080,
+    host: Annotated[str, typer.Option(metavar="HOST", help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="The port; 0 takes a free one.")] = 8080,
     token: Annotated[
-        str | None, typer.Option(envvar="LITEWF_TOKEN", help="The bearer token that clients must send.")
+        str | None, typer.Option(envvar="LITEWF_TOKEN", metavar="TEXT", help="The bearer token that clients must send.")
     ] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Let other machines in without a token.")] = False,
     telemetry: Telemetry = False,

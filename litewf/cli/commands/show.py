@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
@@ -12,6 +11,8 @@ from litewf.cli import documents, output
 from litewf.cli.exits import NOT_FOUND, Failure
 from litewf.cli.files import looked_at
 from litewf.cli.options import DEFAULT_DB, Db, Json, WorkflowId
+from litewf.cli.text import as_json
+from litewf.serialization.kinds import is_unicode
 from litewf.store import looking
 from litewf.store.checkpoints import StepRow
 from litewf.store.looking import Detail
@@ -20,6 +21,7 @@ from litewf.world import World
 HEADINGS = ("STEP", "NAME", "AFTER", "TOOK", "TRIES", "RESULT")
 WIDEST = 70  # letters of a value
 BAR = 24  # letters of the time line
+WIDE = 120  # letters of a terminal that has room for it
 
 
 def show(
@@ -34,7 +36,8 @@ def show(
     AFTER is when a step began, counted from the start of the workflow. With --json everything, whole.
     """
     with looked_at(db) as file:
-        found = file.read(lambda connection: looking.detail(connection, workflow_id))
+        is_text = is_unicode(workflow_id)  # else no id is like it, and SQLite would not take it
+        found = file.read(lambda connection: looking.detail(connection, workflow_id)) if is_text else None
     if found is None:
         raise Failure(f"there is no workflow {workflow_id!r} in {db}", NOT_FOUND)
     if json_:
@@ -100,7 +103,7 @@ def _call(given: Mapping[str, Any]) -> str | None:
 
 def value(found: object) -> str:
     """A value as one line of JSON, cut to a width."""
-    return output.shorten(json.dumps(found, ensure_ascii=False), WIDEST)
+    return output.shorten(as_json(found), WIDEST)
 
 
 # --- steps --------------------------------------------------------------------------------------------------------
@@ -115,12 +118,12 @@ def _print_steps(found: Detail, most: int) -> None:
     end_us = row.completed_us or World().now_us()
     waits = {wait["step_id"]: wait for wait in documents.waiting_on(found.waits)}
     cells = [_cells(step, start_us, waits.get(step.step)) for step in chosen]
-    if not output.is_terminal():
-        output.print_table(HEADINGS, cells, "")
+    if not output.is_terminal() or output.terminal_width() < WIDE:
+        output.print_table(HEADINGS, cells)
         return
     bars = [_bar(step.started_us, step.completed_us or end_us, start_us, end_us) for step in chosen]
     headings = (*HEADINGS[:4], "TIME".ljust(BAR), *HEADINGS[4:])
-    output.print_table(headings, [(*row[:4], bar, *row[4:]) for row, bar in zip(cells, bars, strict=True)], "")
+    output.print_table(headings, [(*row[:4], bar, *row[4:]) for row, bar in zip(cells, bars, strict=True)])
 
 
 def _cells(step: StepRow, start_us: int, wait: Mapping[str, Any] | None) -> tuple[object, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +10,7 @@ from litewf.cli import documents, output, values
 from litewf.cli.exits import NOT_FOUND, Failure
 from litewf.cli.files import opened
 from litewf.cli.options import DEFAULT_DB, Db, Json, Wait, WorkflowId
+from litewf.cli.text import as_json
 from litewf.errors import WaitTimeoutError
 
 
@@ -111,7 +111,7 @@ def _print_events(events: dict[str, Any], *, json_: bool) -> None:
     if json_:
         output.print_json(plain)
         return
-    rows = [(key, json.dumps(value, ensure_ascii=False)) for key, value in plain.items()]
+    rows = [(key, as_json(value)) for key, value in plain.items()]
     output.print_table(("KEY", "VALUE"), rows, "it has set no event")
 
 
@@ -120,4 +120,4 @@ def _print_value(value: Any, *, json_: bool) -> None:
     if json_:
         output.print_json({"value": plain})
     else:
-        typer.echo(json.dumps(plain, ensure_ascii=False))
+        typer.echo(as_json(plain))

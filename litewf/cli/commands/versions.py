@@ -31,7 +31,7 @@ def versions(*, db: Db = DEFAULT_DB, json_: Json = False) -> None:
     output.print_table(HEADINGS, table, "no workflow is unfinished")
     if known:
         output.print_gap()
-        output.print_table(ENGINE_HEADINGS, [_row(engine) for engine in known], "")
+        output.print_table(ENGINE_HEADINGS, [_row(engine) for engine in known])
 
 
 def _version(count: looking.VersionCount, engines: list[dict[str, object]]) -> dict[str, object]:

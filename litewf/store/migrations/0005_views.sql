@@ -67,7 +67,7 @@ SELECT w.id AS workflow_id, w.name AS workflow_name, x.step AS step_id, x.name,
        strftime('%Y-%m-%dT%H:%M:%S', x.due_us / 1000000, 'unixepoch')
            || printf('.%06dZ', x.due_us % 1000000) AS until_at, x.due_us AS until_us
 FROM wait AS x JOIN workflow AS w ON w.key = x.workflow
-WHERE w.phase = 'parked';
+WHERE +w.phase = 'parked';  -- the plus: begin with the few waits, not with all workflows
 
 CREATE VIEW event_view AS
 SELECT w.id AS workflow_id, e.name AS key, e.value, e.step AS step_id,

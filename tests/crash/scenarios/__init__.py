@@ -20,7 +20,7 @@ from tests.crash.scenarios import (
 from tests.crash.scenarios.writing import SCENARIOS, driven
 
 __all__ = [
-    "SCENARIOS", "branches", "cancelling", "children", "cloud_events", "events", "messages", "queues", "schedules",
+    "SCENARIOS", "a_new_file", "branches", "cancelling", "children", "cloud_events", "events", "messages", "queues", "schedules",
     "steps", "streams", "tables", "the_smallest", "values", "waits",
 ]  # fmt: skip
 
@@ -38,3 +38,4 @@ def one_step(life: Life) -> Drive:
 
 
 the_smallest = Scenario("one step", one_step)
+a_new_file = Scenario("one step in a new file", one_step, fresh=True)

@@ -43,7 +43,7 @@ def _stopped(life: Life) -> Drive:
 
     def drive(engine: litewf.Engine) -> None:
         life.start(main, "w")
-        life.settle(life.time.now_us + 3_600_000_000)
+        life.settle(life.clock.now_us() + 3_600_000_000)
         _cancel(life, engine)
         life.settle()
         assert {one.status for one in engine.list_workflows()} == {"CANCELLED"}
@@ -72,9 +72,9 @@ def a_cancelled_family_is_resumed(life: Life) -> Drive:
     def drive(engine: litewf.Engine) -> None:
         handle = life.start(main, "w")
         if "cancelled" not in life.ledger.acknowledged:
-            life.settle(life.time.now_us + 3_600_000_000)
+            life.settle(life.clock.now_us() + 3_600_000_000)
             _cancel(life, engine)
-            life.settle(life.time.now_us + 60_000_000)
+            life.settle(life.clock.now_us() + 60_000_000)
         life.ledger.acknowledge("resumed", lambda: resume(engine))
         life.settle()
         assert handle.get_result(timeout=0) == ["child 1 ends", "child 2 ends"]

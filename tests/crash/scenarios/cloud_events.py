@@ -142,9 +142,9 @@ def an_event_or_a_timeout(life: Life) -> Drive:
 
     def drive(engine: litewf.Engine) -> None:
         handle = life.start(main, "w")
-        life.settle(life.time.now_us + int((DAY_S + 7200) * 1_000_000))
+        life.settle(life.clock.now_us() + int((DAY_S + 7200) * 1_000_000))
         _publish(life, engine, "1", [1])
-        life.settle(life.time.now_us + HOUR_US)
+        life.settle(life.clock.now_us() + HOUR_US)
         assert handle.get_result(timeout=0) == [None, True, [1]]
         _check_takings(life, engine)
 
@@ -192,7 +192,8 @@ def a_rewound_winner_gives_its_event_back(life: Life) -> Drive:
         life.settle()
         second = life.start(main, "b")
         life.settle()
-        life.ledger.acknowledge("rewound", lambda: engine.rewind_workflow("a", 1))
+        if first.get_status().status == "SUCCESS":  # else it was rewound before the death, and the other has the event
+            life.ledger.acknowledge("rewound", lambda: engine.rewind_workflow("a", 1))
         life.settle()
         _check_takings(life, engine)
         _publish(life, engine, "2", 2)

@@ -34,7 +34,7 @@ def events_are_shown_in_order_and_never_taken_back(life: Life) -> Drive:
         handle = life.start(main, "w")
         for hours in range(4):
             look(life, "w", "k")
-            life.settle(life.time.now_us + hours * 3_600_000_000)
+            life.settle(life.clock.now_us() + hours * 3_600_000_000)
         life.settle()
         look(life, "w", "k")
         assert handle.get_result(timeout=0) == {"k": 3}

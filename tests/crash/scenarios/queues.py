@@ -149,7 +149,10 @@ def a_deduplication_id_is_free_when_its_holder_has_ended(life: Life) -> Drive:
         life.start(main, "q0", 0, queue="q", deduplication_id="d", delay=MINUTE_S)
         try:
             again = main.with_options(deduplication_id="d", on_duplicate="return_existing")
-            if life.time.now_us < engine.retrieve_workflow("q0").get_status().created_at.timestamp() * 1_000_000 + 30e6:
+            if (
+                life.clock.now_us()
+                < engine.retrieve_workflow("q0").get_status().created_at.timestamp() * 1_000_000 + 30e6
+            ):
                 assert engine.enqueue(queue, again, 1).workflow_id == "q0"
             life.settle()
             life.start(main, "q2", 2, queue="q", deduplication_id="d")
@@ -195,7 +198,7 @@ def a_debounced_workflow_runs_once_with_the_last_input(life: Life) -> Drive:
             if f"called {n}" not in calls:
                 engine.debounce(main, "key", MINUTE_S, n)
                 calls.append(f"called {n}")
-            life.settle(life.time.now_us + 20_000_000)
+            life.settle(life.clock.now_us() + 20_000_000)
         life.settle()
         outputs = [one.output for one in engine.list_workflows()]
         if outputs[-1:] != ["2"] or (life.ledger.life == 0 and outputs != ["2"]):
@@ -242,7 +245,7 @@ def what_was_cancelled_on_a_queue_is_resumed_outside_of_it(life: Life) -> Drive:
         for n in range(3):
             life.start(main, f"q{n}", n, queue="q")
         if "cancelled" not in life.ledger.acknowledged:
-            life.settle(life.time.now_us + 1_000_000)
+            life.settle(life.clock.now_us() + 1_000_000)
             for workflow_id in ("q0", "q1"):
                 engine.cancel_workflow(workflow_id)
             life.ledger.acknowledged.add("cancelled")

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import litewf
+from litewf.testing.clock import START_US
 from litewf.world import EPOCH
 from tests.crash.explorer import Drive
 from tests.crash.life import Life
 from tests.crash.scenarios.writing import scenario
-from tests.crash.virtual_clock import START_US
 
 EVERY = timedelta(minutes=20)
 CRON = "*/20 * * * *"
@@ -39,7 +39,7 @@ def _ticking(life: Life, sleep_s: float, **options: Any) -> Drive:
     litewf.scheduled(CRON, **options)(tick)
 
     def drive(engine: litewf.Engine) -> None:
-        life.settle(max(END_US, life.time.now_us + LEAST_US))
+        life.settle(max(END_US, life.clock.now_us() + LEAST_US))
         if not engine.get_schedule("tick").paused:
             _check_ticks(life, engine, **options)
             engine.pause_schedule("tick")
@@ -52,7 +52,7 @@ def _ticking(life: Life, sleep_s: float, **options: Any) -> Drive:
 
 def _check_ticks(life: Life, engine: litewf.Engine, on_missed: str, overlap: str = "allow", **_options: Any) -> None:
     """H1: at most one run for each intended time, and at least one if the policy says so."""
-    now = EPOCH + timedelta(microseconds=life.time.now_us)
+    now = EPOCH + timedelta(microseconds=life.clock.now_us())
     ran = engine.list_workflows(name="tick")
     times = sorted(datetime.fromisoformat(status.workflow_id.partition("@")[2]) for status in ran)
     if len(times) != len(set(times)) or any(moment.minute % 20 or moment.second for moment in times):
@@ -122,10 +122,10 @@ def changes_take_effect_between_ticks(life: Life) -> Drive:
         return tell(scheduled_at.isoformat())
 
     def act(what: str, do: Callable[[], object], then_s: float) -> None:
-        life.ledger.times_us.setdefault(f"{what} at the earliest", life.time.now_us)
+        life.ledger.times_us.setdefault(f"{what} at the earliest", life.clock.now_us())
         if life.ledger.acknowledge(what, do):
-            life.ledger.times_us[what] = life.time.now_us
-        life.settle(life.time.now_us + int(then_s * 1_000_000))
+            life.ledger.times_us[what] = life.clock.now_us()
+        life.settle(life.clock.now_us() + int(then_s * 1_000_000))
 
     def delete(engine: litewf.Engine) -> None:
         with suppress(litewf.ScheduleNotFoundError):  # deleted by a life that did not hear of it

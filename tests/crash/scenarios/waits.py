@@ -133,7 +133,7 @@ def a_clean_shutdown_in_the_middle(life: Life) -> Drive:
 
     def drive(engine: litewf.Engine) -> None:
         handle = life.start(main, "w")
-        life.settle(life.time.now_us + 3_600_000_000)
+        life.settle(life.clock.now_us() + 3_600_000_000)
         engine.shutdown()
         engine.launch()
         life.settle()

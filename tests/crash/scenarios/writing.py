@@ -43,7 +43,7 @@ def slept(life: Life, began: Any, duration_s: float) -> None:
 
 
 def _check_sleep(life: Life, began: Any, duration_s: float) -> None:
-    end_us = life.time.now_us
+    end_us = life.clock.now_us()
     due = began + timedelta(seconds=duration_s)
     late_s = end_us / 1_000_000 - due.timestamp()
     if late_s < -0.001:

@@ -1,0 +1,71 @@
+"""An engine whose power, or process, is cut at any moment of a run keeps every promise, on whatever the disk holds."""
+
+import os
+import random
+
+import pytest
+
+from litewf.store import database
+from litewf.testing.disk import POWER, PROCESS
+from tests.crash.explorer import Scenario
+from tests.crash.power import Explored, enumerate_cuts
+from tests.crash.scenarios import SCENARIOS, a_new_file, the_smallest
+
+pytestmark = pytest.mark.usefixtures("silent_logs")
+ALL = [the_smallest, a_new_file, *SCENARIOS]
+SEED = 1
+
+
+def _share(operations: int) -> int:
+    """Of 20,000 cycles: more where one costs less, so that they take a minute on two cores."""
+    if operations > 180:
+        return 90
+    return 160 if operations > 130 else 300 if operations > 100 else 440
+
+
+def _check(explored: Explored, request: pytest.FixtureRequest) -> None:
+    request.node.user_properties.append(("cuts", (dict(explored.cycles), explored.again, explored.seconds)))
+    assert not explored.violations, "\n".join(map(str, explored.violations[:5]))
+
+
+@pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.name)
+def test_every_promise_is_kept_after_a_cut_at_any_moment(scenario: Scenario, request: pytest.FixtureRequest) -> None:
+    explored = enumerate_cuts(scenario, seed=SEED, budget=_share, again=8)
+    _check(explored, request)
+    assert explored.cycles.total() > 80, str(explored)
+    assert explored.again > 0
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.name)
+def test_every_promise_is_kept_after_other_cuts_each_night(scenario: Scenario, request: pytest.FixtureRequest) -> None:
+    """LITEWF_SEED repeats a night; each violation says so in the command that replays it."""
+    seed = int(os.environ.get("LITEWF_SEED", random.SystemRandom().randrange(1 << 31)))
+    _check(enumerate_cuts(scenario, seed=seed, budget=1500, again=300), request)
+
+
+@pytest.mark.parametrize("synchronous", [0, 1], ids=["no syncs at all", "none after a commit"])
+def test_missing_syncs_are_found_by_cutting_the_power_and_by_nothing_else(
+    synchronous: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(database.SYNCHRONOUS, "full", synchronous)
+    assert not enumerate_cuts(the_smallest, seed=SEED, budget=40, damages=[PROCESS]).violations
+    found = enumerate_cuts(the_smallest, seed=SEED, budget=200, damages=POWER, stop_at=1)
+    assert found.violations, f"not one of {found.cycles.total()} power cuts found it"
+
+
+def test_a_violation_says_how_to_see_it_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.crash import power
+
+    monkeypatch.setitem(database.SYNCHRONOUS, "full", 1)
+    (violation,) = enumerate_cuts(the_smallest, seed=SEED, budget=200, damages=POWER, stop_at=1).violations
+    import shlex
+
+    python, *module, name, seed, cut = shlex.split(violation.replay)
+    assert (python, module, name, seed) == ("python", ["-m", "tests.crash.power"], "one step", str(SEED))
+    assert power.main(name, seed, cut) == 1
+    assert violation.problems[0].split(": ", 1)[1] in capsys.readouterr().out
+    monkeypatch.undo()
+    assert power.main(name, seed, cut) == 0

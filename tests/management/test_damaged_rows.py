@@ -1,0 +1,95 @@
+"""Rows that somebody edited by hand: looking never fails, the workflow is held, and all others go on."""
+
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import apsw
+import pytest
+
+import litewf
+
+
+def edit(path: Path, sql: str) -> None:
+    """As a tool does: constraints hold, foreign keys are not looked at."""
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.execute(sql)
+
+
+@pytest.fixture
+def flow(registry: litewf.Registry) -> litewf.Workflow[[int], list[object]]:
+    @registry.workflow(name="flow")
+    def flow(n: int) -> list[object]:
+        return [n, litewf.recv("go")]
+
+    return flow
+
+
+@pytest.fixture
+def file(path: Path, registry: litewf.Registry, flow: litewf.Workflow[[int], list[object]]) -> Path:
+    """A file in which three workflows wait for a message, and two are on a queue that nobody has served yet."""
+    litewf.Queue("line", registry=registry)
+    with litewf.Engine(path, registry=registry, linger=0, queues=[]) as engine:
+        for n in range(3):
+            engine.start_workflow(flow.with_options(workflow_id=f"f{n}"), n)
+            engine.enqueue("line", flow.with_options(workflow_id=f"q{n}"), n)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("DELETE FROM request WHERE workflow = 1", "there is no row with its input"),
+        ("UPDATE request SET input = '{' WHERE workflow = 1", "its input cannot be decoded"),
+        ("UPDATE request SET input = '{}' WHERE workflow = 1", "its input cannot be decoded"),
+        ("UPDATE request SET authenticated_roles = '{' WHERE workflow = 1", "its rows are damaged"),
+        ("UPDATE request SET input = CAST(x'ff' AS TEXT) WHERE workflow = 1", "its rows cannot be read"),
+    ],
+)
+def test_a_workflow_whose_rows_are_damaged_is_held_and_the_others_go_on(
+    file: Path, registry: litewf.Registry, sql: str, reason: str
+) -> None:
+    edit(file, sql)
+    with litewf.Engine(file, registry=registry, linger=0) as engine:
+        for name in ("f0", "f1", "f2", "q0", "q1", "q2"):
+            engine.send(name, "message", topic="go")
+        for name, n in (("f1", 1), ("f2", 2), ("q0", 0), ("q1", 1), ("q2", 2)):
+            assert engine.retrieve_workflow(name).get_result(timeout=20) == [n, "message"]
+        with pytest.raises(litewf.WorkflowHeldError, match=reason):
+            engine.retrieve_workflow("f0").get_result(timeout=20)
+
+
+def test_a_place_on_a_queue_whose_workflow_is_gone_is_passed(file: Path, registry: litewf.Registry) -> None:
+    edit(file, "DELETE FROM workflow WHERE id = 'q0'")
+    with litewf.Engine(file, registry=registry, linger=0) as engine:
+        engine.send("q1", "message", topic="go")
+        assert engine.retrieve_workflow("q1").get_result(timeout=20) == [1, "message"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE request SET attributes = 'x', authenticated_roles = '7', timeout_us = 9e18 WHERE workflow = 1",
+        "UPDATE request SET attributes = '[1]', authenticated_roles = '{' WHERE workflow = 1",
+        "UPDATE request SET input = '{\"args\": 1}' WHERE workflow = 1",
+        "UPDATE workflow SET created_us = -9e18, updated_us = 9e18, deadline_us = 9e18 WHERE key = 1",
+        "UPDATE wait SET waits = 'nonsense', due_us = 9e18 WHERE workflow = 1",
+        "INSERT INTO outcome VALUES (1, '{', '{')",
+        "UPDATE step SET started_us = -9e18, error = '{', output = '{' WHERE workflow = 1",
+    ],
+)
+def test_looking_never_fails(file: Path, registry: litewf.Registry, sql: str) -> None:
+    edit(file, sql)
+    with litewf.Client(file, registry=registry) as client:
+        assert len(client.list_workflows(load_input=True, load_output=True)) == 6
+        client.list_steps("f0")
+
+
+def test_a_time_beyond_the_calendar_is_shown_as_its_end(file: Path, registry: litewf.Registry) -> None:
+    edit(file, "UPDATE workflow SET created_us = -9e18, updated_us = 9e18 WHERE key = 1")
+    with litewf.Client(file, registry=registry) as client:
+        status = client.retrieve_workflow("f0").get_status()
+    assert (status.created_at, status.updated_at) == (
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC),
+    )
