@@ -95,3 +95,21 @@ def test_an_empty_file_gets_its_tables_as_an_engine_makes_them(tmp_path: Path) -
         with litewf.Engine(path, registry=litewf.Registry()) as engine:
             found.append(engine.query(tables))
     assert found[0] == found[1]
+
+
+def test_a_damaged_wal_is_refused_as_an_engine_refuses_it(path: Path, registry: litewf.Registry) -> None:
+    """An SQLite that reads it would take the damage for the end, and forget what is behind."""
+
+    async def main() -> None:
+        async with litewf.AsyncClient(path, registry=registry) as client:
+            for n in range(5):
+                await client.enqueue("q", "flow", n)
+
+    run(main())
+    wal = path.with_name(f"{path.name}-wal")
+    content = bytearray(wal.read_bytes())
+    content[32 + 24 + 100] ^= 1  # in the first page of the first frame
+    wal.write_bytes(content)
+    with pytest.raises(litewf.StoreCorruptError, match="is damaged"):
+        run(main())
+    assert wal.read_bytes() == content
