@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from litewf.api.async_client import AsyncClient, AsyncWorkflowHandle
 from litewf.api.client import Client
 from litewf.api.cloud_events import wait_event, wait_event_async
 from litewf.api.context import (
@@ -138,8 +139,10 @@ read_stream_items_async = _inside.read_stream_items_async
 
 __all__ = [
     "NOT_DONE",
+    "AsyncClient",
     "AsyncStep",
     "AsyncWorkflow",
+    "AsyncWorkflowHandle",
     "BlockingCallError",
     "Client",
     "Clock",

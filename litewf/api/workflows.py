@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
 
-from litewf.api.actions import Action, awaiting, blocking, change, perform, perform_async, query
+from litewf.api.actions import Action, awaiting, blocking, change, keep, perform, perform_async, query
 from litewf.api.cloud_events import CloudEvents
 from litewf.api.events import Events
 from litewf.api.handle import WorkflowHandle
@@ -208,10 +208,13 @@ class WorkflowOperations(Queues, Schedules, Messages, Events, Streams, CloudEven
         self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> Action[R]:
         """Run `function(conn, ...)` on the user's own tables of this file, in one durable transaction."""
-        return outside_only(
-            "transact",
-            lambda runtime: runtime.store.transactions.run(lambda conn: function(conn, *args, **kwargs)),
-        )
+
+        def run(runtime: Runtime) -> Flow[Any]:
+            return (
+                yield Blocking(lambda: runtime.store.transactions.run(lambda conn: function(conn, *args, **kwargs)))
+            )
+
+        return outside_only("transact", run)
 
     def _query(self, sql: str, parameters: Parameters = ()) -> Action[list[tuple[Any, ...]]]:
         """The rows of a read-only query on this file."""
@@ -219,7 +222,7 @@ class WorkflowOperations(Queues, Schedules, Messages, Events, Streams, CloudEven
 
     def _backup(self, path: str | Path) -> Action[Path]:
         """Copy the file as it is now to `path`, which must not exist, while everything goes on."""
-        return outside_only("backup", lambda runtime: maintenance.backup(runtime, path))
+        return outside_only("backup", lambda _: maintenance.backup(path))
 
     def _prune(self, *, older_than: Duration) -> Action[int]:
         """Delete workflows that ended longer ago than `older_than`, in small batches; how many.
@@ -248,10 +251,6 @@ class WorkflowOperations(Queues, Schedules, Messages, Events, Streams, CloudEven
     prune_async = awaiting(_prune)
 
 
-def outside_only(what: str, run: Callable[[Runtime], R]) -> Action[R]:
-    """An action that blocks for a while and that no workflow may use."""
-
-    def outside(runtime: Runtime) -> Flow[Any]:
-        return (yield Blocking(lambda: run(runtime)))
-
-    return Action(what, outside, None, lambda _, value: value)
+def outside_only(what: str, outside: Callable[[Runtime], Flow[Any]]) -> Action[Any]:
+    """An action that takes a while and that no workflow may use."""
+    return Action(what, outside, None, keep)
