@@ -215,7 +215,7 @@ def damage(db: Path, *, at: float) -> None:
     db.write_bytes(content)
 
 
-@pytest.mark.parametrize("version", range(1, len(migrations())))
+@pytest.mark.parametrize("version", range(1, len(migrations())), ids=str)
 def test_a_file_of_an_older_litewf_is_looked_at_and_left_as_it_is(here: Here, tmp_path: Path, version: int) -> None:
     older_file(tmp_path / "old.db", version)
     before = (tmp_path / "old.db").read_bytes()

@@ -95,7 +95,14 @@ def test_an_unknown_command_is_told_with_what_is_like_it(here: Here) -> None:
     assert "'list'" in done.err
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "bash",
+        pytest.param("zsh", marks=pytest.mark.nightly),
+        pytest.param("fish", marks=pytest.mark.nightly),
+    ],  # 1 s each
+)
 def test_shells_complete_commands(shell: str) -> None:
     words = {"bash": {"COMP_WORDS": "litewf sch", "COMP_CWORD": "1"}}.get(shell, {"_TYPER_COMPLETE_ARGS": "litewf sch"})
     environment = {**words, "_LITEWF_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}

@@ -73,7 +73,9 @@ def run(
 def _run(engine: Engine, ready: Callable[[], None], grace_s: float, *, with_parent: bool) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)  # this process is ours alone
     stop = threading.Event()
-    before = {each: signal.signal(each, lambda _number, _frame: _stop(stop, before)) for each in SIGNALS}
+    before: dict[signal.Signals, Any] = {}
+    for each in SIGNALS:
+        before[each] = signal.signal(each, lambda _number, _frame: _stop(stop, before))
     if with_parent:
         threading.Thread(target=_stop_with_parent, args=(stop,), daemon=True).start()
     engine.launch()
