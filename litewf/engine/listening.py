@@ -89,4 +89,6 @@ class Listener:
         while ear.hear():
             self._missed = 0
             self._listening = False
-            self._runtime.dispatcher.poke()
+            # the first write of a commit is heard, and it is seen only once it is on the disk: until then, look
+            self._quiet_since = time.monotonic()
+            self._runtime.dispatcher.expect_others()

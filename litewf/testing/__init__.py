@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from litewf.testing.mortal import MortalEngine, SimulatedDeath
     from litewf.testing.outside import OutsideWorld
     from litewf.testing.powerloss import PowerLossReport, power_loss_everywhere
+    from litewf.testing.replay import assert_replays
     from litewf.testing.report import CrashReport, CrashTestFailure
 
 HOME = {
@@ -34,6 +35,7 @@ HOME = {
     "PowerLossReport": "powerloss",
     "SimulatedDeath": "mortal",
     "VirtualClock": "clock",
+    "assert_replays": "replay",
     "assert_started": "asking",
     "assert_waiting": "asking",
     "crash_everywhere": "everywhere",
@@ -53,6 +55,7 @@ __all__ = [
     "PowerLossReport",
     "SimulatedDeath",
     "VirtualClock",
+    "assert_replays",
     "assert_started",
     "assert_waiting",
     "crash_everywhere",

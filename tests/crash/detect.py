@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from litewf.testing import VirtualClock
 
 PATIENCE_S = 8.0  # for an engine that never comes to rest
+ROUNDS = 4  # of a scenario: threads are not repeatable
 MINUTES = 2.0  # for the machine
 LONGEST = 300  # characters of what went wrong
 
@@ -45,7 +46,8 @@ def _crash(name: str) -> Finding:
     [scenario] = [one for one in SCENARIOS if one.name == name]
     tally = Tally()
     try:
-        explore(scenario, second_deaths=derived, tally=tally)
+        for _ in range(ROUNDS):
+            explore(scenario, second_deaths=derived, tally=tally)
     except Exception as error:
         return Finding(True, tally.cycles + 1, _line(error))
     return Finding(False, tally.cycles)
