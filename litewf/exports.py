@@ -45,6 +45,7 @@ from litewf.errors import (
     BlockingCallError,
     DuplicateWorkflowError,
     EngineClosedError,
+    HistoryError,
     LitewfError,
     MaxRecoveryAttemptsExceededError,
     NonDeterminismError,
@@ -78,6 +79,7 @@ from litewf.errors import (
     WorkflowStateError,
     WorkflowTimeoutError,
 )
+from litewf.histories import History
 from litewf.records import (
     CloudEvent,
     Message,
@@ -149,6 +151,8 @@ __all__ = [
     "DuplicateWorkflowError",
     "Engine",
     "EngineClosedError",
+    "History",
+    "HistoryError",
     "JsonSerializer",
     "LitewfError",
     "LogContext",

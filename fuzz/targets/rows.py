@@ -123,7 +123,8 @@ def _change(
         value = _value(chance, column, key)
         if (table, column) in COUNTED and value in (FAR[-1], FAR[-2]):  # SQLite itself cannot count on from there
             return None
-        connection.execute(f"UPDATE {table} SET {column} = ? WHERE {where}", (value, row))
+        written = "CAST(? AS TEXT)" if isinstance(value, bytes) else "?"  # a text that is no UTF-8
+        connection.execute(f"UPDATE {table} SET {column} = {written} WHERE {where}", (value, row))
         if connection.changes() == 0:
             return None
         return f"{table}.{column} = {value!r:.60}"

@@ -359,6 +359,7 @@ class AsyncClient:
     query = plain(Operations.query_async)
     backup = plain(Operations.backup_async)
     prune = plain(Operations.prune_async)
+    export_workflow = plain(Operations.export_workflow_async)
 
 
 def _failed(task: asyncio.Task[Any]) -> bool:

@@ -21,9 +21,11 @@ from litewf.api.starts import start, start_many
 from litewf.api.streams import Streams
 from litewf.api.workflow import BaseWorkflow, as_request, request_of
 from litewf.durations import Duration, duration_us
-from litewf.engine import commands, maintenance, views
+from litewf.engine import commands, histories, maintenance, views
 from litewf.engine.requests import Blocking, Flow
+from litewf.histories import History
 from litewf.records import Status, StepInfo, WorkflowFilter, WorkflowStatus
+from litewf.redaction import Redaction, secrets
 from litewf.store import queries
 from litewf.store.transactions import Connection, Parameters
 
@@ -119,12 +121,23 @@ class WorkflowOperations(Queues, Schedules, Messages, Events, Streams, CloudEven
         """What a workflow has recorded, in the order of its calls."""
         return query("list_steps", lambda runtime: views.steps(runtime, id))
 
+    def _export_workflow(self, id: str, *, redact: Redaction = None) -> Action[History]:
+        """A run with all that it has recorded, to replay elsewhere; `redact` says which values are replaced.
+
+        It is a pattern of paths such as "input.args.0.card" or "*.email", several, or a function of path and value
+        that returns whether to replace it. "*" replaces every text and number. A replaced value keeps its type.
+        """
+        is_secret = secrets(redact)
+        return query("export_workflow", lambda _: histories.export(id, is_secret))
+
     retrieve_workflow = blocking(_retrieve_workflow)
     retrieve_workflow_async = awaiting(_retrieve_workflow)
     list_workflows = blocking(_list_workflows)
     list_workflows_async = awaiting(_list_workflows)
     list_steps = blocking(_list_steps)
     list_steps_async = awaiting(_list_steps)
+    export_workflow = blocking(_export_workflow)
+    export_workflow_async = awaiting(_export_workflow)
 
     # --- steering ---------------------------------------------------------------------------------------------
 

@@ -223,4 +223,5 @@ def _the_file(folder: Path) -> dict[str, Script]:
         "backup": one("backup", folder / "backup.db"),
         "backup over a file": one("backup", folder / "flows.db"),
         "prune": one("prune", older_than=0),
+        "export_workflow": one("export_workflow", "done", redact="*"),
     }

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -62,9 +63,22 @@ class Child:
         self.popen.wait()
 
     def end(self, timeout: float = 20) -> tuple[int, str, str]:
-        """Close its input and wait for it; status, output and errors."""
-        output, errors = self.popen.communicate(timeout=timeout)
-        return self.popen.returncode, output or "", errors or ""
+        """Close its input and wait for it; status, the rest of its output, and errors.
+
+        Not by `communicate`, which loses what `hear` has read ahead of the line that it gave.
+        """
+        if self.popen.stdin is not None:
+            self.popen.stdin.close()
+        alarm = threading.Timer(timeout, self.popen.kill)
+        alarm.start()
+        errors: list[str] = []
+        listener = threading.Thread(target=lambda: errors.append(self.popen.stderr.read()))  # type: ignore[union-attr]  # a pipe
+        listener.start()
+        output = "" if self.popen.stdout is None else self.popen.stdout.read()
+        status = self.popen.wait()
+        listener.join()
+        alarm.cancel()
+        return status, output, errors[0]
 
     def close(self) -> None:
         self.kill()

@@ -100,5 +100,6 @@ def test_processes_that_end_in_order_do_not_count(spawn: Spawn, path: Path, ledg
         child.end()
         with litewf.Engine(path, registry=program.registry, linger=0) as engine:
             engine.start_workflow(program.asleep.with_options(workflow_id="w"), 3600.0)
+            engine.wait_until_idle(20)  # parked, so that the next process has nothing in hand when it ends
     with litewf.Engine(path, registry=program.registry) as engine:
         assert engine.retrieve_workflow("w").get_status().attempts == 1
