@@ -117,6 +117,26 @@ def test_after_it_has_heard_a_commit_begin_an_engine_looks_until_it_can_be_seen(
         assert handle.get_result(timeout=20) == "late"
 
 
+@pytest.mark.skipif(Ear.open(Path("x")) is None, reason="this system does not tell of writes to a file")
+def test_when_it_begins_to_listen_it_looks_until_what_was_written_before_can_be_seen(
+    path: Path, registry, monkeypatch
+) -> None:
+    """A commit whose write came too early to be heard was found a quarter of a second later."""
+    clock = Sleeper(deep=True)
+
+    class Telling(Ear):
+        def prick(self) -> None:
+            super().prick()
+            clock.waits.put(-1)
+
+    monkeypatch.setattr("litewf.store.store.Ear", Telling)
+    with litewf.Engine(path, registry=registry, clock=clock):
+        while clock.waits.get(timeout=20) >= 0:
+            pass
+        assert clock.waits.get(timeout=20) < LONG_US
+        assert clock.listens.acquire(timeout=20)  # in the end it sleeps
+
+
 class Deaf(Ear):
     """The system promises to tell, and does not."""
 
