@@ -130,8 +130,7 @@ class Runtime:
     def _as_engine(self) -> Capability:
         """Become one of the engines of this file, with a lock that says so, in one transaction."""
         settings, names = self.settings, self.registry.workflows.keys()  # a view: what is defined later counts too
-        lock_name = self.store.take_lock(boot_token())
-        now_us = self.now_us()
+        lock_name, now_us = self.store.take_lock(boot_token()), self.now_us()
         mine = Registration(settings.executor_id, lock_name, os.getpid(), self.version, settings.only_version, now_us)
 
         def join(tx: Tx) -> Capability:

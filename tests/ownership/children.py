@@ -1,5 +1,6 @@
 """Real processes that run engines: each runs a few lines of Python, speaks over its pipes, and is killed at the end."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -68,7 +69,8 @@ class Child:
         Not by `communicate`, which loses what `hear` has read ahead of the line that it gave.
         """
         if self.popen.stdin is not None:
-            self.popen.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self.popen.stdin.close()
         alarm = threading.Timer(timeout, self.popen.kill)
         alarm.start()
         errors: list[str] = []
@@ -78,6 +80,9 @@ class Child:
         status = self.popen.wait()
         listener.join()
         alarm.cancel()
+        for pipe in (self.popen.stdout, self.popen.stderr):
+            if pipe is not None:
+                pipe.close()
         return status, output, errors[0]
 
     def close(self) -> None:
