@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from fuzz.case import Case
+from fuzz.case import command
 from fuzz.tally import Tally, Violation
 from fuzz.worker import Begun, Done, Plan, work
 
@@ -58,6 +58,8 @@ class Campaign:
             while self._laborers:
                 self._listen()
                 tell(self.tally.line(time.monotonic() - began))
+        except KeyboardInterrupt:
+            pass  # what was found until then is told
         finally:
             for laborer in self._laborers:
                 laborer.process.kill()
@@ -98,8 +100,7 @@ class Campaign:
             self._fail(done.target, done.number, done.story)
 
     def _fail(self, target: str, number: int, story: str) -> None:
-        command = Case(target, self.tally.seed, number, folder=None).command  # type: ignore[arg-type]  # it runs nothing
-        self.tally.failed(Violation(target, command, story))
+        self.tally.failed(Violation(target, command(target, self.tally.seed, number), story))
 
     def _over(self, laborer: Laborer) -> None:
         """It has ended: as it should, or in the middle of a case."""

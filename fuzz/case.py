@@ -34,10 +34,10 @@ class Case:
         self.cycles += 1
         self.kinds.update(kinds)
 
-    @property
-    def command(self) -> str:
-        """What runs this case again."""
-        return f"python -m fuzz {self.target} --case {self.number} --seed {self.seed}"
+
+def command(target: str, seed: int, number: int) -> str:
+    """What runs a case again."""
+    return f"python -m fuzz {target} --case {number} --seed {seed}"
 
 
 @contextmanager

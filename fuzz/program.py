@@ -190,7 +190,7 @@ class Revival:
         hopeless = False
         for workflow_id in sorted(IDS, key=self._victims.__contains__):
             wait = PATIENCE_S if workflow_id not in self._victims else 0.05 if hopeless else SHORT_S
-            result = _tried(lambda: engine.retrieve_workflow(workflow_id).get_result(timeout=wait))  # noqa: B023 - called at once
+            result = _outcome(engine, workflow_id, wait)
             hopeless = hopeless or isinstance(result, litewf.WaitTimeoutError)
             self.results[workflow_id] = result
         self._look(engine)
@@ -212,6 +212,18 @@ class Revival:
             for workflow_id, result in self.results.items()
             if result != expected(workflow_id)
         ]
+
+
+def _outcome(engine: litewf.Engine, workflow_id: str, wait: float) -> object:
+    """A result, an error of litewf, or the error that the workflow has ended with."""
+    try:
+        return engine.retrieve_workflow(workflow_id).get_result(timeout=wait)
+    except litewf.LitewfError as error:
+        return error
+    except Exception as error:
+        if engine.retrieve_workflow(workflow_id).get_status().status != "ERROR":
+            raise
+        return error
 
 
 def _tried(call: Callable[[], object]) -> object:

@@ -20,6 +20,7 @@
     │   └── UnknownTypeError               a stored value names a class that this program lacks
     ├── PayloadError                       a value that arrived does not fit the type asked for (ValueError)
     ├── StreamClosedError                  a write to a stream that was closed
+    ├── HistoryError                       a text that is no exported workflow (ValueError)
     ├── RegistrationError                  a definition that cannot be registered (ValueError)
     ├── NotInWorkflowError                 a durable call outside a workflow (RuntimeError)
     ├── BlockingCallError                  a blocking call where an event loop runs (RuntimeError)
@@ -44,6 +45,7 @@ __all__ = [
     "BlockingCallError",
     "DuplicateWorkflowError",
     "EngineClosedError",
+    "HistoryError",
     "LitewfError",
     "MaxRecoveryAttemptsExceededError",
     "NonDeterminismError",
@@ -164,6 +166,10 @@ class PayloadError(LitewfError, ValueError):
 
 class StreamClosedError(LitewfError):
     """A write to a stream that was closed."""
+
+
+class HistoryError(LitewfError, ValueError):
+    """A text that is no exported workflow, or one that only a newer litewf can read."""
 
 
 class RegistrationError(LitewfError, ValueError):

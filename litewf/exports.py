@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from litewf.api.async_client import AsyncClient, AsyncWorkflowHandle
 from litewf.api.client import Client
 from litewf.api.cloud_events import wait_event, wait_event_async
 from litewf.api.context import (
@@ -44,6 +45,7 @@ from litewf.errors import (
     BlockingCallError,
     DuplicateWorkflowError,
     EngineClosedError,
+    HistoryError,
     LitewfError,
     MaxRecoveryAttemptsExceededError,
     NonDeterminismError,
@@ -77,6 +79,7 @@ from litewf.errors import (
     WorkflowStateError,
     WorkflowTimeoutError,
 )
+from litewf.histories import History
 from litewf.records import (
     CloudEvent,
     Message,
@@ -136,8 +139,10 @@ read_stream_items_async = _inside.read_stream_items_async
 
 __all__ = [
     "NOT_DONE",
+    "AsyncClient",
     "AsyncStep",
     "AsyncWorkflow",
+    "AsyncWorkflowHandle",
     "BlockingCallError",
     "Client",
     "Clock",
@@ -146,6 +151,8 @@ __all__ = [
     "DuplicateWorkflowError",
     "Engine",
     "EngineClosedError",
+    "History",
+    "HistoryError",
     "JsonSerializer",
     "LitewfError",
     "LogContext",

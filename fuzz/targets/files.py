@@ -20,7 +20,7 @@ Damage = Callable[[random.Random, Files, str, Left], None]
 def run(case: Case) -> None:
     """Take what some process left, damage it once or several times, open it."""
     chance, left = case.chance, left_behind()
-    name = chance.choice(["crashed", "copied", "closed"])
+    name = chance.choice(["crashed", "copied", "closed", "closed"])
     files = dict(getattr(left, name))
     kinds = []
     for _ in range(chance.choice([1, 1, 1, 2, 3])):
@@ -66,7 +66,7 @@ def _bit_flip_in_a_header(chance: random.Random, files: Files, suffix: str, _lef
 
 
 def _many_bit_flips(chance: random.Random, files: Files, suffix: str, left: Left) -> None:
-    for _ in range(chance.choice([10, 200])):
+    for _ in range(chance.choice([10, 200, 2_000])):
         _bit_flip(chance, files, suffix, left)
 
 

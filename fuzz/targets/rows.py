@@ -34,6 +34,14 @@ IDENTITY = {
     ("event", "key"),
 }  # those of others clash
 COUNTED = {("workflow", "fence"), ("workflow", "generation"), ("workflow", "recoveries"), ("workflow", "progress")}
+WITH_VALUES = {
+    "request",
+    "outcome",
+    "step",
+    "message",
+    "event",
+    "stream",
+}  # where a text that is no UTF-8 concerns one alone
 NOWHERE = 10**6  # no workflow has this key
 
 
@@ -121,9 +129,12 @@ def _change(
             connection.execute(f"DELETE FROM {table} WHERE {where}", (row,))
             return f"{table}: deleted"
         value = _value(chance, column, key)
+        if isinstance(value, bytes) and table not in WITH_VALUES:
+            return None
         if (table, column) in COUNTED and value in (FAR[-1], FAR[-2]):  # SQLite itself cannot count on from there
             return None
-        connection.execute(f"UPDATE {table} SET {column} = ? WHERE {where}", (value, row))
+        written = "CAST(? AS TEXT)" if isinstance(value, bytes) else "?"  # a text that is no UTF-8
+        connection.execute(f"UPDATE {table} SET {column} = {written} WHERE {where}", (value, row))
         if connection.changes() == 0:
             return None
         return f"{table}.{column} = {value!r:.60}"

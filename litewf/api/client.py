@@ -16,7 +16,7 @@ from litewf.serialization import JsonSerializer, Serializer
 from litewf.world import Clock, World
 
 if TYPE_CHECKING:
-    from litewf.engine.runtime import Runtime
+    from litewf.engine.runtime import Runtime, Settings
     from litewf.engine.watching import Watch
 
 THREADS = 20  # for calls from event loops
@@ -40,25 +40,10 @@ class Client(WorkflowOperations):
         event_retention: Duration = WEEK,
     ) -> None:
         refuse_on_loop("Client")
-        if durability not in ("full", "normal"):
-            raise ValueError(f'durability is "full" or "normal", not {durability!r}')
-        from litewf.engine.runtime import Runtime, Settings  # noqa: PLC0415 - the machinery is loaded when needed
+        settings = client_settings(path, registry, durability, serializer, clock, event_retention)
+        from litewf.engine.runtime import Runtime  # noqa: PLC0415 - the machinery is loaded when needed
 
         self._path = path
-        settings = Settings(
-            path=path,
-            registry=registry,
-            serializer=serializer or JsonSerializer(registry.types),
-            world=World(clock),
-            application_version=registry.version(),
-            executor_id="client",
-            only_version=False,
-            durability=durability,
-            max_threads=THREADS,
-            linger_us=None,
-            event_retention_us=duration_us(event_retention, "event_retention"),
-            serves=False,
-        )
         self._live: Runtime = Runtime(settings)
         self._live.start()
 
@@ -84,3 +69,32 @@ class Client(WorkflowOperations):
         if self._live.closed:
             raise EngineClosedError(f"the client on {self._path} is closed")
         return self._live
+
+
+def client_settings(
+    path: str | os.PathLike[str],
+    registry: Registry,
+    durability: Literal["full", "normal"],
+    serializer: Serializer | None,
+    clock: Clock | None,
+    event_retention: Duration,
+) -> Settings:
+    """How a client opens its file."""
+    if durability not in ("full", "normal"):
+        raise ValueError(f'durability is "full" or "normal", not {durability!r}')
+    from litewf.engine.runtime import Settings  # noqa: PLC0415 - as above
+
+    return Settings(
+        path=path,
+        registry=registry,
+        serializer=serializer or JsonSerializer(registry.types),
+        world=World(clock),
+        application_version=registry.version(),
+        executor_id="client",
+        only_version=False,
+        durability=durability,
+        max_threads=THREADS,
+        linger_us=None,
+        event_retention_us=duration_us(event_retention, "event_retention"),
+        serves=False,
+    )

@@ -12,6 +12,7 @@ from litewf.api.queues import Queue, name_of
 from litewf.api.workflows import WorkflowOperations
 from litewf.durations import Duration, duration_us, optional_duration_us
 from litewf.engine.calls import refuse_on_loop
+from litewf.engine.execution import rehearsing
 from litewf.errors import EngineClosedError, UsageError, WaitTimeoutError
 from litewf.records import Retention
 from litewf.registry import Registry, check_name, default_registry
@@ -221,6 +222,8 @@ class Engine(WorkflowOperations):
         await self.shutdown_async()
 
     def _running(self) -> Runtime:
+        if (stage := rehearsing()) is not None:
+            return stage
         if self._live is None:
             raise EngineClosedError(f"the engine on {self._path} is not launched; use `with engine:` or launch()")
         return self._live

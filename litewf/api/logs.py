@@ -11,7 +11,7 @@ from litewf.engine.execution import FRAME, LOG_FIELDS, Branch, Frame, StepFrame
 def is_replaying() -> bool:
     """Whether the workflow is repeating what it has recorded; for messages to people, never for decisions."""
     frame = FRAME.get()
-    return isinstance(frame, Branch) and not frame.beyond_records
+    return isinstance(frame, Branch) and (not frame.beyond_records or frame.execution.is_rehearsal)
 
 
 def fields_of(frame: Frame) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
 
-from litewf.api.actions import Action, awaiting, blocking, change, perform, perform_async, query
+from litewf.api.actions import Action, awaiting, blocking, change, keep, perform, perform_async, query
 from litewf.api.cloud_events import CloudEvents
 from litewf.api.events import Events
 from litewf.api.handle import WorkflowHandle
@@ -21,9 +21,11 @@ from litewf.api.starts import start, start_many
 from litewf.api.streams import Streams
 from litewf.api.workflow import BaseWorkflow, as_request, request_of
 from litewf.durations import Duration, duration_us
-from litewf.engine import commands, maintenance, views
+from litewf.engine import commands, histories, maintenance, views
 from litewf.engine.requests import Blocking, Flow
+from litewf.histories import History
 from litewf.records import Status, StepInfo, WorkflowFilter, WorkflowStatus
+from litewf.redaction import Redaction, secrets
 from litewf.store import queries
 from litewf.store.transactions import Connection, Parameters
 
@@ -119,12 +121,23 @@ class WorkflowOperations(Queues, Schedules, Messages, Events, Streams, CloudEven
         """What a workflow has recorded, in the order of its calls."""
         return query("list_steps", lambda runtime: views.steps(runtime, id))
 
+    def _export_workflow(self, id: str, *, redact: Redaction = None) -> Action[History]:
+        """A run with all that it has recorded, to replay elsewhere; `redact` says which values are replaced.
+
+        It is a pattern of paths such as "input.args.0.card" or "*.email", several, or a function of path and value
+        that returns whether to replace it. "*" replaces every text and number. A replaced value keeps its type.
+        """
+        is_secret = secrets(redact)
+        return query("export_workflow", lambda _: histories.export(id, is_secret))
+
     retrieve_workflow = blocking(_retrieve_workflow)
     retrieve_workflow_async = awaiting(_retrieve_workflow)
     list_workflows = blocking(_list_workflows)
     list_workflows_async = awaiting(_list_workflows)
     list_steps = blocking(_list_steps)
     list_steps_async = awaiting(_list_steps)
+    export_workflow = blocking(_export_workflow)
+    export_workflow_async = awaiting(_export_workflow)
 
     # --- steering ---------------------------------------------------------------------------------------------
 
@@ -195,10 +208,13 @@ class WorkflowOperations(Queues, Schedules, Messages, Events, Streams, CloudEven
         self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> Action[R]:
         """Run `function(conn, ...)` on the user's own tables of this file, in one durable transaction."""
-        return outside_only(
-            "transact",
-            lambda runtime: runtime.store.transactions.run(lambda conn: function(conn, *args, **kwargs)),
-        )
+
+        def run(runtime: Runtime) -> Flow[Any]:
+            return (
+                yield Blocking(lambda: runtime.store.transactions.run(lambda conn: function(conn, *args, **kwargs)))
+            )
+
+        return outside_only("transact", run)
 
     def _query(self, sql: str, parameters: Parameters = ()) -> Action[list[tuple[Any, ...]]]:
         """The rows of a read-only query on this file."""
@@ -206,7 +222,7 @@ class WorkflowOperations(Queues, Schedules, Messages, Events, Streams, CloudEven
 
     def _backup(self, path: str | Path) -> Action[Path]:
         """Copy the file as it is now to `path`, which must not exist, while everything goes on."""
-        return outside_only("backup", lambda runtime: maintenance.backup(runtime, path))
+        return outside_only("backup", lambda _: maintenance.backup(path))
 
     def _prune(self, *, older_than: Duration) -> Action[int]:
         """Delete workflows that ended longer ago than `older_than`, in small batches; how many.
@@ -235,10 +251,6 @@ class WorkflowOperations(Queues, Schedules, Messages, Events, Streams, CloudEven
     prune_async = awaiting(_prune)
 
 
-def outside_only(what: str, run: Callable[[Runtime], R]) -> Action[R]:
-    """An action that blocks for a while and that no workflow may use."""
-
-    def outside(runtime: Runtime) -> Flow[Any]:
-        return (yield Blocking(lambda: run(runtime)))
-
-    return Action(what, outside, None, lambda _, value: value)
+def outside_only(what: str, outside: Callable[[Runtime], Flow[Any]]) -> Action[Any]:
+    """An action that takes a while and that no workflow may use."""
+    return Action(what, outside, None, keep)

@@ -91,6 +91,11 @@ class Dispatcher:
             self._poked = True
             self._changed.notify()
 
+    def expect_others(self) -> None:
+        """Another process is about to commit: look closely."""
+        self._lively_until = time.monotonic() + ANSWER_S
+        self.poke()
+
     def poke_before(self, time_us: int) -> None:
         """Come back in time for an alarm, if the thread sleeps beyond it."""
         if time_us < self._asleep_until_us:

@@ -11,7 +11,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn, Union
 
 from litewf.definitions import StepDefinition, WorkflowDefinition
-from litewf.engine.signals import Unwind, Why
+from litewf.engine.signals import Diverged, Unwind, Why
+from litewf.serialization.exceptions import described
 from litewf.store.checkpoints import SettledRow, StepRow
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def no_task() -> object:
 
 class Execution:
     """A workflow while an engine runs it."""
+
+    is_rehearsal = False  # whether it only compares the code with what is recorded; see rehearsing.py
 
     __slots__ = (
         "args",
@@ -134,7 +137,7 @@ class Execution:
             self.latest_us = now_us
         return self.latest_us
 
-    def caught_up(self) -> None:
+    def caught_up(self, _number: str, _name: str) -> None:
         """The first call that is not recorded: all that was has been replayed."""
         self.replaying = False
         self.replayed_us = max(self.runtime.now_us() - self.loaded_us, 0)
@@ -164,11 +167,14 @@ class Execution:
         if self.over is not None and self.over.why == "cancelled":
             task.cancel()
 
-    def check_all_replayed(self) -> None:
-        """Hold the workflow if its code ends although more calls of it are recorded."""
+    def check_all_replayed(self, failure: BaseException | None = None) -> None:
+        """Hold the workflow if its code ends, with a failure or without, although more calls of it are recorded."""
         if self.over is None and not self.main.beyond_records:
-            number = self.main.count + 1
-            self.stop("held", f"step {number} is recorded, but the code now ends before it makes that call")
+            self.stop_with(self.main.ended_early(failure))
+
+    def is_new_to(self, branch: Branch) -> bool:
+        """Whether the workflow comes to this point for the first time, so that a patch takes the new way."""
+        return branch.beyond_records
 
     def check(self) -> None:
         """Raise if the execution is over."""
@@ -222,17 +228,27 @@ class Execution:
                 self.runtime.notifier.ring([wait])
                 return
 
-    def adopt(self, task: asyncio.Task[Any]) -> None:
-        """Take note of a task that the workflow started, until it is done."""
+    def adopt(self, task: asyncio.Task[Any], branch: Branch | None = None) -> None:
+        """Take note of a task that the workflow started, until it is done; a durable call is no branch."""
         if not isinstance(self.branches, set):
             self.branches = set()
         self.branches.add(task)
+        if branch is not None and self.records:
+            task.add_done_callback(lambda done: self._check_branch_replayed(done, branch))
         task.add_done_callback(self._dismiss)
+
+    def _check_branch_replayed(self, task: asyncio.Task[Any], branch: Branch) -> None:
+        """Hold the workflow if a task of it ends although more calls of it are recorded, unless it was cancelled."""
+        stopped = task.cancelled() or task.cancelling()
+        if self.over is None and not stopped and not branch.beyond_records:
+            self.stop_with(branch.ended_early(task.exception()))
 
     def _dismiss(self, task: asyncio.Task[Any]) -> None:
         assert isinstance(self.branches, set)
         self.branches.discard(task)
-        if self.over is not None and not task.cancelled():
+        if self.over is None and self.waits and not self.busy:
+            self.poke()  # this task may have been all that kept the execution in memory
+        elif self.over is not None and not task.cancelled():
             task.exception()  # seen: how a task ends with its execution is nobody's concern
 
     def decide(self, name: str, decision: bool) -> None:
@@ -305,8 +321,18 @@ class Branch:
         number = self.next_number()
         record = self.execution.records.get(number)
         if record is not None:
-            self.execution.stop("held", f"step {number} is recorded as {record.name!r}, but the code now starts a task")
+            detail = f"step {number} is recorded as {record.name!r}, but the code now starts a task"
+            self.execution.stop_with(Diverged(detail, number, record.name))
         return Branch(self.execution, f"{number}.")
+
+    def ended_early(self, failure: BaseException | None = None) -> Diverged:
+        """Why the workflow is held when this branch has made all its calls, and more are recorded."""
+        number = f"{self.prefix}{self.count + 1}"
+        record = self.execution.records.get(number)
+        detail = f"step {number} is recorded, but the code now ends before it makes that call"
+        if failure is not None:
+            detail += f", with {described(failure)}"
+        return Diverged(detail, number, None if record is None else record.name)
 
     @property
     def beyond_records(self) -> bool:
@@ -357,6 +383,12 @@ class TransactionFrame(StepFrame):
     """The body of a transaction: nothing of the engine may be called there."""
 
     __slots__ = ()
+
+
+def rehearsing() -> Runtime | None:
+    """What stands for every engine in code that is only rehearsed; None elsewhere."""
+    frame = FRAME.get()
+    return frame.execution.runtime if type(frame) is Branch and frame.execution.is_rehearsal else None
 
 
 Frame = Union[Branch, StepFrame, None]  # noqa: UP007 - a runtime alias

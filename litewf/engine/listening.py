@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
 QUIET_S = 0.25  # without a commit of its own, before an engine listens
+SYNC_S = 0.1  # that a commit may take from its write, which is heard, to where it is seen
 MISSES = 3  # commits in a row that were not heard, before it takes itself for deaf
 
 
@@ -29,14 +30,18 @@ class Listener:
         self._thread: threading.Thread | None = None
         self._deaf = False
         self._listening = False
+        self._began = 0.0
         self._missed = 0
         self._transactions = 0
         self._quiet_since = time.monotonic()
 
     @property
     def listening(self) -> bool:
-        """Whether the next commit of another process wakes the dispatcher."""
-        return self._listening
+        """Whether every commit of another process wakes the dispatcher that it does not see at once.
+
+        One that was written just before, and not heard, has been synced by now and is seen.
+        """
+        return self._listening and time.monotonic() - self._began >= SYNC_S
 
     def begin(self) -> bool:
         """Listen if all is quiet; True if that is new, so that what came before has to be looked for once more."""
@@ -50,7 +55,7 @@ class Listener:
             if self._ear is None and not self._open():
                 return False
             assert self._ear is not None
-            self._listening = True
+            self._listening, self._began = True, time.monotonic()
             self._ear.prick()
         except StoreError:
             self._stop_listening()
@@ -59,7 +64,7 @@ class Listener:
 
     def found(self) -> None:
         """A look has found a commit of another process; one that should have been heard may yet be."""
-        if self._listening:
+        if self.listening:
             self._missed += 1
             if self._missed >= MISSES:
                 self._stop_listening()
@@ -89,4 +94,6 @@ class Listener:
         while ear.hear():
             self._missed = 0
             self._listening = False
-            self._runtime.dispatcher.poke()
+            # the first write of a commit is heard, and it is seen only once it is on the disk: until then, look
+            self._quiet_since = time.monotonic()
+            self._runtime.dispatcher.expect_others()

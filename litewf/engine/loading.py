@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from litewf.engine.execution import Execution
 from litewf.engine.watching import tell_of_queues
@@ -17,6 +17,7 @@ from litewf.store.claims import Claimed
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
+E = TypeVar("E", bound=Execution)
 LOG = logging.getLogger("litewf")
 LONG = 1000  # recorded steps from which replaying them at each wake-up earns a warning
 
@@ -69,20 +70,26 @@ def _execution(runtime: Runtime, workflow: Claimed, rows: _Rows) -> Execution:
     if workflow.key not in rows.inputs:
         raise LookupError("there is no row with its input")
     found = rows.inputs[workflow.key]
-    given = runtime.serializer.decode(found.input)
+    execution = execution_of(runtime, workflow, found.input, Execution)
+    execution.user, execution.trace = found.authenticated_user, found.trace
+    execution.roles = tuple(json.loads(found.authenticated_roles)) if found.authenticated_roles else ()
+    execution.load(rows.records[workflow.key])
+    return execution
+
+
+def execution_of(runtime: Runtime, workflow: Claimed, text: str, kind: type[E]) -> E:
+    """The execution of a workflow with this input; raises what the input raises when it is decoded."""
+    given = runtime.serializer.decode(text)
     if not isinstance(given, dict):
         raise TypeError(f"it is {type(given).__name__}, not args and kwargs")
     identity = (workflow.key, workflow.id, workflow.fence, workflow.generation)
     definition = runtime.registry.workflows[workflow.name]
-    execution = Execution(runtime, definition, identity, given["args"], given["kwargs"])
+    execution = kind(runtime, definition, identity, given["args"], given["kwargs"])
     execution.receiver = given.get("self")
     execution.latest_us = workflow.latest_us
     execution.deadline_us = workflow.deadline_us
     execution.version = workflow.application_version
     execution.queue = workflow.queue
-    execution.user, execution.trace = found.authenticated_user, found.trace
-    execution.roles = tuple(json.loads(found.authenticated_roles)) if found.authenticated_roles else ()
-    execution.load(rows.records[workflow.key])
     return execution
 
 

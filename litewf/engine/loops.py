@@ -142,7 +142,7 @@ def task_factory(inner: Any) -> Callable[..., asyncio.Task[Any]]:
         task = _make(inner, loop, coro, options)
         if branch is not None:
             branch.owner = task
-        frame.execution.adopt(task)
+        frame.execution.adopt(task, branch)
         return task
 
     return factory

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from litewf.engine.execution import Branch, Execution
 from litewf.engine.recording import row
+from litewf.engine.signals import Diverged
 
 NAME = "litewf.patch"
 
@@ -17,7 +18,7 @@ def patch(branch: Branch, name: str) -> bool:
     execution = branch.execution
     decided = _decided(execution, name)
     if decided is None:
-        decided = branch.beyond_records
+        decided = execution.is_new_to(branch)
         number = f"{branch.prefix}{branch.count + 1}:{name}"
         settled = row(execution, number, NAME, execution.now_us(), "true" if decided else "false")
         execution.buffer(settled)
@@ -29,10 +30,9 @@ def deprecate_patch(branch: Branch, name: str) -> None:
     """Hold a workflow that went the old way, or that is older than the patch."""
     execution = branch.execution
     decided = _decided(execution, name)
-    if decided is False or (decided is None and not branch.beyond_records):
-        execution.end(
-            "held", f"it runs the code from before patch {name!r}, which this program no longer has; run it with that"
-        )
+    if decided is False or (decided is None and not execution.is_new_to(branch)):
+        detail = f"it runs the code from before patch {name!r}, which this program no longer has; run it with that"
+        raise execution.stop_with(Diverged(detail, f"{branch.prefix}{branch.count + 1}", patch=name))
 
 
 def _decided(execution: Execution, name: str) -> bool | None:

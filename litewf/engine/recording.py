@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 
 from litewf.engine.execution import Execution
 from litewf.engine.requests import REPLAYED, Blocking, Flow, Read, Wait
+from litewf.engine.signals import Diverged, Undecodable
 from litewf.errors import (
     EngineClosedError,
+    SerializationError,
     StoreError,
     StoreFullError,
-    UnknownTypeError,
 )
 from litewf.store.checkpoints import Checkpoint, Promise, Promising, SettledRow, StepRow, flat, settle
 from litewf.store.operations import Operation, Turn, Tx
@@ -30,12 +31,15 @@ def recorded(execution: Execution, number: str, name: str) -> StepRow | None:
     """What is recorded under a number; the name must be the one that the code calls now."""
     record = execution.records.get(number)
     if record is None:
+        if f"{number}." in execution.last_recorded:
+            inner = next(each for each in execution.records if each.startswith(f"{number}."))
+            detail = f"step {inner} is recorded, but the code now calls {name!r} as step {number}"
+            raise execution.stop_with(Diverged(detail, number, None, name))
         if execution.replaying:
-            execution.caught_up()
-        if f"{number}.1" in execution.records:
-            execution.end("held", f"step {number}.1 is recorded, but the code now calls {name!r} as step {number}")
+            execution.caught_up(number, name)
     elif record.name != name:
-        execution.end("held", f"step {number} is recorded as {record.name!r}, but the code now calls {name!r}")
+        detail = f"step {number} is recorded as {record.name!r}, but the code now calls {name!r}"
+        raise execution.stop_with(Diverged(detail, number, record.name, name))
     return record
 
 
@@ -53,8 +57,9 @@ def opened(execution: Execution, number: str, name: str, output: str | None, err
         if error is None:
             return None if output is None else serializer.decode(output)
         failure = serializer.decode_error(error)
-    except UnknownTypeError as unknown:
-        execution.end("held", f"step {number} ({name}) cannot be decoded: {unknown}")
+    except SerializationError as refusal:  # a class that this program lacks, or a text that holds no value
+        detail = f"step {number} ({name}) cannot be decoded: {refusal}"
+        raise execution.stop_with(Undecodable(detail, number)) from None
     raise failure
 
 

@@ -99,7 +99,7 @@ def judge(execution: Execution, result: object, failure: BaseException | None) -
         execution.over = failure
     if execution.over is None and failure is not None and execution.runtime.loops.is_cancelling(failure):
         execution.stop("closing")  # the caller's loop is ending
-    execution.check_all_replayed()
+    execution.check_all_replayed(failure)
     if execution.over is None:
         return _finish(execution, result, failure)
     raised = execution.over.__traceback__ is not None

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from litewf.definitions import WorkflowDefinition
 from litewf.engine import drivers, loading, runner, starting
@@ -76,7 +76,7 @@ class Settings:
 class Runtime:
     """Everything of a launched engine."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, store: Store | None = None, duties: type[Dispatcher] = Dispatcher) -> None:
         self.settings = settings
         self.registry = settings.registry
         self.serializer = settings.serializer
@@ -102,8 +102,8 @@ class Runtime:
         self.warned_long: set[int] = set()  # workflows whose long history was mentioned
         self.unreadable_schedules: set[str] = set()  # such as those in time zones that this machine lacks
         self._end = Ending(self)
-        self.dispatcher = Dispatcher(self)
-        self.store = Store(
+        self.dispatcher = duties(self)
+        self.store = store or Store(
             settings.path, settings.durability, settings.world, self._after_commit, create=settings.serves
         )
         self.store.on_fork = self._end.after_fork
@@ -113,9 +113,8 @@ class Runtime:
             self.announcing = Announcing(self)
             if settings.serves:
                 self.announcing.run_once()
-        except Exception:
-            self.store.die_with_lock()  # its row may have been written all the same: others are to see a death
-            self.store.close(1.0)
+        except Exception as error:
+            self.store.fail(error, 1.0)
             raise
         except BaseException as death:
             self.store.crash(death)
@@ -159,6 +158,7 @@ class Runtime:
     step_in_task = staticmethod(step_in_task)
     step_in_thread = staticmethod(step_in_thread)
     function_of = staticmethod(bound)
+    is_async = staticmethod(cast("Callable[[Callable[..., Any]], bool]", asyncio.iscoroutinefunction))
     watch: Watch | None = None  # see `observing.py`
 
     def drive(self, flow: Flow[R], *, inline: bool = False) -> R:
@@ -166,9 +166,6 @@ class Runtime:
 
     def drive_async(self, flow: Flow[R], execution: Execution | None = None) -> Generator[Any, Any, R]:
         return drivers.drive_async(self, flow, execution)
-
-    def is_async(self, fn: Callable[..., Any]) -> bool:
-        return asyncio.iscoroutinefunction(fn)
 
     def _after_commit(self, operations: list[Operation]) -> None:
         """Tell everyone what a group has changed: first those whom it stops, last those who waited for the commit.

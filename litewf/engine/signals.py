@@ -21,6 +21,30 @@ class Unwind(BaseException):
         self.detail = detail
 
 
+class Diverged(Unwind):
+    """The code makes another call than the one that is recorded, or none; the workflow is held.
+
+    `recorded` and `called` are names of calls, None where there is none; `patch` is one that left the code too early.
+    """
+
+    def __init__(
+        self, detail: str, step: str, recorded: str | None = None, called: str | None = None, patch: str | None = None
+    ) -> None:
+        super().__init__("held", detail)
+        self.step = step
+        self.recorded = recorded
+        self.called = called
+        self.patch = patch
+
+
+class Undecodable(Unwind):
+    """A recorded value cannot be read by this program; the workflow is held."""
+
+    def __init__(self, detail: str, step: str) -> None:
+        super().__init__("held", detail)
+        self.step = step
+
+
 class ContinueAsNew(Unwind):
     """The workflow goes on as its next generation, with these arguments."""
 

@@ -30,7 +30,7 @@ PAGE = 100  # values that one call of a workflow reads and records
 def append(execution: Execution, number: str, name: str, value: str | None) -> Flow[None]:
     """Append a value, or close the stream with None; a closed stream refuses, and the refusal is recorded."""
     call = "litewf.close_stream" if value is None else "litewf.write_stream"
-    record = recorded(execution, number, call) if execution.records else None
+    record = recorded(execution, number, call) if execution.records or execution.replaying else None
     if record is not None and record.completed_us is not None:
         yield from replay(execution, record)
         return

@@ -43,9 +43,12 @@ def transaction(
 
     label = f"step {number} ({definition.name}) of {execution.label}"
     log_fields = execution.log_fields(number, 1)
-    transactions = runtime.store.transactions
+
+    def run() -> tuple[str, object]:
+        return runtime.store.transactions.run(body, seal, label, log_fields)
+
     try:
-        _, copy = yield from write_blocking(execution, lambda: transactions.run(body, seal, label, log_fields))
+        _, copy = yield from write_blocking(execution, run)
     except Lost:
         execution.end("lost")
     except Exception as raised:  # noqa: BLE001 - the outcome of user code, whose SQL is undone

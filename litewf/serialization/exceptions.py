@@ -31,6 +31,7 @@ _NOT_RECORDED = frozenset((
     "print_file_and_line",
 ))  # fmt: skip
 _NOTES = "__notes__"
+_LONGEST = 200  # characters of a message inside another
 
 Descriptor = MemberDescriptorType | GetSetDescriptorType
 
@@ -46,6 +47,13 @@ def message_of(error: BaseException) -> str | None:
         return str(error)
     except Exception:  # noqa: BLE001 - a user's __str__ may raise anything
         return None
+
+
+def described(error: BaseException) -> str:
+    """The class and the first line of the message of an error, for another message."""
+    first, *_ = (message_of(error) or "").splitlines() or [""]
+    name = type_name(type(error))
+    return f"{name}: {first[:_LONGEST]}" if first else name
 
 
 _put = object.__setattr__  # a class may forbid assignment, as frozen dataclasses do

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import apsw
 
-from litewf.store.database import translated
+from litewf.errors import StoreUnsupportedError
+from litewf.store import place
+from litewf.store.database import open_reader, translated
+from litewf.store.migrate import migrations, version_of
 
 AT_REST = """
     BEGIN;
@@ -33,6 +36,20 @@ def copy(connection: apsw.Connection, target: Path) -> None:
         _publish(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def copy_of(path: str | os.PathLike[str], target: Path) -> None:
+    """Copy a file, whether this process has it open or not; nothing is written to it, whatever its schema."""
+    original = place.resolve(path)
+    place.check(original, create=False, header=False, newest=0)  # the connection reads the header; see there
+    connection = open_reader(original)
+    try:
+        with translated(original, "read"):
+            if version_of(connection, original, len(migrations())) == 0:
+                raise StoreUnsupportedError(f"{original} holds no workflows yet: no engine has opened it")
+            copy(connection, target)
+    finally:
+        connection.close()
 
 
 def _publish(part: Path, target: Path) -> None:

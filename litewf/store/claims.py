@@ -71,7 +71,7 @@ CLAIM = f"""
 """
 # The time of a queued workflow begins to run when it is claimed for the first time.
 CLAIM_KEYS = f"""
-    UPDATE workflow SET phase = 'running', owner = ?1, fence = fence + 1, due_us = NULL,
+    UPDATE workflow SET phase = 'running', held = NULL, owner = ?1, fence = fence + 1, due_us = NULL,
                         updated_us = max(updated_us, ?2),
                         started_us = coalesce(started_us, max(?2, created_us)), status = 'PENDING',
                         deadline_us = iif(status = 'PENDING', deadline_us, coalesce(
@@ -82,7 +82,7 @@ CLAIM_KEYS = f"""
 # What waits for its turn, but no engine can run it.
 HOLD_WAITING = """
     UPDATE workflow SET status = 'PENDING', phase = 'held', updated_us = max(updated_us, ?), held = ?,
-                        held_versions = json_insert(coalesce(held_versions, '[]'), '$[#]', ?)
+                        held_versions = json_insert(iif(json_valid(held_versions), held_versions, '[]'), '$[#]', ?)
     WHERE key IN (SELECT value FROM carray(?)) RETURNING id
 """
 WOKEN = f"""
@@ -260,7 +260,7 @@ def _left_to_others(tx: Tx, executor: int) -> Others:
 def _hold(tx: Tx, workflow: Claimed, obstacle: str, version: str) -> None:
     tx.connection.execute(
         "UPDATE workflow SET phase = 'held', owner = NULL, held = ?,"
-        " held_versions = json_insert(coalesce(held_versions, '[]'), '$[#]', ?) WHERE key = ?",
+        " held_versions = json_insert(iif(json_valid(held_versions), held_versions, '[]'), '$[#]', ?) WHERE key = ?",
         (obstacle, version, workflow.key),
     )
     tx.touch(workflow_key(workflow.id))
@@ -271,7 +271,7 @@ def _hold(tx: Tx, workflow: Claimed, obstacle: str, version: str) -> None:
 UNTRIED = """
     WHERE phase = 'held' AND name IN (SELECT value FROM carray(?1))
       AND (NOT ?2 OR application_version IS NULL OR application_version = ?3)
-      AND NOT EXISTS (SELECT 1 FROM json_each(held_versions) WHERE value = ?3)
+      AND NOT EXISTS (SELECT 1 FROM json_each(iif(json_valid(held_versions), held_versions, '[]')) WHERE value = ?3)
 """
 
 

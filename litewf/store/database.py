@@ -93,14 +93,14 @@ def _opened(
                 f"{path}: a function in apsw.connection_hooks raised {error!r}; fix or remove it"
             ) from error
         try:
-            _unhook(connection)
+            unhook(connection)
             yield connection
         except BaseException:
             connection.close()
             raise
 
 
-def _unhook(connection: apsw.Connection) -> None:
+def unhook(connection: apsw.Connection) -> None:
     """Undo what the host program's apsw.connection_hooks did to a connection that is not its own."""
     connection.row_trace = connection.exec_trace = connection.authorizer = None
     connection.convert_binding = connection.convert_jsonb = None
@@ -144,7 +144,7 @@ def translated(path: Path, doing: str) -> Iterator[None]:
         raise translate(error, path, doing) from error
 
 
-def keep_for_ever(connection: apsw.Connection) -> None:
+def keep_for_ever(connection: object) -> None:
     """In a forked child: never finalize what is the parent's, not even when the interpreter ends.
 
     Closing it could wait for a mutex whose thread exists only in the parent.
@@ -156,7 +156,7 @@ def keep_for_ever(connection: apsw.Connection) -> None:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 
-_kept: list[apsw.Connection] = []
+_kept: list[object] = []
 
 
 def unknown_outcome(error: apsw.Error, connection: apsw.Connection) -> bool:

@@ -201,7 +201,7 @@ def hold(tx: Tx, key: int, workflow_id: str, fence: int, reason: str, version: s
     """Keep a workflow that this code cannot go on with; engines of other versions may try."""
     tx.connection.execute(
         "UPDATE workflow SET phase = 'held', owner = NULL, due_us = NULL, held = ?,"
-        " held_versions = json_insert(coalesce(held_versions, '[]'), '$[#]', ?)"
+        " held_versions = json_insert(iif(json_valid(held_versions), held_versions, '[]'), '$[#]', ?)"
         " WHERE key = ? AND fence = ? AND phase = 'running'",
         (reason, version, key, fence),
     )

@@ -31,6 +31,16 @@ def snapshot(connection: apsw.Connection) -> Iterator[None]:
         connection.execute("COMMIT")
 
 
+def ask(connection: apsw.Connection, query: Callable[[apsw.Connection], R], path: Path) -> R:
+    """Run `query`; SQLite's errors come as litewf's."""
+    try:
+        return query(connection)
+    except apsw.Error as error:
+        raise translate(error, path, "read", connection) from error
+    except UnicodeDecodeError as error:  # apsw's answer to damaged text
+        raise StoreCorruptError(f"{path}: cannot read: a text in it is damaged ({error}); restore a backup") from error
+
+
 class Readers:
     """A few read connections to one file."""
 
@@ -45,13 +55,7 @@ class Readers:
         """Run `query` on a connection of its own; it sees every commit that returned before."""
         connection = self._take()
         try:
-            return query(connection)
-        except apsw.Error as error:
-            raise translate(error, self._path, "read", connection) from error
-        except UnicodeDecodeError as error:  # apsw's answer to damaged text
-            raise StoreCorruptError(
-                f"{self._path}: cannot read: a text in it is damaged ({error}); restore a backup"
-            ) from error
+            return ask(connection, query, self._path)
         finally:
             self._give_back(connection)
 

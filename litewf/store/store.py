@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import apsw
 
-from litewf.errors import EngineClosedError, StoreError, StoreMovedError, StoreUnsupportedError
+from litewf.errors import EngineClosedError, OutcomeUnknownError, StoreError, StoreMovedError, StoreUnsupportedError
 from litewf.store import place
 from litewf.store.database import Durability, check_sqlite
 from litewf.store.ear import Ear
@@ -30,6 +31,8 @@ LOG = logging.getLogger("litewf")
 class Store:
     """A file that is open in this process."""
 
+    library: ClassVar[str] = "apsw"
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -40,17 +43,52 @@ class Store:
         create: bool = True,
     ) -> None:
         check_sqlite()
+        self._enter(path, create=create)
+        try:
+            self.writer = Writer(self.path, durability, world, on_commit)
+            self._readers = Readers(self.path, world.vfs)
+            self.transactions = Transactions(self.path, durability, self.writer, world)
+            self._identity = place.Identity.of(self.path)
+        except BaseException:
+            self._leave()
+            raise
+        self._opened()
+
+    def _enter(self, path: str | os.PathLike[str], *, create: bool) -> None:
+        """Check the place; from now on no other SQLite library of this process may open it."""
         self.path: Path = place.resolve(path)
-        first = not any(store.path == self.path for store in _open_stores)
-        _check_not_forked()
-        place.check(self.path, create=create, header=first, newest=len(migrations()))
-        self.writer = Writer(self.path, durability, world, on_commit)
-        self._readers = Readers(self.path, world.vfs)
-        self.transactions = Transactions(self.path, durability, self.writer, world)
-        self._identity = place.Identity.of(self.path)
         self.lock: ProcessLock | None = None
         self.on_fork: Callable[[], None] = lambda: None  # called in the child
+        _check_not_forked()
+        with _entering:
+            for store in _connected:
+                if store.path == self.path and store.library != self.library:
+                    raise StoreUnsupportedError(store.keeps_out)
+            first = not any(store.path == self.path for store in _connected)
+            place.check(self.path, create=create, header=first, newest=len(migrations()))
+            if first:
+                self._prepare()
+            _connected.add(self)
+
+    def _prepare(self) -> None:
+        """Do what must be done while nothing of this process has the file open."""
+
+    @property
+    def keeps_out(self) -> str:
+        """Why another library may not open the file beside this one."""
+        return (
+            f"{self.path} is open in this process in an Engine or a Client, and AsyncClient would open it with the"
+            " SQLite of the standard library: two of them in one process drop each other's locks. Use the engine's or"
+            " the client's own _async methods here, or AsyncClient in another process"
+        )
+
+    def _opened(self) -> None:
         _open_stores.add(self)
+
+    def _leave(self) -> None:
+        """Everything is closed."""
+        _open_stores.discard(self)
+        _connected.discard(self)
 
     def read(self, query: Callable[[apsw.Connection], R]) -> R:
         """Ask the file; never waits for the writer."""
@@ -96,11 +134,17 @@ class Store:
             self.transactions.close()
             self._readers.close()
             self.writer.close()
-            _open_stores.discard(self)
+            self._leave()
         else:
             LOG.warning("%s: something still writes to it, so it stays open in this process", self.path)
             self._readers.close()
         self._let_go()
+
+    def fail(self, error: Exception, timeout_s: float) -> None:
+        """Close after a launch that failed."""
+        if isinstance(error, OutcomeUnknownError):  # its row may be there all the same: others are to see a death
+            self.die_with_lock()
+        self.close(timeout_s)
 
     def stop(self, because: BaseException) -> None:
         """Write nothing more, and let the lock go."""
@@ -110,10 +154,10 @@ class Store:
 
     def crash(self, death: BaseException) -> None:
         """End as a killed process would: what is queued is never written, and peers see a death."""
-        _open_stores.discard(self)
         self.writer.crash(death)
         self.transactions.close()
         self._readers.close()
+        self._leave()
         if self.lock is not None:
             self.lock.drop()
 
@@ -137,6 +181,8 @@ class Store:
 
 
 _open_stores: weakref.WeakSet[Store] = weakref.WeakSet()
+_connected: weakref.WeakSet[Store] = weakref.WeakSet()  # these, and those that have stopped but not closed
+_entering = threading.Lock()
 
 
 def _abandon_all() -> None:
@@ -144,6 +190,8 @@ def _abandon_all() -> None:
         store.abandon()
         _open_stores.discard(store)
         _abandoned.append(store)  # never finalized: closing would drop the parent's locks
+    global _entering  # noqa: PLW0603 - another thread may have held it
+    _entering = threading.Lock()
 
 
 _abandoned: list[Store] = []

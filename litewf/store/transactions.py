@@ -43,8 +43,6 @@ NAMED_SECOND = frozenset({apsw.SQLITE_ALTER_TABLE, apsw.SQLITE_CREATE_INDEX, aps
 WRITES = NAMED_SECOND | {apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE, apsw.SQLITE_DROP_TABLE,
                          # a temporary table or view of the same name would hide litewf's own
                          apsw.SQLITE_CREATE_TEMP_TABLE, apsw.SQLITE_CREATE_TEMP_VIEW}  # fmt: skip
-
-
 OF_THE_FILE = (
     apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NoMemError, apsw.CantOpenError, apsw.NotADBError
 )  # fmt: skip
@@ -93,11 +91,19 @@ class Connection:
 class Transactions:
     """Runs user functions in transactions of their own, one at a time."""
 
-    def __init__(self, path: Path, durability: Durability, writer: Writer, world: World) -> None:
+    def __init__(
+        self,
+        path: Path,
+        durability: Durability,
+        writer: Writer,
+        world: World,
+        connect: Callable[[Path, Durability, str | None], apsw.Connection] = open_writer,
+    ) -> None:
         self._path = path
         self._durability: Durability = durability
         self._writer = writer
         self._world = world
+        self._connect = connect
         self._connection: apsw.Connection | None = None
         self._guarding = False
         self._refusal: str | None = None
@@ -183,7 +189,7 @@ class Transactions:
 
     def _opened(self) -> apsw.Connection:
         if self._connection is None:
-            self._connection = open_writer(self._path, self._durability, self._world.vfs)
+            self._connection = self._connect(self._path, self._durability, self._world.vfs)
             self._connection.authorizer = self._authorize
         return self._connection
 

@@ -69,7 +69,7 @@ def examine(wal: Path, page_size: int, kept: int) -> Damage | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StoreError(f"{wal} cannot be looked at: {error.strerror}; launch again without that") from error
+        raise StoreError(f"cannot read {wal}: {error.strerror}") from error
     try:
         return _Log(fd, page_size).damage_behind(kept)
     finally:

@@ -44,11 +44,11 @@ class WriteConnection:
 
     def _open(self, *, first: bool) -> apsw.Connection:
         with self._turnstile:
-            connection = open_writer(self._path, "full", self._world.vfs)  # whatever is set up must last, in order
+            connection = self._connect()
             try:
                 with translated(self._path, "set up the tables"):
                     if first:
-                        wal_autopsy.check(connection, self._path)
+                        self._examine(connection)
                     migrate(connection, self._path, self._world)
                     if self._durability != "full":
                         relax(connection, self._path, self._durability)
@@ -57,6 +57,12 @@ class WriteConnection:
                 connection.close()
                 raise
         return connection
+
+    def _connect(self) -> apsw.Connection:
+        return open_writer(self._path, "full", self._world.vfs)  # whatever is set up must last, in order
+
+    def _examine(self, connection: apsw.Connection) -> None:
+        wal_autopsy.check(connection, self._path)
 
     def _sidecars(self) -> list[Path]:
         return [self._path.with_name(f"{self._path.name}{suffix}") for suffix in ("-wal", "-shm")]

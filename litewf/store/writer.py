@@ -42,14 +42,13 @@ PATIENCE_S = 1.0  # with a process that keeps its turn, before closing without a
 IDLE_S = 1.0  # of quiet, before the WAL is copied and cut
 CRASH_S = 1.0  # for a commit that is under way while the engine dies
 BY_RANK = attrgetter("rank")
-
-
-def kind_of(operation: Operation) -> type[Operation]:
-    return type(operation)
+KIND: Callable[[Operation], type[Operation]] = type
 
 
 class Writer:
     """The owner of the write connection and of every transaction on it."""
+
+    _connect: type[WriteConnection] = WriteConnection
 
     def __init__(
         self, path: Path, durability: Durability, world: World, on_commit: Callable[[list[Operation]], None]
@@ -71,7 +70,7 @@ class Writer:
         self._others_committed = False
         self._news = False  # the same, for `take_news`
         try:
-            self._file = WriteConnection(path, durability, world, self._turnstile)
+            self._file = self._connect(path, durability, world, self._turnstile)
         except BaseException:
             self._turnstile.close()
             raise
@@ -291,7 +290,7 @@ class Writer:
                 return
             connection.execute("BEGIN IMMEDIATE")
             group.sort(key=BY_RANK)
-            for kind, members in itertools.groupby(group, kind_of):
+            for kind, members in itertools.groupby(group, KIND):
                 kind.apply(connection, list(members))
             committing = True
             connection.execute("COMMIT")

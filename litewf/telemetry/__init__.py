@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from litewf.api.async_client import AsyncClient
 from litewf.api.client import Client
 from litewf.api.engine import Engine
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-E = TypeVar("E", Engine, Client)
+E = TypeVar("E", Engine, Client, AsyncClient)
 
 
 def instrument(
@@ -45,7 +46,7 @@ def instrument(
     return engine
 
 
-def uninstrument(engine: Engine | Client) -> None:
+def uninstrument(engine: Engine | Client | AsyncClient) -> None:
     """Stop giving spans and metrics."""
     engine._observe(None)  # noqa: SLF001 - as above
 

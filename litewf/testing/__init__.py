@@ -1,6 +1,7 @@
 """The test kit: virtual time, engines that die where a test wants them to, and what a test wants to know of them.
 
-    from litewf.testing import VirtualClock, MortalEngine
+    from litewf.testing import VirtualClock, MortalEngine, crash_everywhere, CrashMachine
+    from litewf.testing import strategies
 
 `import litewf` does not load it. As a pytest plugin it gives the fixtures `engine` and `clock`.
 """
@@ -15,13 +16,17 @@ if TYPE_CHECKING:
     from litewf.testing.clock import START, VirtualClock
     from litewf.testing.effects import Fake
     from litewf.testing.everywhere import crash_everywhere
+    from litewf.testing.machine import UNKNOWN, CrashMachine
     from litewf.testing.mortal import MortalEngine, SimulatedDeath
     from litewf.testing.outside import OutsideWorld
     from litewf.testing.powerloss import PowerLossReport, power_loss_everywhere
+    from litewf.testing.replay import assert_replays
     from litewf.testing.report import CrashReport, CrashTestFailure
 
 HOME = {
     "START": "clock",
+    "UNKNOWN": "machine",
+    "CrashMachine": "machine",
     "CrashReport": "report",
     "CrashTestFailure": "report",
     "Fake": "effects",
@@ -30,6 +35,7 @@ HOME = {
     "PowerLossReport": "powerloss",
     "SimulatedDeath": "mortal",
     "VirtualClock": "clock",
+    "assert_replays": "replay",
     "assert_started": "asking",
     "assert_waiting": "asking",
     "crash_everywhere": "everywhere",
@@ -39,6 +45,8 @@ HOME = {
 
 __all__ = [
     "START",
+    "UNKNOWN",
+    "CrashMachine",
     "CrashReport",
     "CrashTestFailure",
     "Fake",
@@ -47,6 +55,7 @@ __all__ = [
     "PowerLossReport",
     "SimulatedDeath",
     "VirtualClock",
+    "assert_replays",
     "assert_started",
     "assert_waiting",
     "crash_everywhere",

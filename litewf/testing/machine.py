@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,15 +18,16 @@ from typing import Any, ClassVar, Final, TypeVar, final
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-import litewf
+from litewf.api.engine import Engine
 from litewf.durations import Duration, duration_us
 from litewf.engine.signals import Unwind
 from litewf.errors import EngineClosedError
-from litewf.registry import default_registry
+from litewf.registry import Registry, default_registry
 from litewf.testing.clock import VirtualClock
 from litewf.testing.mortal import MortalEngine, SimulatedDeath, silence
 
 R = TypeVar("R")
+MOMENT_S = 0.0005
 MEMORY = Path("/dev/shm")  # noqa: S108 - a place for files of a test that is over at once
 
 
@@ -60,10 +62,11 @@ class CrashMachine(RuleBasedStateMachine):
         TestShop = Shop.TestCase
 
     The rules that it brings along let time pass, kill an engine, or let one die at one of its next crash points.
-    `engines` is how many run on the file at once, as processes would; `options` are those of Engine.
+    `engines` is how many run on the file at once, as processes would; `options` are those of Engine. Threads are not
+    repeatable: a precondition on what a death has left makes Hypothesis call the test flaky, decide it in the rule.
     """
 
-    registry: litewf.Registry = default_registry
+    registry: Registry = default_registry
     engines: ClassVar[int] = 1
     options: ClassVar[Mapping[str, Any]] = {}
     counts: ClassVar[Counter[str]] = Counter()  # of all machines: rules, deaths by crash point
@@ -77,6 +80,8 @@ class CrashMachine(RuleBasedStateMachine):
         self.clock = VirtualClock(mode="driven", despite_bodies=True)
         self.deaths = 0
         self._points_to_live: int | None = None
+        self._mortal = False  # whether an engine may die now: in an act, and in what follows from it
+        self._condemned = False  # one will have died in a moment
         self._counting = threading.Lock()
         self.running = [self._launch(place) for place in range(self.engines)]
 
@@ -87,25 +92,30 @@ class CrashMachine(RuleBasedStateMachine):
         """The first engine."""
         return self.running[0]
 
-    def build(self, place: int) -> litewf.Registry:  # noqa: ARG002 - for those who override it
+    def build(self, place: int) -> Registry:  # noqa: ARG002 - for those who override it
         """What the engine at this place is going to run; called at each launch."""
         return self.registry
 
     def died(self, place: int) -> None:
         """Called after each death, before the next engine is launched at its place."""
 
-    def perform(self, act: Callable[[litewf.Engine], R], *, at: int = 0) -> R | Unknown:
-        """Do something to an engine; UNKNOWN if it died before it could say that it is done.
+    def perform(self, act: Callable[[Engine], R], *, at: int = 0) -> R | Unknown:
+        """Do something to an engine, and let everything happen that then happens by itself.
 
-        It is launched again then, and the act may be repeated.
+        UNKNOWN if the engine died before it could say that it is done: another one runs then, the act may be repeated.
         """
+        result: R | Unknown = UNKNOWN
+        self._mortal = True
         try:
-            return act(self.running[at])
+            result = act(self.running[at])
         except (SimulatedDeath, EngineClosedError):
             if self.running[at].death is None:
                 raise
             self.revive()
-            return UNKNOWN
+        finally:
+            self._mortal = False
+        self.settle()
+        return result
 
     def start(self, workflow: Any, /, *args: Any, at: int = 0, **options: Any) -> Any:
         """Start a workflow with these options; the handle, or UNKNOWN."""
@@ -120,13 +130,18 @@ class CrashMachine(RuleBasedStateMachine):
         """Let everything happen that happens by itself in this time, whatever dies on the way."""
         until_us = self.clock.now_us() + duration_us(seconds, "seconds")
         while True:
+            self._mortal = True
             self.clock.drain_us(until_us)
+            self._mortal = False
             if not self.revive():
                 return
 
-    def kill(self, place: int = 0) -> None:
-        """End an engine as a killed process ends, and launch another one."""
-        self._points_to_live = None
+    def kill(self, place: int = 0, *, again_in: int | None = None) -> None:
+        """End an engine as a killed process ends, and launch another one.
+
+        With `again_in` that one dies, too, at so many crash points from its launch on: in the middle of recovering.
+        """
+        self._points_to_live = again_in
         self.counts["death at once"] += 1
         self.running[place].kill()
         self.revive()
@@ -141,13 +156,22 @@ class CrashMachine(RuleBasedStateMachine):
 
     def revive(self) -> bool:
         """Launch another engine for each that has died; whether there was any."""
-        dead = [place for place, engine in enumerate(self.running) if engine.death is not None]
+        dead = self._dead()
+        while self._condemned and not dead:
+            time.sleep(MOMENT_S)  # its thread is on the way
+            dead = self._dead()
+        self._condemned = False
         for place in dead:
             self.running[place].kill()
             self.deaths += 1
             self.died(place)
+            self._mortal = True
             self.running[place] = self._launch(place)
+            self._mortal = False
         return bool(dead)
+
+    def _dead(self) -> list[int]:
+        return [place for place, engine in enumerate(self.running) if engine.death is not None]
 
     # --- rules that it brings along -----------------------------------------------------------------------------
 
@@ -155,11 +179,11 @@ class CrashMachine(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.settle(seconds)
 
-    @rule()
-    def the_process_is_killed(self) -> None:
-        self.kill()
+    @rule(again_in=st.none() | st.integers(1, 10))
+    def the_process_is_killed(self, again_in: int | None) -> None:
+        self.kill(again_in=again_in)
 
-    @rule(points=st.integers(1, 30))
+    @rule(points=st.integers(1, 10))
     def the_process_will_be_killed(self, points: int) -> None:
         self.die_in(points)
 
@@ -187,14 +211,16 @@ class CrashMachine(RuleBasedStateMachine):
                 if engine.death is None:
                     raise
                 engine.kill()
+                self.deaths += 1
+                self._condemned = False
 
     def _is_fatal(self, point: str) -> bool:
         with self._counting:
-            if self._points_to_live is None:
+            if self._points_to_live is None or not self._mortal:
                 return False
             self._points_to_live -= 1
             if self._points_to_live > 0:
                 return False
-            self._points_to_live = None
+            self._points_to_live, self._condemned = None, True
         self.counts[f"death at {point}"] += 1
         return True

@@ -195,8 +195,8 @@ BUGS = (
     Planted(
         "a resume forgets the children",
         "store/cancelling.py",
-        "AND NOT child.detached)\"\n        \" SELECT key FROM tree\",",
-        "AND child.detached)\"\n        \" SELECT key FROM tree\",",
+        'AND NOT child.detached)"\n        " SELECT key FROM tree",',
+        'AND child.detached)"\n        " SELECT key FROM tree",',
         by="crash a_cancelled_family_is_resumed",
     ),
     Planted(
@@ -207,9 +207,9 @@ BUGS = (
         by="crash a_cancel_returns_nothing_and_a_rewind_all",
     ),
     Planted(
-        "a rewind keeps what the streams were given",
+        "a rewind keeps the events",
         "store/communication.py",
-        '    connection.execute(f"DELETE FROM stream WHERE workflow = ? AND {NUMBER} >= ?", dropped)\n',
+        '    connection.execute(f"DELETE FROM event WHERE workflow = ? AND {NUMBER} >= ?", dropped)\n',
         "",
     ),
     Planted(
@@ -248,7 +248,7 @@ BUGS = (
         "store/events.py",
         "ORDER BY key DESC LIMIT 1",
         "ORDER BY key LIMIT 1",
-        by="crash events_are_shown_in_order_and_never_taken_back",
+        by="crash a_step_shows_its_progress",
     ),
     Planted(
         "a CloudEvent that one wait took is there for the next",
@@ -274,6 +274,7 @@ BUGS = (
         "store/queues.py",
         "    free = max(limit - _count(tx, here), 0)\n",
         "    free = limit\n",
+        by="crash async_parents_and_children_in_partitions_of_one",
     ),
     Planted(
         "a parent that waits for its child keeps the slot that the child needs",
@@ -317,11 +318,11 @@ BUGS = (
     Planted(
         "a schedule moves on before its ticks are there",
         "engine/firing.py",
-        "    for name, overlapped in runtime.store.writer.turn(lambda tx: _start(tx, plans, now_us)):",
+        "    for name, overlapped in runtime.store.writer.turn(lambda tx: _start(tx, plans, now_us), inline=True):",
         "    runtime.store.writer.turn(lambda tx: [schedules.move(tx, plan.row.name, plan.next_us, None, now_us)"
         " for plan in plans])\n"
         "    plans = [Plan(plan.row._replace(next_us=plan.next_us), plan.ticks, plan.next_us) for plan in plans]\n"
-        "    for name, overlapped in runtime.store.writer.turn(lambda tx: _start(tx, plans, now_us)):",
+        "    for name, overlapped in runtime.store.writer.turn(lambda tx: _start(tx, plans, now_us), inline=True):",
         by="crash every_tick_runs_once",
     ),
     Planted(

@@ -7,7 +7,6 @@ replays one, where a cut is written as AFTER/DAMAGE/SEED.
 """
 
 import os
-import random
 import shlex
 import sys
 import time
@@ -22,7 +21,7 @@ from typing import NamedTuple
 import apsw
 
 from litewf.testing import VirtualClock
-from litewf.testing.disk.images import DAMAGES, POWER, PROCESS, Cut, distinct, every_cut, images
+from litewf.testing.disk.images import DAMAGES, Cut, images, sample
 from litewf.testing.disk.images import Image as DiskImage
 from litewf.testing.disk.recording import Recording, recorded
 from litewf.world import moment
@@ -233,15 +232,7 @@ class Enumerator:
         return [] if recovery is None else recovery.ledger.violations
 
     def _sample(self, recording: Recording, budget: int) -> Iterator[DiskImage]:
-        seeds = range(self._seed, self._seed + 2 + budget // max(len(recording.operations), 1))
-        chance = random.Random(f"{self._scenario.name} {self._seed}")
-        certain = every_cut(recording, {PROCESS, POWER[0]} & set(self._damages))  # nothing is left to chance there
-        others = every_cut(recording, set(self._damages) - {PROCESS, POWER[0]}, seeds)
-        cuts = distinct(recording, certain + chance.sample(others, min(len(others), 2 * budget)))
-        plain = [cut for cut in cuts if cut.damage in (PROCESS, POWER[0])]
-        rest = [cut for cut in cuts if cut.damage not in (PROCESS, POWER[0])]
-        plain = chance.sample(plain, min(len(plain), budget // 2 if rest else budget))
-        return images(recording, plain + chance.sample(rest, min(len(rest), budget - len(plain))))
+        return images(recording, sample(recording, budget, seed=self._seed, damages=self._damages))
 
     def _recovery(self, image: DiskImage) -> Recovery:
         return Recovery(self._scenario, self._database, image, self._looks)

@@ -22,11 +22,13 @@ def _explore(
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_every_promise_is_kept_when_it_dies_at_every_third_point(
+def test_every_promise_is_kept_when_it_dies_at_every_ninth_point(
     scenario: Scenario, request: pytest.FixtureRequest
 ) -> None:
-    """Which third depends on the scenario, so that all together every kind of commit has its turn, before and after."""
-    _explore(scenario, derived, request, stride=3)
+    """With its threads in full swing, as they are not when a recorded run is cut. Which points depends on the scenario,
+    so that all together every kind of commit has its turn, before and after.
+    """
+    _explore(scenario, derived, request, stride=9)
 
 
 @pytest.mark.nightly

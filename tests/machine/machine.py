@@ -6,52 +6,25 @@ state of one of them.
 """
 
 import copy
-import functools
-import json
 from collections.abc import Callable
 from typing import Any
 
-import apsw
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, rule
+from hypothesis.stateful import initialize
 
 import litewf
-from litewf.store.invariants import ALWAYS, TALKING
 from litewf.testing.machine import UNKNOWN, CrashMachine
-from tests.machine import choices
+from tests.machine import choices, observing
+from tests.machine.calendar import SECOND_US, Schedule
 from tests.machine.flows import SHAPES, Act, Flow
-from tests.machine.model import Schedule, World
+from tests.machine.model import World
 from tests.machine.program import Ledger, Program
+from tests.machine.telling import act, told
 from tests.queues.model import Limits
 
-SECOND_US = 1_000_000
 PERIOD_S = 30
 MOST = 40  # workflows in one file
 Change = Callable[[World], object]
-
-
-def act(**details: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A rule that leaves its line in the story."""
-
-    def mark(method: Callable[..., None]) -> Callable[..., None]:
-        return rule(**details)(told(method))
-
-    return mark
-
-
-def told(method: Callable[..., None]) -> Callable[..., None]:
-    @functools.wraps(method)
-    def run(self: "Machine", **details: Any) -> None:
-        self.story.append([method.__name__, details])
-        self.counts[f"rule {method.__name__}"] += 1
-        try:
-            method(self, **details)
-            self.agree()
-        except Exception as error:
-            Machine.broken = Machine.broken or (self.story, error)
-            raise
-
-    return run
 
 
 class Machine(CrashMachine):
@@ -87,7 +60,11 @@ class Machine(CrashMachine):
         for world in self.worlds:
             world.advance(self.clock.now_us() - world.now_us)
             world.crash(gone | {flow.id for flow in world.jobs.values() if flow.id not in self.ledger.held})
-        self.check_file()
+        observing.check(self.path)
+
+    def tell_of(self, error: Exception) -> None:
+        """Something went wrong; the first time counts, since it may not come again."""
+        Machine.broken = Machine.broken or (self.story, error)
 
     # --- what there is ------------------------------------------------------------------------------------------
 
@@ -115,7 +92,6 @@ class Machine(CrashMachine):
         happened, self.worlds = self.worlds, [*self.worlds, *before]
         if self.perform(call, at=at % len(self.running)) is not UNKNOWN:
             self.worlds = happened
-        self.settle()
 
     # --- the beginning ------------------------------------------------------------------------------------------
 
@@ -161,7 +137,7 @@ class Machine(CrashMachine):
             if kind in ("event", "write"):
                 details.append(self._acts)
             if kind == "child":
-                details = self._child(details[0], details[1], queue, partition)
+                details[:] = self._child(details[0], details[1], queue, partition)
             if kind in choices.TIMED and details[-1] is not None:
                 details[-1] = details[-1] * SECOND_US + self._acts  # a moment of its own
             acts.append((kind, *details))
@@ -242,8 +218,7 @@ class Machine(CrashMachine):
             program, loop, gate = self.ledger.held.pop(name)
             deaths = self.deaths
             happened, self.worlds = self.worlds, [*self.worlds, *before]
-            loop.call_soon_threadsafe(gate.set)
-            self.settle()
+            self.perform(lambda _engine: loop.call_soon_threadsafe(gate.set))
             if deaths == self.deaths:
                 self.worlds = happened
 
@@ -377,9 +352,9 @@ class Machine(CrashMachine):
         self.clock.move(us / SECOND_US)
         self.settle()
 
-    @act(place=choices.place)
-    def the_process_is_killed(self, place: int) -> None:
-        self.kill(place % len(self.running))
+    @act(place=choices.place, again_in=st.none() | st.integers(1, 10))
+    def the_process_is_killed(self, place: int, again_in: int | None = None) -> None:
+        self.kill(place % len(self.running), again_in=again_in)
         self.settle()
 
     @act(points=st.integers(1, 12))
@@ -387,7 +362,8 @@ class Machine(CrashMachine):
         self.die_in(points)
 
     # what makes the rest interesting comes more often
-    start_2, enqueue_2, enqueue_3, release_2, release_3 = start, enqueue, enqueue, release, release
+    start_2, start_3, enqueue_2, enqueue_3, enqueue_4 = start, start, enqueue, enqueue, enqueue
+    release_2, release_3, release_4, rewind_2, cancel_2, tell_2 = release, release, release, rewind, cancel, tell
     time_passes_2, the_process_will_be_killed_2 = time_passes, the_process_will_be_killed
 
     # --- comparing ----------------------------------------------------------------------------------------------
@@ -397,10 +373,10 @@ class Machine(CrashMachine):
         assert not self.ledger.violations, self.ledger.violations
         if not self.world.queues:
             return
-        seen, schedules = self.seen(), self.seen_schedules()
+        seen, schedules = observing.state(self.path, self.ledger.held)
         possible = [world for world in self.worlds if world.seen() == seen and world.seen_schedules() == schedules]
         if not possible:
-            raise AssertionError(_differences(seen, schedules, self.worlds))
+            raise AssertionError(observing.differences(seen, schedules, self.worlds))
         self.worlds = possible
         if len(possible) == 1:
             self._note_what_is_over()
@@ -416,84 +392,3 @@ class Machine(CrashMachine):
                     over.add(f"{flow.id}{generation}:{number}")
         ended = {flow.id for flow in self.world.jobs.values() if flow.has_ended}
         self.ledger.knows(over, ended, lives=1 + self.deaths)
-
-    def seen(self) -> dict[str, dict[str, Any]]:
-        """The file, as anybody may read it."""
-        connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
-        try:
-            found = {row[0]: _seen(*row) for row in connection.execute(WORKFLOWS)}
-            names = {key: row["id"] for row in found.values() for key in [row.pop("key")]}
-            found = {names[key]: row for key, row in found.items()}
-            for row in found.values():
-                row["running"] = row["id"] in self.ledger.held
-                del row["id"]
-            for key, topic, value in connection.execute(UNREAD):
-                found[names[key]]["unread"].append((topic, json.loads(value)))
-            for key, name, value in connection.execute("SELECT workflow, name, value FROM event ORDER BY key"):
-                found[names[key]]["events"][name] = json.loads(value)
-            for key, name, value in connection.execute(
-                "SELECT workflow, name, value FROM stream ORDER BY workflow, name, offset"
-            ):
-                values = found[names[key]]["streams"].setdefault(name, [])
-                values.append(None if value is None else json.loads(value))
-            for flow_id, count in connection.execute("SELECT id, n FROM tally"):
-                found[flow_id]["tally"] = count
-            self._check(connection)
-        finally:
-            connection.close()
-        return found
-
-    def seen_schedules(self) -> dict[str, tuple[bool, int, int | None]]:
-        connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
-        try:
-            rows = connection.execute("SELECT name, paused, next_us, last_us FROM schedule").fetchall()
-        finally:
-            connection.close()
-        return {name: (bool(paused), next_us, last_us) for name, paused, next_us, last_us in rows}
-
-    def check_file(self) -> None:
-        """Right after a death, before anybody recovers anything."""
-        connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
-        try:
-            if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'schedule'").fetchone():
-                self._check(connection)
-        finally:
-            connection.close()
-
-    def _check(self, connection: apsw.Connection) -> None:
-        for what, sql in CHECKS.items():
-            rows = connection.execute(sql).fetchall()
-            assert not rows, f"{what}: {rows}"
-
-
-CHECKS = {**ALWAYS, **TALKING}
-WORKFLOWS = """
-    SELECT key, id, status, generation, output, slot = 1 FROM workflow LEFT JOIN outcome ON outcome.workflow = key
-    LEFT JOIN task ON task.workflow = key
-"""
-UNREAD = "SELECT workflow, topic, value FROM message WHERE taken_by IS NULL ORDER BY key"
-
-
-def _seen(key: int, flow_id: str, status: str, generation: int, output: str | None, slot: int | None) -> dict[str, Any]:
-    return {
-        "key": key, "id": flow_id, "status": status, "generation": generation,
-        "result": json.loads(output) if output is not None and status == "SUCCESS" else None,
-        "unread": [], "events": {}, "streams": {}, "slot": bool(slot), "tally": 0,
-    }  # fmt: skip
-
-
-def _differences(seen: dict[str, Any], schedules: dict[str, Any], worlds: list[World]) -> str:
-    lines = []
-    for number, world in enumerate(worlds, 1):
-        expected = world.seen()
-        for flow_id in sorted({*seen, *expected}):
-            here, there = seen.get(flow_id), expected.get(flow_id)
-            if here != there:
-                known = {} if here is None or there is None else {key for key in here if here[key] != there[key]}
-                short = lambda one: one and {key: one[key] for key in known} if known else one  # noqa: E731 - of both
-                lines.append(
-                    f"world {number} of {len(worlds)}: {flow_id} should be {short(there)}, it is {short(here)}"
-                )
-        if schedules != world.seen_schedules():
-            lines.append(f"world {number}: schedules should be {world.seen_schedules()}, they are {schedules}")
-    return "\n".join(lines)

@@ -7,52 +7,18 @@ those of the model of queues, which this one extends.
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.machine.calendar import SECOND_US, CloudEvent, Schedule
 from tests.machine.flows import NEVER_US, Act, Failed, Flow, Message, Shown
 from tests.queues.model import LAST, Job, Limits, Model
 
-SECOND_US = 1_000_000
-MINUTE_US = 60 * SECOND_US
 RETRIES = 2
 RETRY_US = 3 * SECOND_US
 TIMED_OUT = "timed out"
 PEERS = "peers"  # the topic on which workflows send to each other
 SIGN = "sign"
-
-
-@dataclass
-class Schedule:
-    """Every so many minutes, which divide the hour."""
-
-    minutes: int
-    on_missed: str
-    next_us: int
-    last_us: int | None = None
-    paused: bool = False
-
-    def following(self, now_us: int) -> int:
-        period_us = self.minutes * MINUTE_US
-        return (now_us // period_us + 1) * period_us
-
-    def due(self, now_us: int) -> list[int]:
-        """The ticks that run now."""
-        found = list(range(self.next_us, now_us + 1, self.minutes * MINUTE_US))
-        if self.on_missed == "all":
-            return found
-        oldest_us = now_us - MINUTE_US if self.on_missed == "skip" else 0
-        return [tick for tick in found[-1:] if tick >= oldest_us]
-
-
-@dataclass
-class CloudEvent:
-    """One that was accepted."""
-
-    type: str
-    id: str
-    accepted_us: int
 
 
 class World(Model):

@@ -54,6 +54,7 @@ class Ledger:
             if count > lives * (RETRIES + 1):
                 self.violations.append(f"the body of {key} started {count} times in {lives} lives")
 
+
 class Program:
     """The registry of one engine."""
 

@@ -12,6 +12,7 @@ import time
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
@@ -21,6 +22,7 @@ from litewf.testing.machine import CrashMachine
 from tests.machine.machine import Machine
 
 Story = list[list[Any]]
+CORPUS = Path(__file__).parent / "corpus"
 STEPS = 30
 EXAMPLES = 25  # of one seed, before the next
 FOREVER = 1 << 30
@@ -91,7 +93,6 @@ def _batch(seed: int, examples: int, counts: Counts, *, shorten: bool) -> Failur
     """Machines of one seed."""
     CrashMachine.counts.clear()
 
-
     Machine._hypothesis_internal_use_seed = seed
     failure = None
     try:
@@ -123,6 +124,12 @@ def _add(counts: Counts, seen: Counter[str]) -> None:
         else:
             counts.deaths_at[what.removeprefix("at ")] += count
             counts.deaths += count
+
+
+def recorded_examples() -> dict[str, Story]:
+    """The corpus: small stories that once went wrong, in the engine or with a bug that was planted in it."""
+    files = sorted(CORPUS.glob("*.json"))
+    return {file.stem.replace("_", " "): json.loads(file.read_text()) for file in files}
 
 
 def play(story: Story) -> None:

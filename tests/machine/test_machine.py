@@ -1,20 +1,15 @@
 """Everything that litewf does, killed at any moment, is what a plain model says: found examples first, then new ones."""
 
-import json
-from pathlib import Path
-
 import pytest
 
 from litewf.testing.machine import CrashMachine
 from tests.machine.machine import Machine
-from tests.machine.running import fails, play, run, shorter
-
-CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.json"))
+from tests.machine.running import fails, play, recorded_examples, run, shorter
 
 
-@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem.replace("_", " "))
-def test_what_once_went_wrong_goes_well(path):
-    play(json.loads(path.read_text()))
+@pytest.mark.parametrize("name", recorded_examples())
+def test_what_once_went_wrong_goes_well(name):
+    play(recorded_examples()[name])
 
 
 def test_the_engines_do_what_the_model_says():

@@ -40,6 +40,11 @@ def file(path: Path, registry: litewf.Registry, flow: litewf.Workflow[[int], lis
     ("sql", "reason"),
     [
         ("DELETE FROM request WHERE workflow = 1", "there is no row with its input"),
+        ("DELETE FROM request WHERE workflow = 1; UPDATE workflow SET held_versions = 'x'", "there is no row with"),
+        (
+            "DELETE FROM request WHERE workflow = 1; UPDATE workflow SET held = 'x' WHERE phase IS NULL",
+            "there is no row",
+        ),
         ("UPDATE request SET input = '{' WHERE workflow = 1", "its input cannot be decoded"),
         ("UPDATE request SET input = '{}' WHERE workflow = 1", "its input cannot be decoded"),
         ("UPDATE request SET authenticated_roles = '{' WHERE workflow = 1", "its rows are damaged"),

@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -25,13 +26,15 @@ class Sleeper(litewf.Clock):
     """Tells each time that an engine listens; a deep sleeper would then never look again by itself."""
 
     def __init__(self, *, deep: bool) -> None:
-        self._deep = deep
+        self.deep = deep
         self.listens = threading.Semaphore(0)
+        self.waits: SimpleQueue[int] = SimpleQueue()
 
     def wait(self, condition: threading.Condition, timeout_us: int) -> None:
+        self.waits.put(timeout_us)
         if timeout_us >= LONG_US:
             self.listens.release()
-        condition.wait(None if self._deep and timeout_us >= LONG_US else timeout_us / 1_000_000)
+        condition.wait(None if self.deep and timeout_us >= LONG_US else timeout_us / 1_000_000)
 
 
 @pytest.fixture
@@ -61,6 +64,77 @@ def test_an_engine_hears_of_each_commit_of_another_process_and_need_not_look(
             assert child.ask(word) == "sent"
         assert handle.get_result(timeout=20) == WORDS
     assert not listeners()
+
+
+SLOW = """
+import apsw
+class Disk(apsw.VFS):
+    def __init__(self):
+        super().__init__("slow", "unix", makedefault=True)
+    def xOpen(self, name, flags):
+        return File(name, flags)
+class File(apsw.VFSFile):
+    def __init__(self, name, flags):
+        super().__init__("unix", name, flags)
+    def xSync(self, flags):
+        if slow:
+            say("syncing")
+            hear()
+        super().xSync(flags)
+slow, disk = False, Disk()
+with litewf.Client(path) as client:
+    say("up")
+    word = hear()
+    slow = True
+    client.send("w", word)
+    slow = False
+    say("sent")
+    hear()
+"""
+
+
+@pytest.mark.skipif(Ear.open(Path("x")) is None, reason="this system does not tell of writes to a file")
+def test_after_it_has_heard_a_commit_begin_an_engine_looks_until_it_can_be_seen(
+    path: Path, registry, spawn: Spawn
+) -> None:
+    """A commit is written first and seen once it is on the disk: an engine slept for 0.25 s in between."""
+
+    @registry.workflow
+    def reader() -> str:
+        return litewf.recv()
+
+    clock = Sleeper(deep=True)
+    with litewf.Engine(path, registry=registry, clock=clock, linger=0) as engine:
+        child = spawn(SLOW)
+        assert child.hear() == "up"
+        handle = engine.start_workflow(reader.with_options(workflow_id="w"))
+        while clock.waits.get(timeout=20) < LONG_US:
+            pass
+        assert child.ask("late") == "syncing"
+        assert clock.waits.get(timeout=20) < LONG_US
+        clock.deep = False
+        assert child.ask("go") == "sent"
+        assert handle.get_result(timeout=20) == "late"
+
+
+@pytest.mark.skipif(Ear.open(Path("x")) is None, reason="this system does not tell of writes to a file")
+def test_when_it_begins_to_listen_it_looks_until_what_was_written_before_can_be_seen(
+    path: Path, registry, monkeypatch
+) -> None:
+    """A commit whose write came too early to be heard was found a quarter of a second later."""
+    clock = Sleeper(deep=True)
+
+    class Telling(Ear):
+        def prick(self) -> None:
+            super().prick()
+            clock.waits.put(-1)
+
+    monkeypatch.setattr("litewf.store.store.Ear", Telling)
+    with litewf.Engine(path, registry=registry, clock=clock):
+        while clock.waits.get(timeout=20) >= 0:
+            pass
+        assert clock.waits.get(timeout=20) < LONG_US
+        assert clock.listens.acquire(timeout=20)  # in the end it sleeps
 
 
 class Deaf(Ear):

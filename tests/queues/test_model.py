@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import litewf
+from litewf.testing import strategies as wf
 from litewf.testing.places import MEMORY
 from tests.queues.lab import Lab
 from tests.queues.model import LAST, Job, Limits, Model
@@ -18,7 +19,7 @@ QUEUES = ("a", "b")
 SCRIPTS = ["h", "hh", "", "hx", "s", "hs", "sh", "r", "hrh", "c", "hch", "cc"]
 PERIOD_S = 30
 
-limit = st.one_of(st.none(), st.integers(1, 3))
+limit = wf.limits()
 queue = st.sampled_from(QUEUES)
 which = st.integers(0, 99)
 options = st.fixed_dictionaries({}, optional={

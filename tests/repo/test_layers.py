@@ -58,7 +58,9 @@ def test_no_import_goes_the_other_way(path):
 def test_only_the_store_knows_sqlite(path):
     name = name_of(path)
     sqlite = [
-        f"line {one.line}: {one.module}" for one in imports(path) if one.module.split(".")[0] in {"apsw", "sqlite3"}
+        f"line {one.line}: {one.module}"
+        for one in imports(path)
+        if one.module.split(".")[0] in {"apsw", "aiosqlite", "sqlite3"}
     ]
     if layer_of(name) != "store" and not name.startswith(OUTSIDE_OF_IT):
         assert sqlite == []

@@ -129,6 +129,23 @@ def test_a_parked_workflow_is_a_row_and_nothing_in_memory(stage: Stage, kinds, n
         assert handle.get_result() == "Ballast"
 
 
+def test_tasks_that_end_one_in_another_leave_the_waiting_one_free_to_park(stage: Stage, registry):
+    """Each level takes the loop some cycles, and nothing durable happens in them."""
+
+    async def deep(level):
+        await (asyncio.gather(deep(level - 1)) if level else litewf.run_step_async(lambda: None))
+
+    @registry.workflow
+    async def flow():
+        await asyncio.gather(litewf.sleep_async(10), deep(5))
+
+    with stage.engine(linger=0) as engine:
+        handle = engine.start_workflow(flow)
+        stage.parked(handle)
+        stage.clock.move(10)
+        handle.get_result()
+
+
 def collected(references):
     """The workflow's objects are gone as soon as its thread or loop has let go of the last frame."""
     released = threading.Event()

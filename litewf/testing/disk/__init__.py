@@ -7,11 +7,11 @@ may go, and for each the images are what a disk may hold then. Nothing is run ag
 from __future__ import annotations
 
 from litewf.testing.disk.faults import ERRORS, OPERATIONS, Fault, fail_everywhere
-from litewf.testing.disk.images import DAMAGES, POWER, PROCESS, Cut, Image, distinct, every_cut, images
+from litewf.testing.disk.images import DAMAGES, POWER, PROCESS, Cut, Image, distinct, every_cut, images, sample
 from litewf.testing.disk.layer import Watcher, watched
 from litewf.testing.disk.recording import Mark, Operation, Recording, recorded
 
 __all__ = [
     "DAMAGES", "ERRORS", "OPERATIONS", "POWER", "PROCESS", "Cut", "Fault", "Image", "Mark", "Operation", "Recording",
-    "Watcher", "distinct", "every_cut", "fail_everywhere", "images", "recorded", "watched",
+    "Watcher", "distinct", "every_cut", "fail_everywhere", "images", "recorded", "sample", "watched",
 ]  # fmt: skip

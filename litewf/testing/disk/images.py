@@ -11,10 +11,12 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from litewf.testing.disk.layer import SUFFIXES
@@ -47,12 +49,8 @@ class Image:
 
     def digest(self) -> bytes:
         """The same for images that no program could tell apart."""
-        digest = hashlib.sha256()  # faster than the others where the processor knows it
-        for suffix in sorted(self.files):
-            digest.update(b"%s:%d:" % (suffix.encode(), len(self.files[suffix])))
-            digest.update(self.files[suffix])
-        digest.update(" ".join(sorted(self.beside)).encode())
-        return digest.digest()
+        parts = [f"{suffix} {_digest(content)}" for suffix, content in sorted(self.files.items())]
+        return hashlib.sha256("\n".join([*parts, *sorted(self.beside)]).encode()).digest()
 
     def write(self, database: Path) -> None:
         """Put it on a real disk, in place of whatever was there, -shm included."""
@@ -86,13 +84,36 @@ def every_cut(recording: Recording, damages: Collection[str] = DAMAGES, seeds: C
 
 
 def distinct(recording: Recording, cuts: Collection[Cut]) -> list[Cut]:
-    """One cut for each image that differs from all others: the last, at which most was known, and the plainest."""
-    found: dict[bytes, Cut] = {}
+    """One cut for each image that differs from all others: one at which most was known, and of those the plainest."""
+    found: dict[bytes, tuple[tuple[int, int], Cut]] = {}
     for image in images(recording, cuts):
-        cut, known = image.cut, found.get(image.digest())
-        if known is None or cut.after > known.after or DAMAGES.index(cut.damage) < DAMAGES.index(known.damage):
-            found[image.digest()] = cut
-    return sorted(found.values())
+        worth = len(image.marks), -DAMAGES.index(image.cut.damage)
+        digest = image.digest()
+        if digest not in found or worth > found[digest][0]:
+            found[digest] = worth, image.cut
+    return sorted(cut for _, cut in found.values())
+
+
+def sample(
+    recording: Recording, most: int, *, seed: int, damages: Collection[str] = DAMAGES, first: int = 0
+) -> list[Cut]:
+    """Up to `most` cuts after the `first` operations whose images all differ; the same for the same seed.
+
+    Up to half of them leave nothing to chance, those first at which something new was known.
+    """
+    chance = random.Random(seed)
+    seeds = range(seed, seed + 2 + most // max(len(recording.operations), 1))
+    certain = [cut for cut in every_cut(recording, {PROCESS, POWER[0]} & set(damages)) if cut.after >= first]
+    others = [cut for cut in every_cut(recording, set(damages) - {PROCESS, POWER[0]}, seeds) if cut.after >= first]
+    cuts = distinct(recording, certain + chance.sample(others, min(len(others), 2 * most)))
+    plain = [cut for cut in cuts if cut.damage in (PROCESS, POWER[0])]
+    rest = [cut for cut in cuts if cut.damage not in (PROCESS, POWER[0])]
+    known_from = [mark.after for mark in recording.marks]
+    telling = {(bisect_right(known_from, cut.after), cut.damage): cut for cut in plain}.values()
+    chance.shuffle(plain)
+    plain.sort(key=lambda cut: cut not in telling)
+    chosen = plain[: most // 2 if rest else most]
+    return sorted(chosen + chance.sample(rest, min(len(rest), most - len(chosen))))
 
 
 def images(recording: Recording, cuts: Collection[Cut]) -> Iterator[Image]:
@@ -112,6 +133,11 @@ def images(recording: Recording, cuts: Collection[Cut]) -> Iterator[Image]:
         yield Image(cut, disk.after(cut), beside, tuple(marks))
 
 
+@lru_cache(maxsize=4)
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()  # faster than others where the processor knows it
+
+
 def _write(path: str, content: bytes) -> None:
     file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
     try:
@@ -121,14 +147,33 @@ def _write(path: str, content: bytes) -> None:
         os.close(file)
 
 
+class _Content:
+    """Bytes that change; between two changes, all who ask get the same object, so that it is copied and hashed once."""
+
+    __slots__ = ("_changing", "_frozen")
+
+    def __init__(self, content: bytes) -> None:
+        self._changing = bytearray(content)
+        self._frozen: bytes | None = content
+
+    def apply(self, operation: Operation) -> None:
+        _apply(operation, self._changing)
+        self._frozen = None
+
+    def frozen(self) -> bytes:
+        if self._frozen is None:
+            self._frozen = bytes(self._changing)
+        return self._frozen
+
+
 class _Node:
     """A file without its name: what is durable of it, and what the system shows."""
 
     __slots__ = ("durable", "shown")
 
     def __init__(self, content: bytes = b"") -> None:
-        self.durable = bytearray(content)
-        self.shown = bytearray(content)
+        self.durable = _Content(content)
+        self.shown = _Content(content)
 
 
 class _Disk:
@@ -152,7 +197,7 @@ class _Disk:
         if operation.kind == "delete":
             del self._shown[name]
         elif operation.kind != "create":
-            _apply(operation, self._shown[name].shown)
+            self._shown[name].shown.apply(operation)
 
     def _sync(self, node: _Node | None, *, names: bool) -> None:
         left = []
@@ -163,14 +208,14 @@ class _Disk:
                 else:
                     left.append((operation, of))
             elif of is node:
-                _apply(operation, of.durable)
+                of.durable.apply(operation)
             else:
                 left.append((operation, of))
         self._pending = left
 
     def after(self, cut: Cut) -> dict[str, bytes]:
         if cut.damage == PROCESS:
-            return {name: bytes(node.shown) for name, node in self._shown.items()}
+            return {name: node.shown.frozen() for name, node in self._shown.items()}
         chance = random.Random(f"{cut.after} {cut.damage} {cut.seed}")
         names = dict(self._durable)
         content: dict[int, bytearray] = {}
@@ -184,14 +229,17 @@ class _Disk:
                 if not lost:
                     _rename(operation, node, names)
                 continue
-            of = content.setdefault(id(node), bytearray(node.durable))
+            of = content.setdefault(id(node), bytearray(node.durable.frozen()))
             if lost:
                 _lose(operation, of, chance)
             elif operation.kind == "write" and cut.damage in POWER[3:]:
                 _tear(operation, of, chance, garbage=cut.damage == POWER[4])
             else:
                 _apply(operation, of)
-        return {name: bytes(content.get(id(node), node.durable)) for name, node in names.items()}
+        return {
+            name: bytes(content[id(node)]) if id(node) in content else node.durable.frozen()
+            for name, node in names.items()
+        }
 
 
 def _rename(operation: Operation, node: _Node, names: dict[str, _Node]) -> None:

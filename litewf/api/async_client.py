@@ -1,0 +1,375 @@
+"""`AsyncClient`: a client for asyncio programs, on aiosqlite and the SQLite of the standard library.
+
+Its methods are the `_async` twins of Client's, under Client's own names.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import wraps
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar
+
+from litewf.api.client import WEEK, client_settings
+from litewf.api.handle import WorkflowHandle
+from litewf.api.queues import Queue
+from litewf.api.workflow import BaseWorkflow
+from litewf.api.workflows import WorkflowOperations
+from litewf.durations import Duration
+from litewf.engine.results import MISSING
+from litewf.errors import EngineClosedError
+from litewf.records import StreamItem, WorkflowStatus
+from litewf.registry import Registry, default_registry
+from litewf.serialization import Serializer
+from litewf.serialization.conversion import T, TypeForm
+from litewf.store import place
+from litewf.store.transactions import Connection
+from litewf.world import Clock
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from litewf.engine.async_runtime import AsyncRuntime
+    from litewf.engine.watching import Watch
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class AsyncWorkflowHandle(Generic[R_co]):
+    """A workflow by its id, as an AsyncClient gives it. Handles compare by id."""
+
+    __slots__ = ("_handle", "workflow_id")
+
+    def __init__(self, handle: WorkflowHandle[R_co]) -> None:
+        self.workflow_id = handle.workflow_id
+        self._handle = handle
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AsyncWorkflowHandle) and other.workflow_id == self.workflow_id
+
+    def __hash__(self) -> int:
+        return hash(self.workflow_id)
+
+    def __repr__(self) -> str:
+        return f"<handle of workflow {self.workflow_id!r}>"
+
+    def __litewf_encode__(self) -> str:
+        raise TypeError("it belongs to its client; pass litewf.WorkflowHandle(handle.workflow_id), or the id")
+
+    @classmethod
+    def __litewf_decode__(cls, workflow_id: str) -> WorkflowHandle[Any]:
+        return WorkflowHandle(workflow_id)
+
+    async def get_result(self, timeout: Duration | None = None, default: Any = MISSING) -> R_co:  # noqa: ASYNC109 - Client's parameter
+        """The result of the workflow once it has ended, or its error as its own type."""
+        return await self._handle.get_result_async(timeout, default)
+
+    async def get_status(self) -> WorkflowStatus:
+        """The workflow as it is now."""
+        return await self._handle.get_status_async()
+
+    async def cancel(self) -> None:
+        """Cancel the workflow and its children; a finished one is left as it is."""
+        await self._handle.cancel_async()
+
+    def add_done_callback(self, fn: Callable[[AsyncWorkflowHandle[R_co]], object]) -> None:
+        """Call `fn(handle)` on the loop once the workflow has ended or is held; lost when the client closes."""
+
+        def settled(future: asyncio.Future[Any]) -> None:
+            if not future.cancelled() and not isinstance(future.exception(), EngineClosedError):
+                fn(self)
+
+        self.as_future().add_done_callback(settled)
+
+    def as_future(self) -> asyncio.Future[R_co]:
+        """A future of the result, on the loop that runs here."""
+        import asyncio  # noqa: PLC0415 - who gets here has it
+
+        return asyncio.ensure_future(self.get_result())
+
+
+class Operations(WorkflowOperations):
+    """What an AsyncClient asks of its file; its methods here have the names of an engine's."""
+
+    def __init__(self, runtime: AsyncRuntime) -> None:
+        self.runtime = runtime
+
+    def _running(self) -> AsyncRuntime:
+        return self.runtime
+
+    def observe(self, watch: Watch | None) -> None:
+        """Tell someone what is done here."""
+        from litewf.engine.observing import observe  # noqa: PLC0415 - the machinery is loaded when needed
+
+        observe(self.runtime, watch)
+
+
+def plain(
+    twin: Callable[Concatenate[Operations, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, R]]:
+    """The async twin of a method, under the plain name."""
+
+    @wraps(twin)
+    async def call(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await twin(await self._operations(), *args, **kwargs)
+
+    return _plainly_named(call, twin)
+
+
+def giving_handle(
+    twin: Callable[Concatenate[Operations, P], Coroutine[Any, Any, WorkflowHandle[R]]],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, AsyncWorkflowHandle[R]]]:
+    """The same, of a method that gives a handle."""
+
+    @wraps(twin)
+    async def call(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncWorkflowHandle[R]:
+        return AsyncWorkflowHandle(await twin(await self._operations(), *args, **kwargs))
+
+    return _plainly_named(call, twin)
+
+
+def giving_handles(
+    twin: Callable[Concatenate[Operations, P], Coroutine[Any, Any, list[WorkflowHandle[R]]]],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, list[AsyncWorkflowHandle[R]]]]:
+    """The same, of a method that gives several handles."""
+
+    @wraps(twin)
+    async def call(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> list[AsyncWorkflowHandle[R]]:
+        return [AsyncWorkflowHandle(handle) for handle in await twin(await self._operations(), *args, **kwargs)]
+
+    return _plainly_named(call, twin)
+
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def _plainly_named(call: C, twin: Callable[..., Any]) -> C:
+    blocking = getattr(WorkflowOperations, twin.__name__.removesuffix("_async"))
+    call.__name__, call.__doc__ = blocking.__name__, blocking.__doc__
+    call.__qualname__ = f"AsyncClient.{blocking.__name__}"
+    return call
+
+
+class AsyncClient:
+    """Client for asyncio programs: the same names, all to be awaited, and no thread or loop is blocked.
+
+    The file is opened at the first call, or by `async with`, and belongs to the event loop that runs then. It must
+    exist. It is opened with the SQLite of the standard library, so no Engine or Client of the same process may have it
+    open. That library never copies the write-ahead log into the file: engines and Clients do. Needs `litewf[asyncio]`.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        registry: Registry = default_registry,
+        durability: Literal["full", "normal"] = "full",
+        serializer: Serializer | None = None,
+        clock: Clock | None = None,
+        event_retention: Duration = WEEK,
+    ) -> None:
+        _check_extra()
+        self._path = place.resolve(path)
+        self._settings = client_settings(self._path, registry, durability, serializer, clock, event_retention)
+        self._opening: asyncio.Task[Operations] | None = None
+        self._watch: Watch | None = None
+        self._closed = False
+
+    async def _operations(self) -> Operations:
+        """The file, open."""
+        import asyncio  # noqa: PLC0415 - who gets here has it
+
+        if self._closed:
+            raise EngineClosedError(f"the client on {self._path} is closed")
+        opening = self._opening
+        if opening is None or _failed(opening):
+            opening = self._opening = asyncio.get_running_loop().create_task(self._open())
+        found = opening.result() if opening.done() else await asyncio.shield(opening)
+        found.runtime.raise_if_closed()
+        found.runtime.raise_if_foreign()
+        return found
+
+    async def _open(self) -> Operations:
+        from litewf.engine.async_runtime import AsyncRuntime  # noqa: PLC0415 - the machinery is loaded when needed
+
+        operations = Operations(await AsyncRuntime.open(self._settings))
+        operations.observe(self._watch)
+        return operations
+
+    def _observe(self, watch: Watch | None) -> None:
+        """Tell someone what this client does from now on."""
+        self._watch = watch
+        if self._opening is not None and self._opening.done() and not _failed(self._opening):
+            self._opening.result().observe(watch)
+
+    async def close(self) -> None:
+        """Close the file; callers that wait get EngineClosedError."""
+        self._closed = True
+        opening, self._opening = self._opening, None
+        if opening is not None and not _failed(opening):
+            await (await opening).runtime.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self._operations()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # --- what keeps its types only when it is written out -----------------------------------------------------
+
+    async def start_workflow(
+        self, workflow: BaseWorkflow[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncWorkflowHandle[R]:
+        """Start a workflow; it is durable on return. `workflow.with_options(workflow_id=...)` makes it idempotent."""
+        operations = await self._operations()
+        return AsyncWorkflowHandle(await operations.start_workflow_async(workflow, *args, **kwargs))
+
+    async def run_workflow(self, workflow: BaseWorkflow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Start a workflow and wait for its result."""
+        return await (await self._operations()).run_workflow_async(workflow, *args, **kwargs)
+
+    async def enqueue(
+        self, queue: Queue | str, workflow: BaseWorkflow[P, R] | str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncWorkflowHandle[R]:
+        """Put a workflow on a queue; it is durable on return, and starts when the limits of the queue allow it.
+
+        `workflow` may be a name that only other programs have the code of.
+        """
+        operations = await self._operations()
+        return AsyncWorkflowHandle(await operations.enqueue_async(queue, workflow, *args, **kwargs))
+
+    async def debounce(
+        self, workflow: BaseWorkflow[P, R], key: str, period: Duration, /, *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncWorkflowHandle[R]:
+        """Start a workflow once no call with this key has come for `period`; the arguments of the last call count.
+
+        `workflow.with_options(max_delay=...)` bounds how long calls put it off, `queue=` says where it then waits.
+        """
+        operations = await self._operations()
+        return AsyncWorkflowHandle(await operations.debounce_async(workflow, key, period, *args, **kwargs))
+
+    async def transact(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `function(conn, ...)` in a worker thread on the user's own tables of this file, in one transaction."""
+        operations = await self._operations()
+        found: R = await operations.transact_async(function, *args, **kwargs)
+        return found
+
+    async def get_event(
+        self,
+        workflow_id: str,
+        key: str,
+        *,
+        timeout: Duration | None = None,  # noqa: ASYNC109 - Client's parameter
+        default: Any = MISSING,
+        as_type: TypeForm[T] | None = None,
+    ) -> T:
+        """The latest value of an event; waits until it is set, at most for `timeout`.
+
+        Raises WaitTimeoutError, unless a default is given: at once if the workflow has ended without setting it. Raises
+        PayloadError if the value does not fit `as_type`.
+        """
+        operations = await self._operations()
+        return await operations.get_event_async(workflow_id, key, timeout=timeout, default=default, as_type=as_type)
+
+    async def read_stream(
+        self,
+        workflow_id: str,
+        key: str,
+        *,
+        offset: int = 0,
+        follow: bool = True,
+        timeout: Duration | None = None,  # noqa: ASYNC109 - Client's parameter
+        as_type: TypeForm[T] | None = None,
+        recorded_only: bool = False,
+    ) -> AsyncIterator[T]:
+        """The values of a stream from an offset on, for `async for`; ends at its close or when the workflow has ended.
+
+        `timeout` is for each value: WaitTimeoutError. `follow=False` reads what is there now. `recorded_only=True`
+        leaves out what attempts of a step wrote that are not the one on record.
+        """
+        async for item in self.read_stream_items(
+            workflow_id, key, offset=offset, follow=follow, timeout=timeout, as_type=as_type,
+            recorded_only=recorded_only,
+        ):  # fmt: skip
+            yield item.value
+
+    async def read_stream_items(
+        self,
+        workflow_id: str,
+        key: str,
+        *,
+        offset: int = 0,
+        follow: bool = True,
+        timeout: Duration | None = None,  # noqa: ASYNC109 - Client's parameter
+        as_type: TypeForm[T] | None = None,
+        recorded_only: bool = False,
+    ) -> AsyncIterator[StreamItem[T]]:
+        """The values of a stream with their offsets, to go on from later; see read_stream."""
+        operations = await self._operations()
+        async for item in operations.read_stream_items_async(
+            workflow_id, key, offset=offset, follow=follow, timeout=timeout, as_type=as_type,
+            recorded_only=recorded_only,
+        ):  # fmt: skip
+            yield item
+
+    # --- everything else --------------------------------------------------------------------------------------
+
+    start_workflows = giving_handles(Operations.start_workflows_async)
+    enqueue_many = giving_handles(Operations.enqueue_many_async)
+    retrieve_workflow = giving_handle(Operations.retrieve_workflow_async)
+    resume_workflow = giving_handle(Operations.resume_workflow_async)
+    fork_workflow = giving_handle(Operations.fork_workflow_async)
+    rewind_workflow = giving_handle(Operations.rewind_workflow_async)
+    trigger_schedule = giving_handle(Operations.trigger_schedule_async)
+    backfill_schedule = giving_handles(Operations.backfill_schedule_async)
+
+    list_workflows = plain(Operations.list_workflows_async)
+    list_steps = plain(Operations.list_steps_async)
+    cancel_workflow = plain(Operations.cancel_workflow_async)
+    delete_workflow = plain(Operations.delete_workflow_async)
+    update_attributes = plain(Operations.update_attributes_async)
+
+    send = plain(Operations.send_async)
+    send_bulk = plain(Operations.send_bulk_async)
+    get_all_events = plain(Operations.get_all_events_async)
+    publish_event = plain(Operations.publish_event_async)
+    publish_events = plain(Operations.publish_events_async)
+
+    create_queue = plain(Operations.create_queue_async)
+    update_queue = plain(Operations.update_queue_async)
+    list_queues = plain(Operations.list_queues_async)
+    pause_queue = plain(Operations.pause_queue_async)
+    resume_queue = plain(Operations.resume_queue_async)
+    delete_queue = plain(Operations.delete_queue_async)
+
+    create_schedule = plain(Operations.create_schedule_async)
+    get_schedule = plain(Operations.get_schedule_async)
+    list_schedules = plain(Operations.list_schedules_async)
+    pause_schedule = plain(Operations.pause_schedule_async)
+    resume_schedule = plain(Operations.resume_schedule_async)
+    delete_schedule = plain(Operations.delete_schedule_async)
+    next_due = plain(Operations.next_due_async)
+
+    query = plain(Operations.query_async)
+    backup = plain(Operations.backup_async)
+    prune = plain(Operations.prune_async)
+    export_workflow = plain(Operations.export_workflow_async)
+
+
+def _failed(task: asyncio.Task[Any]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
+
+
+def _check_extra() -> None:
+    from importlib.util import find_spec  # noqa: PLC0415 - few programs ask for it
+
+    if find_spec("aiosqlite") is None:
+        raise ModuleNotFoundError(
+            "AsyncClient needs the package aiosqlite: pip install 'litewf[asyncio]'", name="aiosqlite"
+        )

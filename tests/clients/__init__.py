@@ -1,0 +1,1 @@
+"""Programs that steer engines of other processes, above all those on asyncio."""

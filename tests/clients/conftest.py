@@ -1,0 +1,22 @@
+"""Processes of a test, killed at its end."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.clients.processes import Child, Spawn
+
+
+@pytest.fixture
+def spawn(path: Path) -> Iterator[Spawn]:
+    """Starts a process on the file of this test."""
+    started: list[Child] = []
+
+    def start(code: str, arguments: Sequence[str] = ()) -> Child:
+        started.append(Child(code, path, arguments))
+        return started[-1]
+
+    yield start
+    for child in started:
+        child.close()
