@@ -6,7 +6,6 @@ had returned; and the run that goes on from there has to end as one without a cu
 
 from __future__ import annotations
 
-import random
 import shutil
 import time
 from collections import Counter
@@ -20,7 +19,7 @@ from litewf.api.workflow import BaseWorkflow
 from litewf.durations import Duration
 from litewf.errors import UsageError
 from litewf.store.states import Onlooker
-from litewf.testing.disk import DAMAGES, Cut, Image, Recording, distinct, every_cut, images, recorded
+from litewf.testing.disk import Cut, Image, Recording, images, recorded, sample
 from litewf.testing.effects import Call, Fake
 from litewf.testing.everywhere import Check, Drive, Explorer, Plan, Trial
 from litewf.testing.logbook import Logbook
@@ -212,13 +211,7 @@ class PowerLoss(Explorer):
         assert recording is not None
         self._power_report.operations = len(recording.operations)
         begun = next(mark.after for mark in recording.marks if mark.what is not None)
-        possible = [cut for cut in every_cut(recording, DAMAGES, (seed, seed + 1)) if cut.after >= begun]
-        chance = random.Random(seed)
-        if at is None:
-            cuts = distinct(recording, chance.sample(possible, min(len(possible), 2 * most)))
-            cuts = chance.sample(cuts, min(len(cuts), most))
-        else:
-            cuts = [_cut_of(at)]
+        cuts = sample(recording, most, seed=seed, first=begun) if at is None else [_cut_of(at)]
         with workplace() as folder:
             for image in images(recording, cuts):
                 self._power_report.cuts[image.cut.damage] += 1
