@@ -147,13 +147,15 @@ def translated(path: Path, doing: str) -> Iterator[None]:
 def keep_for_ever(connection: object) -> None:
     """In a forked child: never finalize what is the parent's, not even when the interpreter ends.
 
-    Closing it could wait for a mutex whose thread exists only in the parent.
+    Closing it could wait for a mutex whose thread exists only in the parent. At its own end apsw would close every
+    connection, so that must not come either.
     """
     _kept.append(connection)
     with suppress(ImportError, AttributeError):
         import ctypes  # noqa: PLC0415 - some builds of Python lack it
 
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+        for one in (connection, apsw):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(one))
 
 
 _kept: list[object] = []

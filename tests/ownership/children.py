@@ -34,6 +34,7 @@ class Child:
             stdout=pipe,
             stderr=subprocess.PIPE,
             text=True,
+            process_group=0,
             env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{HERE}"},
         )
 
@@ -63,6 +64,9 @@ class Child:
         self.popen.kill()
         self.popen.wait()
 
+    def _kill_all(self) -> None:
+        os.killpg(self.popen.pid, signal.SIGKILL)
+
     def end(self, timeout: float = 20) -> tuple[int, str, str]:
         """Close its input and wait for it; status, the rest of its output, and errors.
 
@@ -71,7 +75,7 @@ class Child:
         if self.popen.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self.popen.stdin.close()
-        alarm = threading.Timer(timeout, self.popen.kill)
+        alarm = threading.Timer(timeout, self._kill_all)  # whoever has the other end of a pipe keeps it open
         alarm.start()
         errors: list[str] = []
         listener = threading.Thread(target=lambda: errors.append(self.popen.stderr.read()))  # type: ignore[union-attr]  # a pipe
