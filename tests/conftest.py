@@ -1,11 +1,28 @@
 """What every test may ask for: a registry of its own, a path for a file, an engine on it."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import litewf
+
+SEVERAL_PROCESSES = {"cli", "clients", "docs", "fuzz", "ownership", "store", "store_files", "web"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def on_one_core(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Beside other workers, tests of one process keep to one core: threads that hand work over between cores spend more
+    time on that than on the work."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if not worker or not hasattr(os, "sched_setaffinity") or request.path.parent.name in SEVERAL_PROCESSES:
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(cores)[int(worker.removeprefix("gw")) % len(cores)]})
+    yield
+    os.sched_setaffinity(0, cores)
 
 
 @pytest.fixture
