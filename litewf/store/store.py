@@ -43,6 +43,7 @@ class Store:
         create: bool = True,
     ) -> None:
         check_sqlite()
+        self._moved: StoreMovedError | None = None
         self._enter(path, create=create)
         try:
             self.writer = Writer(self.path, durability, world, on_commit)
@@ -92,6 +93,8 @@ class Store:
 
     def read(self, query: Callable[[apsw.Connection], R]) -> R:
         """Ask the file; never waits for the writer."""
+        if self._moved is not None:
+            raise self._moved
         try:
             return self._readers.read(query)
         except StoreError:
@@ -117,6 +120,7 @@ class Store:
         try:
             self._check_files()
         except StoreMovedError as moved:
+            self._moved = moved  # what is still open shows a file that nobody else sees
             self.writer.die(moved)
             raise
 
