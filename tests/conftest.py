@@ -1,6 +1,7 @@
 """What every test may ask for: a registry of its own, a path for a file, an engine on it."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,13 @@ def on_one_core(request: pytest.FixtureRequest) -> Iterator[None]:
     os.sched_setaffinity(0, {sorted(cores)[int(worker.removeprefix("gw")) % len(cores)]})
     yield
     os.sched_setaffinity(0, cores)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def hears_interrupts() -> None:
+    """A job that a shell starts in the background is born deaf to interrupts, and so are the processes that it starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

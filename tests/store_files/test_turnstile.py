@@ -100,15 +100,6 @@ def test_a_process_killed_inside_or_waiting_opens_the_gate(db, gate, spawn):
     gate.leave()
 
 
-@pytest.fixture
-def interruptible():
-    """A job that a shell starts in the background is born deaf to interrupts."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_while_waiting_leaves_nobody_standing_behind(db, gate):
     other = Turnstile(db)
     main, gone = threading.get_ident(), threading.Event()
