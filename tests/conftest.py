@@ -1,5 +1,6 @@
 """What every test may ask for: a registry of its own, a path for a file, an engine on it."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -10,6 +11,12 @@ import pytest
 import litewf
 
 SEVERAL_PROCESSES = {"cli", "clients", "docs", "fuzz", "ownership", "store", "store_files", "web"}
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests are there to stay: the garbage collector need not visit them each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="module")
