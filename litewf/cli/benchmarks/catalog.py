@@ -158,7 +158,7 @@ QUEUEING = (
         name="idle",
         calls={LITEWF: Call(f"{HERE}.queueing", "idle", {"queues": 100, "rest": 10}, {"rest": 1})},
         rows=(Row("idle: CPU", "cpu_percent", "%"),),
-        note="an engine with {queues:,} queues and nothing to do",
+        note="an engine with {queues:,} queues, {queues:,} schedules and nothing to do",
         most_rounds=1,
     ),
 )  # fmt: skip

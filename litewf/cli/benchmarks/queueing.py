@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -99,11 +100,18 @@ def start_latency(path: Path, workflows: int = 200) -> dict[str, float]:
 
 
 def idle(path: Path, queues: int = 100, rest: int = 10) -> dict[str, float]:
-    """What an engine with many queues costs while nothing happens."""
+    """What an engine with many queues and as many schedules costs while nothing happens."""
     own = litewf.Registry()
+
+    @own.workflow
+    def yearly(_scheduled_at: datetime, _actual_at: datetime) -> None:
+        """Nothing; its time does not come."""
+
     for number in range(queues):
         litewf.Queue(f"queue {number}", worker_concurrency=2, global_concurrency=4, registry=own)
-    with litewf.Engine(path, registry=own):
+    with litewf.Engine(path, registry=own) as engine:
+        for number in range(queues):
+            engine.create_schedule(f"schedule {number}", yearly, "0 0 29 2 *", jitter=float(number))
         before = footprint.settled()
         return footprint.at_rest(before, queues, rest)
 
