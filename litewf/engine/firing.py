@@ -69,10 +69,10 @@ def fire(runtime: Runtime, now_us: int) -> None:
 
 
 def _plan(runtime: Runtime, row: ScheduleRow, now_us: int, most: int) -> Plan | None:
-    """Work out one schedule; one that cannot be read, in a time zone that this machine lacks, is left to others."""
+    """Work out one schedule; one that cannot be read, as in a time zone that this machine lacks, is left to others."""
     try:
         due = due_ticks(row, now_us, most)
-    except ValueError as error:
+    except (ValueError, TypeError, OverflowError) as error:
         LOG.warning("schedule %r does not run here: %s", row.name, error)
         runtime.unreadable_schedules.add(row.name)
         return None

@@ -98,3 +98,20 @@ def test_a_time_beyond_the_calendar_is_shown_as_its_end(file: Path, registry: li
         datetime(1, 1, 1, tzinfo=UTC),
         datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC),
     )
+
+
+@pytest.mark.parametrize("column", ["next_us", "last_us"])
+def test_a_damaged_schedule_is_named_and_can_be_replaced(path: Path, registry: litewf.Registry, column: str) -> None:
+    @registry.workflow(name="tick")
+    def tick(_scheduled_at: datetime, _actual_at: datetime) -> None: ...
+
+    with litewf.Engine(path, registry=registry) as engine:
+        engine.create_schedule("nightly", tick, "0 3 * * *")
+        engine.create_schedule("other", tick, "0 4 * * *")
+    edit(path, f"UPDATE schedule SET {column} = 9000000000000000000 WHERE name = 'nightly'")
+    with litewf.Engine(path, registry=registry) as engine:
+        with pytest.raises(litewf.StoreCorruptError, match=r"schedule 'nightly' is damaged .*delete_schedule"):
+            engine.list_schedules()
+        assert engine.get_schedule("other").cron == "0 4 * * *"
+        engine.delete_schedule("nightly")
+        assert [one.name for one in engine.list_schedules()] == ["other"]
