@@ -20,7 +20,7 @@ from litewf.store.checkpoints import number_order
 from litewf.store.readers import Reader
 from litewf.store.reading import StatusRow
 from litewf.store.waits import Awaited, describe, target_of, workflow_key
-from litewf.world import moment
+from litewf.world import EPOCH, moment
 
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
@@ -83,9 +83,7 @@ def steps(runtime: Runtime, workflow_id: str) -> Look:
 
 
 def _status(serializer: Serializer, row: StatusRow, waits: Sequence[Awaited]) -> WorkflowStatus:
-    created, updated = _moment(row.created_us), _moment(row.updated_us)
-    assert created is not None
-    assert updated is not None
+    created, updated = _moment(row.created_us) or EPOCH, _moment(row.updated_us) or EPOCH  # a damaged row may lack both
     return WorkflowStatus(
         workflow_id=row.id,
         name=row.name,

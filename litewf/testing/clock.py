@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from litewf.durations import Duration, duration_us, moment_us
+from litewf.errors import EngineClosedError
 from litewf.world import EPOCH, Clock, Clocked, moment
 
 LOG = logging.getLogger("litewf.testing")
@@ -180,7 +181,10 @@ class VirtualClock(Clock):
     def _jump(self, this_round: int) -> bool:
         """All engines are at rest: go to the next moment, or say that there is none; whether time has moved."""
         living = self._living()
-        due = [due_us for pace in living if (due_us := pace.engine.next_due_us()) is not None]
+        try:
+            due = [due_us for pace in living if (due_us := pace.engine.next_due_us()) is not None]
+        except EngineClosedError:
+            return True  # one of them has ended meanwhile: look again
         awaited = any(pace.engine.is_awaited() for pace in living)
         with self._changed:
             if this_round != self._round:
