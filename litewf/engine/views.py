@@ -166,6 +166,8 @@ def _moment(us: int | None) -> datetime | None:
         return moment(us)
     except OverflowError:  # edited by hand: the nearest that there is
         return LATEST if us and us > 0 else EARLIEST
+    except TypeError:  # a damaged page: no number at all
+        return None
 
 
 def _duration(us: int | None) -> timedelta | None:
@@ -173,11 +175,12 @@ def _duration(us: int | None) -> timedelta | None:
         return None if us is None else timedelta(microseconds=us)
     except OverflowError:
         return timedelta.max if us and us > 0 else timedelta.min
+    except TypeError:
+        return None
 
 
 def _step(serializer: Serializer, row: checkpoints.StepRow) -> StepInfo:
-    started = _moment(row.started_us)
-    assert started is not None
+    started = _moment(row.started_us) or EPOCH
     settled = row.completed_us is not None
     error = _error(serializer, row.error) if settled else None
     output = _value(serializer, row.output) if settled else None
