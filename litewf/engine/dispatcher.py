@@ -266,7 +266,7 @@ class Dispatcher:
 
     def _end_overdue(self, now_us: int) -> None:
         """Cancel what has passed its deadline."""
-        if not self._runtime.store.read(lambda connection: cancelling.overdue(connection, now_us, 1)):
+        if not self._runtime.store.peek(lambda connection: cancelling.overdue(connection, now_us, 1)):
             return
         encode_error = self._runtime.serializer.encode_error
 
@@ -303,7 +303,7 @@ class Dispatcher:
                 self._look_again(name, due_us)
         if self._launching and not self._stopping:
             self._launching = False
-            _warn_at_launch(runtime.store.read(claims.held_summary))
+            _warn_at_launch(runtime.store.peek(claims.held_summary))
 
     def _look_again(self, queue: str, due_us: int | None) -> None:
         """Look at a queue when its rate limit allows the next start; there is one such alarm for each queue."""

@@ -16,6 +16,7 @@ from litewf.engine.mail import WAITERS, LoopMailbox, Ticket
 from litewf.engine.parking import parked, parking
 from litewf.engine.requests import Blocking, Flow, Meanwhile, Read, Replayed, Request, Wait
 from litewf.store.operations import Operation
+from litewf.store.readers import Reader
 
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
@@ -52,10 +53,14 @@ def _answer(runtime: Runtime, request: Request, inline: bool) -> object:
     if type(request) is Wait:
         return _block(runtime, request)
     if type(request) is Read:
-        return runtime.store.read(request.query)
+        return _ask(runtime, request.query, brief=request.brief)
     if type(request) is Meanwhile:
         return runtime.store.writer.commit(request.operation, meanwhile=request.work)
     return request.fn() if type(request) is Blocking else None
+
+
+def _ask(runtime: Runtime, query: Callable[[Reader], object], *, brief: bool) -> object:
+    return runtime.store.peek(query) if brief else runtime.store.read(query)
 
 
 def _block(runtime: Runtime, wait: Wait) -> object:
@@ -85,7 +90,7 @@ def _block(runtime: Runtime, wait: Wait) -> object:
 
 def _look(runtime: Runtime, wait: Wait) -> object:
     wait.woken = False
-    return None if wait.look is None else runtime.store.read(wait.look)
+    return None if wait.look is None else _ask(runtime, wait.look, brief=wait.brief)
 
 
 # --- on an event loop ---------------------------------------------------------------------------------------------
@@ -161,7 +166,7 @@ def _call(runtime: Runtime, frame: StepFrame, mailbox: LoopMailbox) -> Suspended
 
 
 def _read(runtime: Runtime, read: Read, mailbox: LoopMailbox) -> Suspended[object]:
-    return (yield from mailbox.in_thread(runtime.reading, lambda: runtime.store.read(read.query)))
+    return (yield from mailbox.in_thread(runtime.reading, lambda: _ask(runtime, read.query, brief=read.brief)))
 
 
 def _blocking(runtime: Runtime, blocking: Blocking, mailbox: LoopMailbox) -> Suspended[object]:

@@ -81,7 +81,7 @@ def get_outside(runtime: Runtime, workflow_id: str, name: str, limit: Limit, con
     """The latest value of an event, for callers who are no workflow."""
     wanted = target(workflow_id, name)
     due_us = None if limit.timeout_us is None else runtime.now_us() + limit.timeout_us
-    seen: Seen | None = yield Read(wanted.look)
+    seen: Seen | None = yield Read(wanted.look, brief=True)
     if seen is None:
         seen = yield Wait(wanted.keys, due_us, wanted.look)
     if seen is None:

@@ -41,7 +41,7 @@ class Plan(NamedTuple):
 def next_due_us(runtime: Runtime) -> int | None:
     """When something in the file is due that this engine has to do."""
     own = firing(runtime)
-    times = runtime.store.read(lambda one: (claims.next_due_us(one), schedules.next_us(one, own)))
+    times = runtime.store.peek(lambda one: (claims.next_due_us(one), schedules.next_us(one, own)))
     return min((time_us for time_us in times if time_us is not None), default=None)
 
 
@@ -53,7 +53,7 @@ def firing(runtime: Runtime) -> Firing:
 def fire(runtime: Runtime, now_us: int) -> None:
     """Start what is due of the schedules of this engine."""
     own = firing(runtime)
-    rows = runtime.store.read(lambda connection: schedules.due(connection, own, now_us, SCHEDULES))
+    rows = runtime.store.peek(lambda connection: schedules.due(connection, own, now_us, SCHEDULES))
     if not rows:
         return
     plans, left = [], ALL_TICKS

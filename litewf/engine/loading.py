@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", bound=Execution)
 LOG = logging.getLogger("litewf")
+FEW = 16  # workflows, whose rows are read at once
 LONG = 1000  # recorded steps from which replaying them at each wake-up earns a warning
 
 
@@ -59,9 +60,13 @@ class _Rows(NamedTuple):
 
 
 def _read(runtime: Runtime, keys: list[int]) -> _Rows:
-    inputs = runtime.store.read(lambda connection: reading.inputs_of(connection, keys))
-    records = runtime.store.read(lambda connection: checkpoints.steps_of(connection, keys))
-    if stale := runtime.store.read(lambda connection: streams.stale(connection, keys)):
+    ask = runtime.store.peek if len(keys) <= FEW else runtime.store.read
+    inputs, records, stale = ask(
+        lambda connection: (
+            reading.inputs_of(connection, keys), checkpoints.steps_of(connection, keys), streams.stale(connection, keys)
+        )
+    )  # fmt: skip
+    if stale:
         runtime.store.writer.turn(lambda tx: streams.disown(tx, stale))
     return _Rows(inputs, records)
 

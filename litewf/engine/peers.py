@@ -37,7 +37,7 @@ class Peers:
         found = [] if self._swept else lockfile.names_beside(store.path)
         if self._others is None:
             key = self._runtime.able.executor
-            self._others = store.read(lambda connection: executors.others(connection, key))
+            self._others = store.peek(lambda connection: executors.others(connection, key))
         if not self._swept:
             self._sweep(found, self._others)
             self._swept = True

@@ -21,12 +21,13 @@ R = TypeVar("R")
 
 
 class Read:
-    """Ask the file."""
+    """Ask the file; a `brief` question reads a few rows and calls nothing of users, so it may hold up a commit."""
 
-    __slots__ = ("query",)
+    __slots__ = ("brief", "query")
 
-    def __init__(self, query: Callable[[Reader], object]) -> None:
+    def __init__(self, query: Callable[[Reader], object], *, brief: bool = False) -> None:
         self.query = query
+        self.brief = brief
 
 
 class Meanwhile:
@@ -50,6 +51,7 @@ class Wait:
         "alarm",
         "asleep",
         "awaited",
+        "brief",
         "due_us",
         "execution",
         "hurried",
@@ -68,8 +70,11 @@ class Wait:
         look: Callable[[Reader], object] | None = None,
         execution: Execution | None = None,
         awaited: Sequence[Awaited] = (),
+        *,
+        brief: bool = True,
     ) -> None:
         self.keys = keys
+        self.brief = brief  # as of Read, its look
         self.due_us = due_us
         self.look = look
         self.execution = execution

@@ -133,7 +133,7 @@ def result_outside(runtime: Runtime, workflow_id: str, limit: Limit) -> Flow[Any
     """The result of a workflow, or its error as its own type."""
     look = ended_or_held(workflow_id)
     due_us = None if limit.timeout_us is None else runtime.now_us() + limit.timeout_us
-    outcome: Outcome | None = yield Read(look)  # most callers come late
+    outcome: Outcome | None = yield Read(look, brief=True)  # most callers come late
     if outcome is None:
         outcome = yield Wait((workflow_key(workflow_id),), due_us, look)
     if outcome is None:
@@ -163,7 +163,7 @@ def result(execution: Execution, number: str, workflow_id: str, limit: Limit) ->
             return limit.reached(f"workflow {workflow_id!r} did not end")
         return output
     kept = yield from keep(execution, number, name, limit, record)
-    found = found_in_time(execution, kept, [workflow_key(workflow_id)], ended(workflow_id))
+    found = found_in_time(execution, kept, end_of(workflow_id))
     outcome = yield from known(execution, kept, found)
     if outcome is None:
         execution.buffer(row(execution, number, name, kept.started_us, TIMED_OUT))
@@ -188,10 +188,10 @@ def arrived(
     """What is there, or comes in time, or None; and since when it was waited for. Costs a commit only if it waits."""
     started_us = execution.now_us() if record is None else record.started_us
     here = Promise(number, name, started_us)
-    found = yield from known(execution, here, write(execution, Read(target.look)))
+    found = yield from known(execution, here, write(execution, Read(target.look, brief=target.brief)))
     if found is None and limit.timeout_us != 0:
         kept = yield from keep(execution, number, name, limit, record)
-        waiting = found_in_time(execution, kept, target.keys, target.look, target.detail)
+        waiting = found_in_time(execution, kept, target)
         found = yield from known(execution, kept, waiting)
     return started_us, found
 
@@ -208,13 +208,12 @@ def keep(execution: Execution, number: str, name: str, limit: Limit, record: Ste
     return kept
 
 
-def found_in_time(
-    execution: Execution, kept: Promise, keys: Sequence[str], look: Callable[[Reader], Any], detail: str | None = None
-) -> Flow[Any]:
-    """What `look` finds before the deadline of the wait, or None."""
-    awaited = [Awaited(kept.step, kept.name, key, kept.due_us, detail) for key in keys if key != ELSEWHERE]
+def found_in_time(execution: Execution, kept: Promise, target: Target) -> Flow[Any]:
+    """What is found before the deadline of the wait, or None."""
+    keys, look = target.keys, target.look
+    awaited = [Awaited(kept.step, kept.name, key, kept.due_us, target.detail) for key in keys if key != ELSEWHERE]
     while True:
-        found = yield from write(execution, Wait(keys, kept.due_us, look, execution, awaited))
+        found = yield from write(execution, Wait(keys, kept.due_us, look, execution, awaited, brief=target.brief))
         if found is not None:
             return found
         execution.check()
@@ -233,6 +232,7 @@ class Target:
     keys: Sequence[str]
     look: Callable[[Reader], object]
     detail: str | None = None
+    brief: bool = True  # whether to find out is a brief question
 
 
 def end_of(workflow_id: str) -> Target:
@@ -305,7 +305,7 @@ def _all_outcomes(execution: Execution, kept: Promise, ids: Sequence[str]) -> Fl
     """Output and error of each, as text; waits for one after the other, since all must end."""
     texts: list[list[str | None]] = []
     for workflow_id in ids:
-        outcome = yield from found_in_time(execution, kept, [workflow_key(workflow_id)], ended(workflow_id))
+        outcome = yield from found_in_time(execution, kept, end_of(workflow_id))
         if outcome is None:
             return None
         texts.append([outcome.output, outcome.error])

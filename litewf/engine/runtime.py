@@ -330,7 +330,7 @@ class Runtime:
     def notice_others(self) -> None:
         """Answer all waits and all running executions with one query each: another process has committed."""
         self._stop_cancelled()
-        until = self.store.read(arrivals.newest)  # first: a wait that begins from now on looks for itself
+        until = self.store.peek(arrivals.newest)  # first: a wait that begins from now on looks for itself
         awaited = self.notifier.awaited()
         ids = [key.partition(":")[2] for key in awaited if key.startswith("workflow:")]
         if ids:
@@ -340,7 +340,7 @@ class Runtime:
             self.notifier.touch([ELSEWHERE])
             self.notifier.touch(self.store.read(lambda connection: arrivals.keys_since(connection, self._seen, until)))
         self._seen = until  # last: what failed before is done again
-        if self.store.read(lambda connection: claims.held_elsewhere(connection, self.able)):
+        if self.store.peek(lambda connection: claims.held_elsewhere(connection, self.able)):
             self.store.writer.turn(lambda tx: claims.retry_held(tx, self.able))
             self.dispatcher.look_for_ready()
 

@@ -147,7 +147,7 @@ def read_outside(runtime: Runtime, reading: Reading, offset: int, *, follow: boo
     batch: Batch | None = yield Read(look)
     if batch is None:
         limit = Limit(reading.timeout_us)
-        batch = yield Wait(reading.keys, limit.due(runtime.now_us()), look)
+        batch = yield Wait(reading.keys, limit.due(runtime.now_us()), look, brief=False)
         if batch is None:
             return cast("Batch", limit.reached(reading.missing))
     return batch
@@ -161,7 +161,8 @@ def read(execution: Execution, number: str, reading: Reading, offset: int, *, fo
     if record is not None and record.completed_us is not None:
         value = yield from replay(execution, record)
         return cast("Batch", limit.reached(reading.missing)) if record.output is TIMED_OUT else _as_batch(value)
-    target = Target(reading.keys, looking(execution.runtime, reading, offset, follow=follow))
+    look = looking(execution.runtime, reading, offset, follow=follow)
+    target = Target(reading.keys, look, brief=False)  # it decodes values of users
     started_us, batch = yield from arrived(execution, number, call, limit, record, target)
     if batch is None:
         execution.buffer(row(execution, number, call, started_us, TIMED_OUT))

@@ -177,7 +177,7 @@ class CarriedWriter(Writer):
                 try:
                     self._run(group)
                 finally:
-                    self._disown()
+                    self.disown()
 
     def changed_by_others(self) -> bool:
         """Whether another connection has committed since the last call, this writer's own included."""
@@ -299,6 +299,10 @@ class AsyncStore(Store):
         """Ask the file on the connection of this thread, which is one of aiosqlite's."""
         self._check_files()
         return readers.ask(here(), query, self.path)
+
+    def peek(self, query: Callable[[apsw.Connection], R]) -> R:
+        """As `read`."""
+        return self.read(query)
 
     def _write(self) -> None:
         try:

@@ -59,6 +59,11 @@ class Readers:
         finally:
             self._give_back(connection)
 
+    @property
+    def any_idle(self) -> bool:
+        """Whether one is open and free."""
+        return bool(self._idle)
+
     def close(self) -> None:
         with self._lock:
             self._closed = True

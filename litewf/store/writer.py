@@ -23,11 +23,11 @@ from typing import TypeVar, cast
 
 import apsw
 
-from litewf.errors import EngineClosedError, LitewfError, OutcomeUnknownError, StoreLockedError
+from litewf.errors import EngineClosedError, LitewfError, StoreLockedError
 from litewf.store.checkpoints import STATEMENT_ROWS, Checkpoint, are_checkpoints, fits_one_statement
-from litewf.store.database import Durability, keep_for_ever, translate, unknown_outcome
+from litewf.store.database import Durability, keep_for_ever, not_known, translate, unknown_outcome
 from litewf.store.mailboxes import THREADS
-from litewf.store.operations import Operation, Turn, Tx
+from litewf.store.operations import Operation, Turn, Tx, fail
 from litewf.store.turnstile import Turnstile
 from litewf.store.write_connection import WriteConnection
 from litewf.world import World
@@ -40,6 +40,7 @@ LOOK_EVERY = 16  # transactions, between looks at the WAL's size; after a large 
 LARGE_GROUP = 64
 PATIENCE_S = 1.0  # with a process that keeps its turn, before closing without a checkpoint
 IDLE_S = 1.0  # of quiet, before the WAL is copied and cut
+LEND_S = 0.001  # for a commit that is under way, before another connection has to be opened for a look at the file
 CRASH_S = 1.0  # for a commit that is under way while the engine dies
 BY_RANK = attrgetter("rank")
 KIND: Callable[[Operation], type[Operation]] = type
@@ -66,7 +67,7 @@ class Writer:
         self.transactions = 0  # so far
         self._unchecked = 0  # of them, since the size of the WAL was looked at
         self._dead: BaseException | None = None
-        self._exclusive = 0  # threads that wait to use another connection
+        self._exclusive = 0  # threads that wait to use another connection, or this one for a look
         self._others_committed = False
         self._news = False  # the same, for `take_news`
         try:
@@ -101,7 +102,7 @@ class Writer:
             try:
                 self._run([operation])
             finally:
-                self._disown()
+                self.disown()
         else:
             lock = threading.Lock()
             lock.acquire()
@@ -112,10 +113,8 @@ class Writer:
                 meanwhile()
             if not lock.acquire(timeout=patience_s):
                 self.withdraw(operation)
-                raise StoreLockedError(
-                    f"{self._path}: nothing could be written for {patience_s:g} s; a process that was stopped (by a"
-                    " debugger, or SIGSTOP) may keep its turn"
-                )
+                raise StoreLockedError(f"{self._path}: nothing could be written for {patience_s:g} s; a process that"
+                                       " was stopped (by a debugger, or SIGSTOP) may keep its turn")  # fmt: skip
         if operation.error is not None:
             raise operation.error
         return operation.result
@@ -150,7 +149,7 @@ class Writer:
             yield self._turnstile
         finally:
             self._wrote(1)
-            self._disown()
+            self.disown()
 
     @property
     def reopened(self) -> int:
@@ -166,15 +165,12 @@ class Writer:
         self._file.check()
 
     def changed_by_others(self) -> bool:
-        """Whether another connection has committed since the last call; never waits.
-
-        While the connection is in use all the time, the next transaction looks, and the call after it answers.
-        """
+        """Whether another connection has committed since the last call; while it is in use, a later call tells."""
         if self._own():
             try:
                 self._compare_versions()
             finally:
-                self._disown()
+                self.disown()
         changed, self._others_committed = self._others_committed, False
         return changed
 
@@ -182,6 +178,17 @@ class Writer:
         """After a commit, in its thread: whether another connection had committed before it."""
         news, self._news = self._news, False
         return news
+
+    def lend(self) -> apsw.Connection | None:
+        """The connection, for a look at the file between two transactions; None unless it is soon free and in order."""
+        with self._mutex:
+            self._exclusive += 1
+            self._wake.wait_for(lambda: self._dead is not None or not self._owned, LEND_S)
+            self._exclusive -= 1
+            if self._owned or self._dead is not None or self._file.long or self._file.broken:
+                return None
+            self._owned = True
+            return self._file.live
 
     def _compare_versions(self) -> None:
         if self._file.others_committed():
@@ -206,7 +213,8 @@ class Writer:
             self._owned = True
             return True
 
-    def _disown(self) -> None:
+    def disown(self) -> None:
+        """The connection is free again."""
         with self._mutex:
             self._owned = False
             if self._queue or self._closing or self._file.long or self._exclusive:
@@ -220,7 +228,7 @@ class Writer:
                 else:
                     self._file.checkpoint()
             finally:
-                self._disown()
+                self.disown()
 
     def _gather(self) -> list[Operation] | None:
         """Own the connection and take what has gathered: [] asks for a checkpoint, None ends the thread."""
@@ -260,7 +268,7 @@ class Writer:
                 self._compare_versions()
                 self._world.reach("commit.after")
         except LitewfError as error:
-            _fail(group, error)
+            fail(group, error)
         except BaseException as death:
             self.die(death, group)
             raise
@@ -312,16 +320,13 @@ class Writer:
         if unknown:
             self._file.broken = True
             if committing:
-                failure = OutcomeUnknownError(
-                    f"{self._path}: the commit raised ({error}), so it may or may not have happened; "
-                    "the file is opened again, and repeating the call with the same id is safe"
-                )
+                failure = not_known(error, self._path)
         else:
             self._undo()
             if len(group) > 1 and not isinstance(error, apsw.FullError | apsw.BusyError | apsw.IOError):
                 return False
         failure.__cause__ = error
-        _fail(group, failure)
+        fail(group, failure)
         return True
 
     def _undo(self) -> None:
@@ -353,7 +358,7 @@ class Writer:
             while self._queue:
                 waiting.append(self._queue.popleft())
             self._wake.notify_all()
-        _fail(waiting, death)
+        fail(waiting, death)
         self._on_commit(waiting)
 
     def crash(self, death: BaseException) -> None:
@@ -392,8 +397,3 @@ class Writer:
         """Close the file, after `stop` and after the readers."""
         self._file.close(patience_s)
         self._turnstile.close()
-
-
-def _fail(group: Sequence[Operation], error: BaseException) -> None:
-    for operation in group:
-        operation.error = error

@@ -123,7 +123,7 @@ def test_a_reader_does_not_make_writers_wait_when_the_quiet_wal_is_to_be_cut(sto
         store.writer._own()
         began = time.monotonic()
         store.writer._file.checkpoint()
-        store.writer._disown()
+        store.writer.disown()
         assert time.monotonic() - began < 1
 
 
