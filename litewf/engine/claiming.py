@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from litewf.registry import is_own
-from litewf.store import queues
+from litewf.store import claims, queues
 from litewf.store.claims import Claimed, Claimer, Room
 from litewf.store.operations import Tx
 from litewf.store.queues import QueueRow
@@ -28,7 +28,12 @@ class Round:
 
 
 def claim(runtime: Runtime, room: Room, wanted: Collection[str] | None, turn: int) -> Round:
-    """Take what this engine may run now; `wanted` are the queues to look at, None for all."""
+    """Take what this engine may run now; `wanted` are the queues to look at, None for all.
+
+    Most looks find nothing at all: they take no turn from anybody who writes.
+    """
+    if not runtime.store.peek(claims.something_waits):
+        return Round()
     now_us = runtime.now_us()
     return runtime.store.writer.turn(
         lambda tx: _round(tx, runtime, Claimer(tx, runtime.able, room, now_us), wanted, turn), inline=True

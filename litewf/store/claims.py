@@ -314,6 +314,15 @@ def next_due_us(connection: apsw.Connection) -> int | None:
     return None if row is None else row[0]
 
 
+def something_waits(connection: apsw.Connection) -> bool:
+    """Whether anything is ready, or waits on a queue for its turn."""
+    sql = (
+        "SELECT EXISTS (SELECT 1 FROM workflow WHERE phase = 'ready')"
+        " OR EXISTS (SELECT 1 FROM task WHERE state = 'waiting')"
+    )
+    return bool(connection.execute(sql).get)
+
+
 def something_is_ready(connection: apsw.Connection, able: Capability | None) -> bool:
     """Whether a workflow may go on now or is in memory: one of this engine, or of any, which may have died."""
     ready, owned = "", "owner IS NOT NULL"

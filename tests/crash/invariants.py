@@ -6,6 +6,7 @@ ended, in the same form and with the same letters, and what two images of the fi
 
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,12 @@ AT_THE_END = {
         SELECT id, max(n), count(*) FROM number JOIN workflow ON workflow.key = number.workflow
         WHERE status IN ('SUCCESS', 'ERROR') GROUP BY id HAVING max(n) <> count(*)""",
 }
+
+
+@cache
+def _all_at_once(checks: tuple[str, ...]) -> str:
+    """Which of these queries find anything, as one statement: to run it takes half the time of running them all."""
+    return "SELECT " + ", ".join(f"EXISTS ({sql})" for sql in checks)
 
 
 class Image:
@@ -116,9 +123,10 @@ class Image:
         if self.empty:
             return
         checks = {**ALWAYS, **UNSTEERED, **TALKING, **(AT_THE_END if at_the_end else {})}
-        for what, sql in checks.items():
-            if found := self.rows(sql):
-                yield f"{what}: {found}"
+        (found,) = self.rows(_all_at_once(tuple(checks.values())))
+        for (what, sql), is_broken in zip(checks.items(), found, strict=True):
+            if is_broken:
+                yield f"{what}: {self.rows(sql)}"
 
     def contradicts(self, earlier: "Image", resumable: frozenset[str]) -> Iterator[str]:
         """Everything that was true in an earlier image and must have stayed so."""

@@ -162,7 +162,8 @@ class Looks:
             taken = image.files.get("-wal", b"")[: WAL_HEADER + frames * WAL_FRAME] if frames > 0 else b""
             state = image.files[""], image.files.get("-journal"), taken
             if state not in self._known:  # many cuts leave the same one
-                self._known[state] = self._look(connection.serialize("main"), at_the_end=False)
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)  # alone, it copies all that was taken
+                self._known[state] = self._look(self._copy.read_bytes(), at_the_end=False)
         return self._known[state]
 
     def at_the_end(self, database: Path) -> tuple[Image, list[str]]:
