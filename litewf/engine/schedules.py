@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, cast
 
 from litewf.definitions import ScheduleDefinition
 from litewf.engine import claiming, firing, ticks
-from litewf.errors import DuplicateWorkflowError, ScheduleNotFoundError, StoreCorruptError, UsageError
+from litewf.errors import DuplicateWorkflowError, ScheduleNotFoundError, UsageError
 from litewf.records import OnMissed, Overlap, ScheduleInfo
 from litewf.store import claims, queues, schedules, upcoming
 from litewf.store.operations import Tx
-from litewf.store.readers import Reader
+from litewf.store.readers import Reader, damaged
 from litewf.store.schedules import ScheduleRow
-from litewf.world import moment
+from litewf.world import moment, moment_if
 
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
@@ -153,17 +153,13 @@ def _known(connection: Reader, name: str) -> ScheduleRow:
 
 
 def _info(row: ScheduleRow) -> ScheduleInfo:
-    try:
+    with damaged(f"schedule {row.name!r}", "delete_schedule() it and create it again"):
         return ScheduleInfo(
             row.name, row.workflow, row.cron, row.timezone, cast("OnMissed", row.on_missed),
             None if row.catch_up_us is None else timedelta(microseconds=row.catch_up_us), cast("Overlap", row.overlap),
             timedelta(microseconds=row.jitter_us), row.queue, row.origin == "code", bool(row.paused),
-            moment(row.next_us), moment(row.last_us),
+            moment_if(row.next_us), moment_if(row.last_us),
         )  # fmt: skip
-    except (TypeError, OverflowError) as error:
-        raise StoreCorruptError(
-            f"the row of schedule {row.name!r} is damaged ({error}); delete_schedule() it and create it again"
-        ) from error
 
 
 def next_due_us(runtime: Runtime) -> Callable[[Reader], int | None]:
