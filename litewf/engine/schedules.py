@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -53,7 +52,7 @@ def create(runtime: Runtime, definition: ScheduleDefinition) -> Callable[[Tx], N
 
 def _put(runtime: Runtime, tx: Tx, definition: ScheduleDefinition, origin: str) -> None:
     known = schedules.find(tx.connection, definition.name)
-    wanted = ScheduleRow(**dataclasses.asdict(definition), origin=origin)
+    wanted = ScheduleRow(**definition._asdict(), origin=origin)
     if known is not None:
         wanted = wanted._replace(paused=known.paused, next_us=known.next_us, last_us=known.last_us)
         if wanted == known:
