@@ -30,9 +30,10 @@ class Round:
 def claim(runtime: Runtime, room: Room, wanted: Collection[str] | None, turn: int) -> Round:
     """Take what this engine may run now; `wanted` are the queues to look at, None for all.
 
-    Most looks find nothing at all: they take no turn from anybody who writes.
+    Most looks find nothing at all: they take no turn from anybody who writes. A file that a write has left in doubt is
+    opened again by the next write, so that comes in any case.
     """
-    if not runtime.store.peek(claims.something_waits):
+    if runtime.store.writer.in_order and not runtime.store.peek(claims.something_waits):
         return Round()
     now_us = runtime.now_us()
     return runtime.store.writer.turn(

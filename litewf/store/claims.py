@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import apsw
@@ -21,8 +20,7 @@ from litewf.store.waits import workflow_key
 from litewf.store.wide import integers, texts
 
 
-@dataclass(frozen=True, slots=True)
-class Capability:
+class Capability(NamedTuple):
     """Which workflows an engine can run."""
 
     executor: int
@@ -318,7 +316,7 @@ def something_waits(connection: apsw.Connection) -> bool:
     """Whether anything is ready, or waits on a queue for its turn."""
     sql = (
         "SELECT EXISTS (SELECT 1 FROM workflow WHERE phase = 'ready')"
-        " OR EXISTS (SELECT 1 FROM task WHERE state = 'waiting')"
+        " OR (SELECT min(queue) FROM task WHERE state = 'waiting') IS NOT NULL"
     )
     return bool(connection.execute(sql).get)
 

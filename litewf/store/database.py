@@ -15,7 +15,6 @@ from typing import Literal
 import apsw
 
 from litewf.errors import (
-    OutcomeUnknownError,
     StoreCorruptError,
     StoreError,
     StoreFullError,
@@ -167,14 +166,6 @@ def unknown_outcome(error: apsw.Error, connection: apsw.Connection) -> bool:
     if not isinstance(error, apsw.IOError | apsw.CorruptError | apsw.NoMemError):
         return False
     return _extended(error) != apsw.SQLITE_IOERR_WRITE or not _no_room(error, connection)
-
-
-def not_known(error: apsw.Error, path: Path) -> OutcomeUnknownError:
-    """What the callers of such a commit are told."""
-    return OutcomeUnknownError(
-        f"{path}: the commit raised ({error}), so it may or may not have happened; "
-        "the file is opened again, and repeating the call with the same id is safe"
-    )
 
 
 def translate(error: apsw.Error, path: Path, doing: str, connection: apsw.Connection | None = None) -> StoreError:

@@ -43,12 +43,6 @@ class Operation:
         """Write all of them; each gets its result."""
 
 
-def fail(operations: Sequence[Operation], error: BaseException) -> None:
-    """None of them was written."""
-    for operation in operations:
-        operation.error = error
-
-
 class Turn(Operation, Generic[R]):
     """A function that runs inside the transaction: the general form, for what is not hot.
 
