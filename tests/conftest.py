@@ -11,6 +11,7 @@ import pytest
 
 import litewf
 
+pytest_plugins = ("tests.crash.counting",)
 SEVERAL_PROCESSES = {"cli", "clients", "docs", "fuzz", "ownership", "store", "store_files", "web"}
 
 
