@@ -12,16 +12,13 @@ import pytest
 import litewf
 
 pytest_plugins = ("tests.crash.counting",)
+THOUSANDS_OF_ENGINES = {"crash", "disk", "machine"}
 SEVERAL_PROCESSES = {"cli", "clients", "docs", "fuzz", "ownership", "store", "store_files", "web"}
 
 
 def pytest_configure() -> None:
-    """Let threads and processes that are woken wait until whoever wakes them gives way: at once, they would find what
-    they need still locked, and go back. It takes four of five context switches from a crash-recover-check cycle.
-    """
-    if hasattr(os, "SCHED_BATCH"):
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    if not apsw.connections():  # SQLite counts its memory under one lock for all threads
+    """SQLite counts its memory under one lock for all threads, and nobody asks for the figures."""
+    if not apsw.connections():
         apsw.shutdown()
         apsw.config(apsw.SQLITE_CONFIG_MEMSTATUS, False)
         apsw.initialize()
@@ -45,6 +42,20 @@ def on_one_core(request: pytest.FixtureRequest) -> Iterator[None]:
     os.sched_setaffinity(0, {sorted(cores)[int(worker.removeprefix("gw")) % len(cores)]})
     yield
     os.sched_setaffinity(0, cores)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def without_haste(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Where thousands of engines are launched, threads that are woken wait until whoever wakes them gives way.
+
+    At once, they would find what they need still locked, and go back: four of five context switches of a cycle.
+    """
+    if request.path.parent.name not in THOUSANDS_OF_ENGINES or not hasattr(os, "SCHED_BATCH"):
+        yield
+        return
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # of this thread, and those that it starts
+    yield
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 @pytest.fixture(autouse=True, scope="session")

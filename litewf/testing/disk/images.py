@@ -106,17 +106,22 @@ def sample(
     certain = [cut for cut in every_cut(recording, {PROCESS, POWER[0]} & set(damages)) if cut.after >= first]
     others = [cut for cut in every_cut(recording, set(damages) - {PROCESS, POWER[0]}, seeds) if cut.after >= first]
     drawn = chance.sample(others, min(len(others), 2 * most))
-    cuts = distinct(recording, certain + drawn[:most])
-    if len(cuts) < most:  # many of them left the same
-        cuts = distinct(recording, certain + drawn)
-    plain = [cut for cut in cuts if cut.damage in (PROCESS, POWER[0])]
-    rest = [cut for cut in cuts if cut.damage not in (PROCESS, POWER[0])]
+    plain, rest = _told_apart(recording, certain, drawn[:most])
+    if len(rest) < most - min(len(plain), most // 2):  # many of them left the same
+        plain, rest = _told_apart(recording, certain, drawn)
     known_from = [mark.after for mark in recording.marks]
     telling = {(bisect_right(known_from, cut.after), cut.damage): cut for cut in plain}.values()
     chance.shuffle(plain)
     plain.sort(key=lambda cut: cut not in telling)
     chosen = plain[: most // 2 if rest else most]
     return sorted(chosen + chance.sample(rest, min(len(rest), most - len(chosen))))
+
+
+def _told_apart(recording: Recording, certain: list[Cut], others: list[Cut]) -> tuple[list[Cut], list[Cut]]:
+    """One cut for each image: those that leave nothing to chance, and the others."""
+    cuts = distinct(recording, certain + others)
+    plain = [cut for cut in cuts if cut.damage in (PROCESS, POWER[0])]
+    return plain, [cut for cut in cuts if cut.damage not in (PROCESS, POWER[0])]
 
 
 def images(recording: Recording, cuts: Collection[Cut]) -> Iterator[Image]:
