@@ -27,11 +27,9 @@ def test_a_fork_has_the_events_of_the_steps_that_it_has(stage: Stage, counting, 
         start(engine, counting, "w").get_result()
     with stage.engine(registry=litewf.Registry()) as other:  # it does not run the fork
         other.fork_workflow("w", start_step, workflow_id="f")
-        other.wait_until_idle()  # it holds the fork
         assert other.get_all_events("f") == events
         assert other.get_all_events("w") == {"last": 3, "1": 1, "2": 2, "3": 3}
-    with stage.engine() as engine:
-        engine.resume_workflow("f")
+    with stage.engine() as engine:  # of another version, so it tries what that one may hold
         engine.retrieve_workflow("f").get_result()
         assert engine.get_all_events("f") == engine.get_all_events("w")
 
@@ -42,10 +40,8 @@ def test_a_rewind_shows_the_values_of_the_steps_that_are_left(stage: Stage, coun
         start(engine, counting, "w").get_result()
     with stage.engine(registry=litewf.Registry()) as other:
         other.rewind_workflow("w", start_step)
-        other.wait_until_idle()  # it holds what it has rewound
         assert other.get_all_events("w") == events
-    with stage.engine() as engine:
-        engine.resume_workflow("w")
+    with stage.engine() as engine:  # of another version, so it tries what that one may hold
         engine.retrieve_workflow("w").get_result()
         assert engine.get_all_events("w") == {"last": 3, "1": 1, "2": 2, "3": 3}
 
@@ -172,7 +168,5 @@ def test_a_parked_watcher_of_a_workflow_that_is_deleted_hears_of_it(stage: Stage
     with stage.engine(registry=litewf.Registry()) as other:
         other.cancel_workflow("w")
         other.delete_workflow("w")
-        other.wait_until_idle()  # it holds the watcher
-    with stage.engine() as engine:
-        engine.resume_workflow("r")
+    with stage.engine() as engine:  # of another version, so it tries what that one may hold
         assert engine.retrieve_workflow("r").get_result() == "gone"

@@ -62,10 +62,8 @@ def test_a_rewind_returns_the_messages_consumed_from_that_step_on(stage: Stage, 
         engine.shutdown()
     with stage.engine(registry=litewf.Registry()) as other:  # it cannot run what it rewinds
         other.rewind_workflow("w", start_step)
-        other.wait_until_idle()  # it holds what it has rewound
         assert inbox(other) == returned
-    with stage.engine() as engine:
-        engine.resume_workflow("w")
+    with stage.engine() as engine:  # of another version, so it tries what that one may hold
         assert engine.retrieve_workflow("w").get_result() == result
         assert inbox(engine) == ['"c"']
 
