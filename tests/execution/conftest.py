@@ -12,7 +12,7 @@ from litewf.testing import VirtualClock
 
 from .support import Flavor
 
-STUCK_S = 15
+STUCK_S = 60  # the checker of types, with nothing in its cache, beside other work
 
 
 @pytest.fixture(autouse=True)

@@ -50,8 +50,7 @@ class Rated:
         elif name == "crash":
             self.lab.crash()
         else:
-            self.lab.engine.update_queue("q", rate_limit=litewf.RateLimit(*details))
-            self.note()
+            self.lab.engine.update_queue("q", rate_limit=litewf.RateLimit(*details))  # what starts from now on heeds it
             self.rate = (details[0], details[1] * S)
             self.lab.rest()
         self.note()
