@@ -1,5 +1,6 @@
 """Rows that somebody edited by hand: looking never fails, the workflow is held, and all others go on."""
 
+import asyncio
 import re
 from contextlib import closing
 from datetime import UTC, datetime
@@ -175,3 +176,19 @@ def test_after_a_text_that_cannot_be_read_the_file_is_seen_as_it_is(
         handle = client.enqueue("line", flow.with_options(workflow_id="new"), 7)
         assert handle.get_status().status == "ENQUEUED"
     assert kept.tb is not None
+
+
+def test_an_async_client_sees_the_file_as_it_is_after_such_a_text(
+    file: Path, registry: litewf.Registry, flow: litewf.Workflow[[int], list[object]]
+) -> None:
+    edit(file, "UPDATE request SET authenticated_user = CAST(x'ff' AS TEXT) WHERE workflow = 3")
+
+    async def look() -> None:
+        async with litewf.AsyncClient(file, registry=registry) as client:
+            with pytest.raises(litewf.StoreCorruptError, match="cannot read") as kept:
+                await client.list_workflows()
+            handle = await client.enqueue("line", flow.with_options(workflow_id="new"), 7)
+            assert (await handle.get_status()).status == "ENQUEUED"
+        assert kept.tb is not None
+
+    asyncio.run(look())
