@@ -1,4 +1,4 @@
-"""An engine opens no more connections than it needs: each reads the whole schema, which takes longer than a launch."""
+"""An engine opens no more connections, and takes no more turns, than it needs."""
 
 import threading
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 import litewf
 from litewf.store import readers, writer
+from litewf.testing import MortalEngine, VirtualClock
 
 
 def test_an_engine_that_is_alone_asks_the_connection_that_writes(
@@ -55,3 +56,12 @@ def test_a_look_does_not_wait_for_a_long_transaction(path: Path, registry: litew
         finally:
             over.set()
             thread.join()
+
+
+def test_a_look_that_finds_nothing_to_claim_commits_nothing(path: Path, registry: litewf.Registry) -> None:
+    with MortalEngine(path, registry=registry):
+        pass
+    points: list[str] = []
+    with MortalEngine(path, registry=registry, clock=VirtualClock(mode="driven"), watch=points.append) as engine:
+        engine.drain()
+        assert points == ["commit.before", "commit.after"]  # that it is there
