@@ -9,7 +9,7 @@ import typer
 from litewf.api.outside import ask
 from litewf.api.queues import QueueLimits
 from litewf.cli import output
-from litewf.cli.app import program
+from litewf.cli.program import group
 from litewf.cli.files import opened
 from litewf.cli.options import DEFAULT_DB, DURATION_HELP, Db, Json, seconds
 from litewf.records import QueueInfo, RateLimit
@@ -17,7 +17,7 @@ from litewf.store import looking
 
 LIFT = "none"  # on the command line: no limit from now on
 HEADINGS = ("QUEUE", "WAITING", "RUNNING", "DELAYED", "GLOBAL", "WORKER", "PARTITION", "RATE", "PRIORITIES", "PAUSED")
-app = program(help="List, create, change, pause and delete queues.", no_args_is_help=True)
+app = group("List, create, change, pause and delete queues.")
 
 
 def _limit(text: str) -> int | str:

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 import typer
 
 from litewf.cli import output
-from litewf.cli.app import program
+from litewf.cli.program import group
 from litewf.cli.files import opened
 from litewf.cli.options import DEFAULT_DB, DURATION, MOMENT, MOMENT_HELP, Db, Json, moment, seconds
 from litewf.records import ScheduleInfo
 
 HEADINGS = ("SCHEDULE", "WORKFLOW", "CRON", "ZONE", "NEXT", "LAST", "PAUSED", "DEFINED")
-app = program(help="List, create, pause, trigger, backfill and delete schedules.", no_args_is_help=True)
+app = group("List, create, pause, trigger, backfill and delete schedules.")
 
 Name = Annotated[str, typer.Argument(metavar="SCHEDULE", help="The name of the schedule.")]
 
