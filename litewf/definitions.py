@@ -20,7 +20,22 @@ class WorkflowDefinition:
     fn: Callable[..., Any]
     is_async: bool
     max_recovery_attempts: int
-    owner: Callable[[], type | None] = field(default=lambda: None)  # the class, for a classmethod
+    owner: Callable[[], type | None] = field(default=lambda: None)  # the class that a method was defined in
+
+    @property
+    def is_function(self) -> bool:
+        """Whether it stands outside of any class."""
+        scope = getattr(self.fn, "__qualname__", "").rpartition(".")[0]
+        return not scope or scope.endswith("<locals>")
+
+    @property
+    def takes(self) -> Literal["class", "object"] | None:
+        """What a method is called on; None as well where its class cannot be found."""
+        if isinstance(self.fn, classmethod):
+            return "class"
+        owner = None if self.is_function else self.owner()
+        is_static = owner is None or isinstance(vars(owner).get(self.fn.__name__), staticmethod)
+        return None if is_static else "object"
 
 
 @dataclass(frozen=True, slots=True)

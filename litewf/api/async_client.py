@@ -239,7 +239,7 @@ class AsyncClient:
     ) -> AsyncWorkflowHandle[R]:
         """Put a workflow on a queue; it is durable on return, and starts when the limits of the queue allow it.
 
-        `workflow` may be a name that only other programs have the code of.
+        `workflow` may be a name that only other programs have the code of; WorkflowName takes options beside it.
         """
         operations = await self._operations()
         return AsyncWorkflowHandle(await operations.enqueue_async(queue, workflow, *args, **kwargs))

@@ -7,8 +7,8 @@ from typing import Any, ParamSpec, TypedDict, TypeVar, Unpack
 
 from litewf.api.actions import Action, Operations, awaiting, blocking, change, perform, perform_async, query
 from litewf.api.handle import WorkflowHandle
-from litewf.api.starts import start, start_many
-from litewf.api.workflow import BaseWorkflow, debounce_request, enqueue_request, many_on
+from litewf.api.starts import debounce_request, enqueue_request, many_on, start, start_many
+from litewf.api.workflow import BaseWorkflow
 from litewf.definitions import QueueDefinition
 from litewf.durations import Duration, duration_us, positive
 from litewf.engine import debouncing, queues
@@ -96,7 +96,7 @@ class Queues(Operations):
     ) -> WorkflowHandle[R]:
         """Put a workflow on a queue; it is durable on return, and starts when the limits of the queue allow it.
 
-        `workflow` may be a name that only other programs have the code of.
+        `workflow` may be a name that only other programs have the code of; WorkflowName takes options beside it.
         """
         return perform(self._running(), start("enqueue", enqueue_request(name_of(queue), workflow, args, kwargs)))
 

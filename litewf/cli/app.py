@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from litewf.cli import exits
 from litewf.cli.program import Program
 
 UNWRITABLE = {errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EDQUOT}
+WRONG_VALUE = re.compile(r"Invalid value(?: for (?P<where>\S+))?: (?P<what>.*)", re.DOTALL)
+QUOTES = "'\""
 LOOK, STEER, SET_UP, RUN, CARE, TRY = (
     "Look at workflows", "Start and steer workflows", "Queues and schedules", "Run workflows", "Care for the file",
     "Try it",
@@ -207,8 +210,17 @@ def _told(error: Exception) -> int:
         typer.echo(message, err=True)
     else:
         path = "litewf" if where is None else where.command_path
-        exits.complain(f"{message[:1].lower()}{message[1:].removesuffix('.')} (see {path} --help)")
+        exits.complain(f"{_shortened(message)} (see {path} --help)")
     return int(error.exit_code)
+
+
+def _shortened(message: str) -> str:
+    """What typer says, as the rest of a line: "--limit: 1x is no number" for "Invalid value for '--limit': ..."."""
+    text = message.removesuffix(".")
+    if (found := WRONG_VALUE.match(text)) is None:
+        return f"{text[:1].lower()}{text[1:]}"
+    where = found["where"]
+    return f"{where.strip(QUOTES)}: {found['what']}" if where else found["what"]
 
 
 def _say_version(wanted: bool) -> None:

@@ -36,7 +36,7 @@ MEANINGS = {
     AGAIN: "try again later: the file is locked, or the disk is full",
     TIMEOUT: "what was waited for did not come in time",
     INTERRUPTED: "interrupted",
-    UNREAD: "nobody reads the answer to its end, as in: litewf list | head",
+    UNREAD: "nobody reads the answer to its end, as before head",
 }
 
 # the first that fits counts

@@ -48,6 +48,20 @@ def print_json_line(value: object) -> None:
     sys.stdout.flush()
 
 
+def print_id(kind: str, one: str, *, json_: bool) -> None:
+    """The id or name of what was changed or made."""
+    print_json({kind: one}) if json_ else typer.echo(one)
+
+
+def print_ids(ids: Sequence[str], *, json_: bool) -> None:
+    """The ids of workflows, one on each line."""
+    if json_:
+        print_json({"workflow_ids": list(ids)})
+        return
+    for one in ids:
+        typer.echo(one)
+
+
 def note(line: str) -> None:
     """Say something beside the answer, on the error stream."""
     typer.echo(printable(line), err=True)
@@ -174,6 +188,11 @@ def duration(microseconds: int | None) -> str | None:
     if whole < 86_400:
         return f"{whole // 3600}h{whole % 3600 // 60:02}m"
     return f"{whole // 86_400}d{whole % 86_400 // 3600:02}h"
+
+
+def counted(count: int, thing: str) -> str:
+    """So many things."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def size(count: int) -> str:

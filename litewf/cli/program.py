@@ -9,11 +9,12 @@ import inspect
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+F = TypeVar("F", bound=Callable[..., Any])
 REQUIRED = re.compile(r"^\{(.*)\}(?:\.\.\.)?$")
 
 
@@ -48,9 +49,9 @@ class Program(typer.Typer):
     def __init__(self, **settings: Any) -> None:
         super().__init__(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False, **settings)
 
-    def command(self, name: str | None = None, **settings: Any) -> Any:
+    def command(self, name: str | None = None) -> Callable[[F], F]:  # type: ignore[override]  # ours need no more
         """Register a function as a command."""
-        return super().command(name, **{"cls": Command, **settings})
+        return super().command(name, cls=Command)
 
 
 def group(help: str) -> Program:
@@ -84,5 +85,5 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def _first_sentence(text: str) -> str:
-    line = " ".join(text.split("\n\n")[0].split())
+    line = " ".join(text.partition("\n\n")[0].split())
     return re.split(r"(?<=\.) ", line)[0]

@@ -63,3 +63,37 @@ def test_the_doctor_is_never_cut_short(here: Here, shop: Path, terminal: pytest.
     out = here("doctor", "--quick", "--db", shop).out
     assert "\x1b[32mok\x1b[0m" in out
     assert str(shop) in out
+
+
+def test_letters_of_two_columns_stay_in_line(here: Here, shop: Path, terminal: pytest.MonkeyPatch) -> None:
+    here("start", "greet", "x", "--id", "注文-1", "--wait", "--timeout", "30s", "--db", shop)
+    here("start", "greet", "x", "--id", "cafe\u0301-1", "--wait", "--timeout", "30s", "--db", shop)
+    heading, *rows = [ESCAPES.sub("", line) for line in here("list", "--name", "greet", "--db", shop).lines]
+    at = heading.index("STATUS")
+    for row in rows:
+        assert output.columns(row[: row.index("SUCCESS")]) == at
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "expected"),
+    [
+        ("abcdef", 6, "abcdef"),
+        ("abcdefg", 6, "abcde…"),
+        ("日本語です", 6, "日本…"),
+        ("e\u0301e\u0301e", 3, "e\u0301e\u0301e"),
+    ],
+    ids=["fits", "ascii", "wide", "combining"],
+)
+def test_a_text_is_cut_by_the_columns_that_it_takes(text: str, width: int, expected: str) -> None:
+    assert output.shorten(text, width) == expected
+    assert output.columns(expected) <= width
+
+
+def test_one_long_id_pushes_no_other_row(here: Here, shop: Path, terminal: pytest.MonkeyPatch) -> None:
+    long = "l" * 255
+    for one in (long, "s-1", "s-2"):
+        here("start", "nap", "3600", "--id", one, "--db", shop)
+    rows = {row.split()[0]: ESCAPES.sub("", row) for row in here("list", "--name", "nap", "--db", shop).lines}
+    assert rows["s-1"].index("nap") == rows["s-2"].index("nap") == 5
+    assert rows[long].startswith(f"{long}  nap")
+    assert len(rows["s-1"]) <= 100
