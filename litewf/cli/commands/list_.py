@@ -113,7 +113,7 @@ def _show(found: Found, *, json_: bool) -> None:
 
 
 def _watch(file: Inspection, where: Where, page: Page, interval: float, *, json_: bool) -> None:
-    """Show the list again whenever somebody has committed; on a terminal in the same place."""
+    """Show the list again whenever somebody has committed; on a terminal in the same place, and how long it takes."""
 
     def look(connection: Any) -> tuple[int, Found]:
         return looking.data_version(connection), _find(connection, where, page)
@@ -121,7 +121,7 @@ def _watch(file: Inspection, where: Where, page: Page, interval: float, *, json_
     before = None
     while True:
         seen, found = file.read(look)
-        if seen != before:
+        if seen != before or (output.is_terminal() and not json_):
             before = seen
             if json_:
                 output.print_json_line([documents.workflow(row, waits) for row, waits in found])
