@@ -128,7 +128,7 @@ def test_a_module_that_fails_shows_its_own_lines_and_none_of_ours(cli: Cli, db: 
     assert (done.returncode, done.stdout) == (1, "")
     lines = done.stderr.splitlines()
     assert lines[-1] == f"litewf: module 'broken' cannot be imported: {FAILING[code]}"
-    assert "broken.py" in lines[1]
+    assert any('broken.py", line' in line for line in lines)
     assert "typer" not in done.stderr
     assert "importlib" not in done.stderr
 
