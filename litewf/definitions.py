@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from litewf.retry import RetryPolicy
 
 OnUncertain = Literal["rerun", "fail"] | Callable[..., object]
 
 
-@dataclass(frozen=True, slots=True)
-class WorkflowDefinition:
+class WorkflowDefinition(NamedTuple):
     """A function that the engine runs durably."""
 
     name: str
@@ -20,7 +19,7 @@ class WorkflowDefinition:
     fn: Callable[..., Any]
     is_async: bool
     max_recovery_attempts: int
-    owner: Callable[[], type | None] = field(default=lambda: None)  # the class that a method was defined in
+    owner: Callable[[], type | None] = lambda: None  # the class that a method was defined in
 
     @property
     def is_function(self) -> bool:
@@ -60,8 +59,7 @@ class StepDefinition:
         object.__setattr__(self, "in_task", self.is_async and not bounded)
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionDefinition:
+class TransactionDefinition(NamedTuple):
     """A function whose SQL commits together with its record."""
 
     name: str
@@ -69,8 +67,7 @@ class TransactionDefinition:
     fn: Callable[..., Any]
 
 
-@dataclass(frozen=True, slots=True)
-class QueueDefinition:
+class QueueDefinition(NamedTuple):
     """A queue and its limits, as the program defines it."""
 
     name: str
@@ -83,8 +80,7 @@ class QueueDefinition:
     max_tasks_per_iteration: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleDefinition:
+class ScheduleDefinition(NamedTuple):
     """A workflow that is to run again and again, and when."""
 
     name: str

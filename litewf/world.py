@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from litewf.definitions import StepDefinition
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST, LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 STOCK = 100  # ids
 
 
@@ -131,9 +132,17 @@ class World:
         return self.entropy.uuid7(self.now_us())
 
 
-def moment(us: int | None) -> datetime | None:
-    """A stored time as an aware datetime."""
-    return None if us is None else EPOCH + timedelta(microseconds=us)
+def moment(us: int) -> datetime:
+    """A stored time as an aware datetime; one beyond the calendar, which somebody wrote by hand, as its end."""
+    try:
+        return EPOCH + timedelta(microseconds=us)
+    except OverflowError:
+        return LATEST if us > 0 else EARLIEST
+
+
+def moment_if(us: int | None) -> datetime | None:
+    """A stored time that may be missing."""
+    return None if us is None else moment(us)
 
 
 def boot_token() -> str:

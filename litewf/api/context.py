@@ -151,7 +151,7 @@ def _value(name: str, make: Callable[[Execution], T]) -> T:
 
 def now() -> datetime:
     """The time in UTC; replay sees the same."""
-    return _value("now", lambda execution: cast("datetime", moment(execution.now_us())))
+    return _value("now", lambda execution: moment(execution.now_us()))
 
 
 def random() -> float:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from litewf.errors import RegistrationError
 from litewf.registry import check_definition_name
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
+class Described(NamedTuple):
     """A function as its definition needs it."""
 
     name: str

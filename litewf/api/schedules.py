@@ -16,7 +16,7 @@ from litewf.durations import Duration, duration_us, moment_us, optional_duration
 from litewf.engine import schedules, starting
 from litewf.records import OnMissed, Overlap, ScheduleInfo
 from litewf.registry import NAME_LIMIT, check_definition_name
-from litewf.world import moment
+from litewf.world import moment_if
 
 W = TypeVar("W", bound=BaseWorkflow[Any, Any])
 LONGEST_NAME = NAME_LIMIT - 37  # the id of a workflow that it starts has '@' and a time, or a UUID, after its name
@@ -148,7 +148,7 @@ class Schedules(Operations):
 
         None if nothing is to come. An engine counts only the schedules that it fires itself, a client all.
         """
-        return query("next_due", schedules.next_due_us, lambda _, due_us: moment(due_us))
+        return query("next_due", schedules.next_due_us, lambda _, due_us: moment_if(due_us))
 
     create_schedule = blocking(_create_schedule)
     create_schedule_async = awaiting(_create_schedule)

@@ -192,7 +192,7 @@ def policy(known: RetryPolicy, options: StepOptions) -> RetryPolicy:
             changes[option] = number
     if "retry_on" in options:
         changes["retry_on"] = _checked_retry_on(options["retry_on"])
-    return replace(known, **changes)
+    return known._replace(**changes)
 
 
 def _check_number(option: str, number: float, low: float, high: float) -> None:

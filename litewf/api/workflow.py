@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
 from litewf.api.naming import describe
@@ -111,7 +110,7 @@ class BaseWorkflow(Generic[P, R_co]):
 
     def on_queue(self, queue: str, **changes: Any) -> BaseWorkflow[P, R_co]:
         """The same workflow, to be started from a queue."""
-        return self._copy(replace(self._options, queue=queue, **changes), self._receiver)
+        return self._copy(self._options._replace(queue=queue, **changes), self._receiver)
 
     def _copy(self, options: StartOptions, receiver: str | None) -> BaseWorkflow[P, R_co]:
         return type(self)(self._definition, self._registry, options, receiver)
@@ -154,7 +153,7 @@ def _with_changes(before: StartOptions, options: WorkflowOptions) -> StartOption
             changes[f"{name}_us"] = optional_duration_us(cast("Duration | None", options.get(name)), name)
     if (roles := options.get("authenticated_roles")) is not None:
         changes["authenticated_roles"] = _checked_roles(roles)
-    changed = replace(before, **changes)
+    changed = before._replace(**changes)
     _check_options(changed)
     return changed
 

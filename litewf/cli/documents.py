@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from litewf.serialization.plain import plain
 from litewf.store.checkpoints import StepRow
 from litewf.store.looking import Child, Detail
+from litewf.store.readers import damaged
 from litewf.store.reading import StatusRow
 from litewf.store.waits import Awaited, describe, target_of, workflow_key
-from litewf.world import moment
+from litewf.world import moment_if
 
 BUILTINS = "builtins."
 
@@ -52,35 +52,36 @@ def error_line(error: Mapping[str, str] | None) -> str | None:
 
 def workflow(row: StatusRow, waits: Sequence[Awaited] = (), *, values: bool = True) -> dict[str, Any]:
     """One workflow; without `values` its input and output are left out."""
-    document: dict[str, Any] = {
-        "workflow_id": row.id,
-        "name": row.name,
-        "status": row.status,
-        "held": row.held,
-        "waiting_on": waiting_on(waits),
-        "input": shown(row.input),
-        "output": shown(row.output),
-        "error": error_shown(row.error),
-        "created_at": iso(row.created_us),
-        "updated_at": iso(row.updated_us),
-        "started_at": iso(row.started_us),
-        "completed_at": iso(row.completed_us),
-        "deadline": iso(row.deadline_us),
-        "timeout": None if row.timeout_us is None else row.timeout_us / 1_000_000,
-        "executor_id": row.executor,
-        "application_version": row.application_version,
-        "attempts": row.recoveries + 1,
-        "generation": row.generation,
-        "queue_name": row.queue,
-        "priority": row.priority or None,
-        "deduplication_id": row.deduplication_id,
-        "partition_key": row.partition,
-        "parent_id": row.parent_id,
-        "forked_from": row.forked_from,
-        "authenticated_user": row.authenticated_user,
-        "authenticated_roles": json.loads(row.authenticated_roles or "[]"),
-        "attributes": json.loads(row.attributes or "{}"),
-    }
+    with damaged(f"workflow {row.id!r}"):
+        document: dict[str, Any] = {
+            "workflow_id": row.id,
+            "name": row.name,
+            "status": row.status,
+            "held": row.held,
+            "waiting_on": waiting_on(waits),
+            "input": shown(row.input),
+            "output": shown(row.output),
+            "error": error_shown(row.error),
+            "created_at": iso(row.created_us),
+            "updated_at": iso(row.updated_us),
+            "started_at": iso(row.started_us),
+            "completed_at": iso(row.completed_us),
+            "deadline": iso(row.deadline_us),
+            "timeout": None if row.timeout_us is None else row.timeout_us / 1_000_000,
+            "executor_id": row.executor,
+            "application_version": row.application_version,
+            "attempts": row.recoveries + 1,
+            "generation": row.generation,
+            "queue_name": row.queue,
+            "priority": row.priority or None,
+            "deduplication_id": row.deduplication_id,
+            "partition_key": row.partition,
+            "parent_id": row.parent_id,
+            "forked_from": row.forked_from,
+            "authenticated_user": row.authenticated_user,
+            "authenticated_roles": json.loads(row.authenticated_roles or "[]"),
+            "attributes": json.loads(row.attributes or "{}"),
+        }
     if not values:
         del document["input"], document["output"]
     return document
@@ -117,9 +118,11 @@ def step(row: StepRow) -> dict[str, Any]:
 
 def detail(found: Detail) -> dict[str, Any]:
     """One workflow with all that belongs to it."""
+    with damaged(f"a step of workflow {found.status.id!r}"):
+        steps = [step(row) for row in found.steps]
     return {
         **workflow(found.status, found.waits),
-        "steps": [step(row) for row in found.steps],
+        "steps": steps,
         "children": tree(found.status.key, found.children),
         "events": {name: shown(text) for name, text in found.events.items()},
         "streams": [{"key": end.name, "values": end.values, "closed": end.closed} for end in found.streams],
@@ -143,7 +146,7 @@ def tree(root: int, children: Sequence[Child]) -> list[dict[str, Any]]:
 
 def iso(us: int | None) -> str | None:
     """A stored time as text, in UTC."""
-    at: datetime | None = moment(us)
+    at = moment_if(us)
     return None if at is None else at.isoformat()
 
 

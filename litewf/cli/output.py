@@ -16,7 +16,7 @@ from datetime import datetime
 import typer
 
 from litewf.cli.text import as_json, printable
-from litewf.world import moment
+from litewf.world import moment_if
 
 NOTHING = "-"
 GAP = "  "  # between columns
@@ -209,7 +209,7 @@ def size(count: int) -> str:
 
 def local_us(us: int | None) -> str | None:
     """A stored time as people here read it."""
-    return local(moment(us))
+    return local(moment_if(us))
 
 
 def local_iso(text: str) -> str:

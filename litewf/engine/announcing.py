@@ -7,7 +7,6 @@ changed, so that limits which were changed at run time stay.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from litewf.definitions import QueueDefinition, ScheduleDefinition
@@ -39,7 +38,7 @@ class Announcing:
         if registry.queues != self._queues:
             defined = dict(registry.queues)
             new = [one for name, one in defined.items() if self._queues.get(name) != one]
-            rows = [QueueRow(*dataclasses.astuple(one)) for one in new]
+            rows = [QueueRow(*one) for one in new]
             writer.turn(queues.define(self._runtime, rows))
             self._queues = defined
         if registry.schedules != self._schedules:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from litewf.engine.execution import Execution
 from litewf.engine.receiving import Convert, Inbox
@@ -55,8 +55,7 @@ def publish_all(runtime: Runtime, events: Sequence[tuple[CloudEvent, str, str]])
 # --- waiting ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """Which events a workflow waits for."""
 
     type: str

@@ -7,7 +7,6 @@ free, so no call is lost: the next one makes a new workflow.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from litewf.engine import starting
@@ -27,8 +26,7 @@ QUEUE = "litewf.debounced"  # for workflows that ask for no other
 
 def debounced(request: StartRequest, key: str, period_us: int, max_delay_us: int | None) -> StartRequest:
     """The start that the first call makes."""
-    options = replace(
-        request.options,
+    options = request.options._replace(
         queue=request.options.queue or QUEUE,
         deduplication_id=f"{request.definition.name} {key}",
         delay_us=period_us,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from litewf.engine.starting import encode_input, reasons
@@ -19,7 +18,7 @@ from litewf.store.operations import Tx
 from litewf.store.queues import SCHEDULED, NewTask
 from litewf.store.schedules import Firing, ScheduleRow
 from litewf.store.starts import NewWorkflow, insert_workflows
-from litewf.world import EPOCH
+from litewf.world import moment
 
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
@@ -88,14 +87,14 @@ def _tick(runtime: Runtime, row: ScheduleRow, intended_us: int, now_us: int) -> 
 
 def tick_id(name: str, intended_us: int) -> str:
     """The same for whoever starts this tick."""
-    return f"{name}@{_moment(intended_us).isoformat().replace('+00:00', 'Z')}"
+    return f"{name}@{moment(intended_us).isoformat().replace('+00:00', 'Z')}"
 
 
 def new_workflow(
     runtime: Runtime, row: ScheduleRow, id: str, times_us: tuple[int, int], now_us: int, task: NewTask | None = None
 ) -> NewWorkflow:
     """A workflow of a schedule, with its intended and its actual time."""
-    text = encode_input(runtime, row.receiver, [_moment(time_us) for time_us in times_us], {})[0]
+    text = encode_input(runtime, row.receiver, [moment(time_us) for time_us in times_us], {})[0]
     if task is None and row.queue is not None:
         task = NewTask(row.queue)
     return NewWorkflow(
@@ -159,7 +158,3 @@ def start_all(tx: Tx, row: ScheduleRow, workflows: Sequence[NewWorkflow]) -> Non
     """Start workflows of a schedule whatever runs of it, those that must not overlap one after the other."""
     one_by_one = row.overlap != "allow"
     _insert(tx, [new._replace(task=alone(row, new)) if one_by_one else new for new in workflows])
-
-
-def _moment(us: int) -> datetime:
-    return EPOCH + timedelta(microseconds=us)

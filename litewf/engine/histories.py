@@ -10,8 +10,9 @@ from litewf.histories import History, RecordedStep, RecordedWait
 from litewf.redaction import IsSecret, redacted
 from litewf.store import checkpoints, reading
 from litewf.store.checkpoints import StepRow, number_order
-from litewf.store.readers import Reader, snapshot
+from litewf.store.readers import Reader, damaged, snapshot
 from litewf.store.reading import Page, StatusRow, Where
+from litewf.store.waits import Awaited
 
 BATCH = 100  # workflows that are read at once
 
@@ -44,16 +45,16 @@ def unfinished(after_key: int) -> Callable[[Reader], tuple[list[History], int]]:
     return look
 
 
-def _in_order(rows: Iterable[StepRow]) -> list[StepRow]:
-    return sorted(rows, key=lambda row: number_order(row.step))
-
-
 def _histories(connection: Reader, rows: list[StatusRow]) -> list[History]:
     keys = [row.key for row in rows]
     steps = checkpoints.steps_of(connection, keys)
     waits = reading.waits_of(connection, keys)
-    return [
-        History(
+    return [_history(row, steps[row.key].values(), waits.get(row.key, ())) for row in rows]
+
+
+def _history(row: StatusRow, steps: Iterable[StepRow], waits: Iterable[Awaited]) -> History:
+    with damaged(f"workflow {row.id!r}, or of a step of it,"):
+        return History(
             workflow_id=row.id,
             name=row.name,
             status=row.status,
@@ -68,8 +69,6 @@ def _histories(connection: Reader, rows: list[StatusRow]) -> list[History]:
             input=row.input or "null",
             output=row.output,
             error=row.error,
-            steps=tuple(RecordedStep(*step[1:]) for step in _in_order(steps[row.key].values())),
-            waits=tuple(RecordedWait(*wait[:4]) for wait in waits.get(row.key, ())),
+            steps=tuple(RecordedStep(*step[1:]) for step in sorted(steps, key=lambda step: number_order(step.step))),
+            waits=tuple(RecordedWait(*wait[:4]) for wait in waits),
         )
-        for row in rows
-    ]

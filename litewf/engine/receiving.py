@@ -7,8 +7,7 @@ the refusal is the record.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from litewf.engine.execution import Execution
 from litewf.engine.recording import opened, recorded, replay, row, settled_turn
@@ -29,8 +28,7 @@ class Found(Protocol):
     def key(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Inbox:
+class Inbox(NamedTuple):
     """Where a call receives from."""
 
     name: str  # of the call, as it is recorded

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from litewf.engine.execution import Execution
@@ -226,8 +225,7 @@ class Chosen(int):
     """The place of the wait that was over first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """What a wait is for: the keys that wake it, and how to find out."""
 
     keys: Sequence[str]
@@ -248,8 +246,7 @@ class Spec(NamedTuple):
     target: Callable[[Execution, str], Target] | None = None  # of the execution, by the number of the call
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One of several waits: something that may come, or a moment."""
 
     target: Target | None = None

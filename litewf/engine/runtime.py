@@ -10,8 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from litewf.definitions import WorkflowDefinition
 from litewf.engine import drivers, loading, runner, starting
@@ -53,8 +52,7 @@ MOST_ACTIVE = 5_000  # executions in memory
 NO_EXECUTOR = 0  # the key of an engine that runs nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """How an engine was asked to run."""
 
     path: str | os.PathLike[str]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING, cast
 
 from litewf.definitions import ScheduleDefinition
 from litewf.engine import claiming, firing, ticks
-from litewf.errors import DuplicateWorkflowError, ScheduleNotFoundError, StoreCorruptError, UsageError
+from litewf.errors import DuplicateWorkflowError, ScheduleNotFoundError, UsageError
 from litewf.records import OnMissed, Overlap, ScheduleInfo
 from litewf.store import claims, queues, schedules, upcoming
 from litewf.store.operations import Tx
-from litewf.store.readers import Reader
+from litewf.store.readers import Reader, damaged
 from litewf.store.schedules import ScheduleRow
-from litewf.world import moment
+from litewf.world import moment, moment_if
 
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
@@ -53,7 +52,7 @@ def create(runtime: Runtime, definition: ScheduleDefinition) -> Callable[[Tx], N
 
 def _put(runtime: Runtime, tx: Tx, definition: ScheduleDefinition, origin: str) -> None:
     known = schedules.find(tx.connection, definition.name)
-    wanted = ScheduleRow(**dataclasses.asdict(definition), origin=origin)
+    wanted = ScheduleRow(**definition._asdict(), origin=origin)
     if known is not None:
         wanted = wanted._replace(paused=known.paused, next_us=known.next_us, last_us=known.last_us)
         if wanted == known:
@@ -153,17 +152,13 @@ def _known(connection: Reader, name: str) -> ScheduleRow:
 
 
 def _info(row: ScheduleRow) -> ScheduleInfo:
-    try:
+    with damaged(f"schedule {row.name!r}", "delete_schedule() it and create it again"):
         return ScheduleInfo(
             row.name, row.workflow, row.cron, row.timezone, cast("OnMissed", row.on_missed),
             None if row.catch_up_us is None else timedelta(microseconds=row.catch_up_us), cast("Overlap", row.overlap),
             timedelta(microseconds=row.jitter_us), row.queue, row.origin == "code", bool(row.paused),
-            moment(row.next_us), moment(row.last_us),
+            moment_if(row.next_us), moment_if(row.last_us),
         )  # fmt: skip
-    except (TypeError, OverflowError) as error:
-        raise StoreCorruptError(
-            f"the row of schedule {row.name!r} is damaged ({error}); delete_schedule() it and create it again"
-        ) from error
 
 
 def next_due_us(runtime: Runtime) -> Callable[[Reader], int | None]:

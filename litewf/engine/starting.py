@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from litewf.definitions import WorkflowDefinition
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
 
-@dataclass(frozen=True, slots=True)
-class StartOptions:
+class StartOptions(NamedTuple):
     """How one start differs from the default."""
 
     workflow_id: str | None = None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from litewf.engine.execution import Execution, StepFrame
 from litewf.engine.receiving import Convert
@@ -82,8 +81,7 @@ def _closed(execution: Execution, name: str) -> StreamClosedError:
 # --- reading ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """Which values to read, from which offset on."""
 
     workflow_id: str
@@ -102,8 +100,7 @@ class Reading:
         return f"nothing came in stream {self.name!r} of workflow {self.workflow_id!r}"
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """What one look brought: values, where to go on, and whether there is nothing left to come."""
 
     items: list[StreamItem[Any]]
@@ -122,7 +119,7 @@ def looking(runtime: Runtime, reading: Reading, offset: int, *, follow: bool) ->
         page = streams.page(reader, workflow.key, reading.name, offset, PAGE)
         batch = _batch(runtime, reading, page, offset)
         if not follow and (not page.more or batch.next_offset == offset):
-            return replace(batch, ended=True)
+            return batch._replace(ended=True)
         return batch if batch.items or batch.ended or batch.next_offset > offset else None
 
     return look

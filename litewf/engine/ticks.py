@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from litewf.cron import latest, next_after, ticks
 from litewf.store.schedules import ScheduleRow
-from litewf.world import EPOCH
+from litewf.world import EPOCH, moment
 
 LATE_US = 60_000_000
 JUST_BEFORE = timedelta(microseconds=1)
@@ -33,8 +33,8 @@ def due_ticks(row: ScheduleRow, now_us: int, most: int) -> Due:
         found = _latest_us(row, oldest_us, now_us)
         return Due([] if found is None else [found], next_us(row.cron, row.timezone, now_us))
     found_us = [row.next_us] if row.next_us >= oldest_us else []
-    after = _moment(max(row.next_us, oldest_us - 1))
-    found_us += (_us(tick) for tick in islice(ticks(row.cron, row.timezone, after, _moment(now_us)), most + 1))
+    after = moment(max(row.next_us, oldest_us - 1))
+    found_us += (_us(tick) for tick in islice(ticks(row.cron, row.timezone, after, moment(now_us)), most + 1))
     if len(found_us) > most:
         return Due(found_us[:most], found_us[most])
     return Due(found_us, next_us(row.cron, row.timezone, now_us))
@@ -50,7 +50,7 @@ def _oldest_us(row: ScheduleRow, now_us: int) -> int:
 def _latest_us(row: ScheduleRow, oldest_us: int, now_us: int) -> int | None:
     """The tick that was announced counts even if the rules of its time zone have changed since."""
     assert row.next_us is not None
-    found = latest(row.cron, row.timezone, _moment(max(row.next_us, oldest_us - 1)), _moment(now_us))
+    found = latest(row.cron, row.timezone, moment(max(row.next_us, oldest_us - 1)), moment(now_us))
     if found is not None:
         return _us(found)
     return row.next_us if row.next_us >= oldest_us else None
@@ -58,18 +58,14 @@ def _latest_us(row: ScheduleRow, oldest_us: int, now_us: int) -> int | None:
 
 def next_us(cron: str, timezone: str, now_us: int) -> int | None:
     """The intended time of the first tick after now."""
-    found = next_after(cron, timezone, _moment(now_us))
+    found = next_after(cron, timezone, moment(now_us))
     return None if found is None else _us(found)
 
 
 def between(row: ScheduleRow, start_us: int, end_us: int, most: int) -> list[int]:
     """The ticks from one time on and before another, at most so many."""
-    found = ticks(row.cron, row.timezone, _moment(start_us) - JUST_BEFORE, _moment(end_us) - JUST_BEFORE)
+    found = ticks(row.cron, row.timezone, moment(start_us) - JUST_BEFORE, moment(end_us) - JUST_BEFORE)
     return [_us(tick) for tick in islice(found, most)]
-
-
-def _moment(us: int) -> datetime:
-    return EPOCH + timedelta(microseconds=us)
 
 
 def _us(tick: datetime) -> int:

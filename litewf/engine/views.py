@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from litewf.engine.filters import conditions, page_of
@@ -17,16 +17,15 @@ from litewf.records import Status, StepInfo, Waiting, WorkflowFilter, WorkflowIn
 from litewf.serialization import Opaque, Serializer
 from litewf.store import checkpoints, managing, reading
 from litewf.store.checkpoints import number_order
-from litewf.store.readers import Reader
+from litewf.store.readers import Reader, damaged
 from litewf.store.reading import StatusRow
 from litewf.store.waits import Awaited, describe, target_of, workflow_key
-from litewf.world import EPOCH, moment
+from litewf.world import moment, moment_if
 
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
 Look = Callable[[Reader], Any]
-EARLIEST, LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 J = TypeVar("J", list[Any], dict[str, Any])
 
 
@@ -77,42 +76,43 @@ def steps(runtime: Runtime, workflow_id: str) -> Look:
         if workflow is None:
             raise not_found(workflow_id)
         rows = checkpoints.steps_of(connection, [workflow.key])[workflow.key].values()
-        return [_step(runtime.serializer, row) for row in sorted(rows, key=lambda row: number_order(row.step))]
+        with damaged(f"a step of workflow {workflow_id!r}"):
+            return [_step(runtime.serializer, row) for row in sorted(rows, key=lambda row: number_order(row.step))]
 
     return look
 
 
 def _status(serializer: Serializer, row: StatusRow, waits: Sequence[Awaited]) -> WorkflowStatus:
-    created, updated = _moment(row.created_us) or EPOCH, _moment(row.updated_us) or EPOCH  # a damaged row may lack both
-    return WorkflowStatus(
-        workflow_id=row.id,
-        name=row.name,
-        status=cast("Status", row.status),
-        held=row.held,
-        waiting_on=_waiting_on(waits),
-        input=_input(serializer, row.input),
-        output=_value(serializer, row.output),
-        error=_error(serializer, row.error),
-        created_at=created,
-        updated_at=updated,
-        started_at=_moment(row.started_us),
-        completed_at=_moment(row.completed_us),
-        deadline=_moment(row.deadline_us),
-        timeout=_duration(row.timeout_us),
-        executor_id=row.executor,
-        application_version=row.application_version,
-        attempts=row.recoveries + 1,
-        generation=row.generation,
-        queue_name=row.queue,
-        priority=row.priority or None,
-        deduplication_id=row.deduplication_id,
-        partition_key=row.partition,
-        parent_id=row.parent_id,
-        forked_from=row.forked_from,
-        authenticated_user=row.authenticated_user,
-        authenticated_roles=tuple(_json(row.authenticated_roles, list)),
-        attributes=_json(row.attributes, dict),
-    )
+    with damaged(f"workflow {row.id!r}"):
+        return WorkflowStatus(
+            workflow_id=row.id,
+            name=row.name,
+            status=cast("Status", row.status),
+            held=row.held,
+            waiting_on=_waiting_on(waits),
+            input=_input(serializer, row.input),
+            output=_value(serializer, row.output),
+            error=_error(serializer, row.error),
+            created_at=moment(row.created_us),
+            updated_at=moment(row.updated_us),
+            started_at=moment_if(row.started_us),
+            completed_at=moment_if(row.completed_us),
+            deadline=moment_if(row.deadline_us),
+            timeout=_duration(row.timeout_us),
+            executor_id=row.executor,
+            application_version=row.application_version,
+            attempts=row.recoveries + 1,
+            generation=row.generation,
+            queue_name=row.queue,
+            priority=row.priority or None,
+            deduplication_id=row.deduplication_id,
+            partition_key=row.partition,
+            parent_id=row.parent_id,
+            forked_from=row.forked_from,
+            authenticated_user=row.authenticated_user,
+            authenticated_roles=tuple(_json(row.authenticated_roles, list)),
+            attributes=_json(row.attributes, dict),
+        )
 
 
 def _waiting_on(waits: Sequence[Awaited]) -> tuple[Waiting, ...]:
@@ -120,7 +120,7 @@ def _waiting_on(waits: Sequence[Awaited]) -> tuple[Waiting, ...]:
     main = [wait for wait in waits if not (wait.waits or "").startswith("workflow:")]
     also = {(wait.step, workflow_key(target_of(wait))) for wait in main}
     return tuple(
-        Waiting(wait.step, describe(wait), _moment(wait.due_us))
+        Waiting(wait.step, describe(wait), moment_if(wait.due_us))
         for wait in waits
         if (wait.step, wait.waits) not in also
     )
@@ -161,27 +161,13 @@ def _json(text: str | None, kind: type[J]) -> J:
     return found if isinstance(found, kind) else kind()
 
 
-def _moment(us: int | None) -> datetime | None:
-    try:
-        return moment(us)
-    except OverflowError:  # edited by hand: the nearest that there is
-        return LATEST if us and us > 0 else EARLIEST
-    except TypeError:  # a damaged page: no number at all
-        return None
-
-
 def _duration(us: int | None) -> timedelta | None:
-    try:
-        return None if us is None else timedelta(microseconds=us)
-    except OverflowError:
-        return timedelta.max if us and us > 0 else timedelta.min
-    except TypeError:
-        return None
+    return None if us is None else timedelta(microseconds=us)
 
 
 def _step(serializer: Serializer, row: checkpoints.StepRow) -> StepInfo:
-    started = _moment(row.started_us) or EPOCH
     settled = row.completed_us is not None
     error = _error(serializer, row.error) if settled else None
     output = _value(serializer, row.output) if settled else None
-    return StepInfo(row.step, row.name, output, error, row.attempts, row.child, started, _moment(row.completed_us))
+    started, completed = moment(row.started_us), moment_if(row.completed_us)
+    return StepInfo(row.step, row.name, output, error, row.attempts, row.child, started, completed)

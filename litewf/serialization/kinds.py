@@ -11,11 +11,10 @@ import math
 import sys
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import timedelta, timezone, tzinfo
 from functools import cache
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from litewf.serialization.refusal import Refusal, short_repr, type_name
 
@@ -65,8 +64,7 @@ ATOMS: dict[type, Callable[[Any], object]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """One row: the tag, where the class is found (`module:name`), and both directions."""
 
     tag: str

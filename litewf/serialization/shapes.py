@@ -6,9 +6,8 @@ data, and only as what it is. No constructor runs: attributes are put back where
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import EnumMeta, Flag
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from litewf.serialization import models, records, structs
 from litewf.serialization.refusal import Refusal, type_name
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from litewf.serialization.walk import Walk
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """One row: `spell` gives the parts behind the class's name, `rebuild` gets the class and those parts."""
 
     tag: str

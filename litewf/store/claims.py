@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import apsw
@@ -21,8 +20,7 @@ from litewf.store.waits import workflow_key
 from litewf.store.wide import integers, texts
 
 
-@dataclass(frozen=True, slots=True)
-class Capability:
+class Capability(NamedTuple):
     """Which workflows an engine can run."""
 
     executor: int

@@ -185,12 +185,12 @@ def _is_parked(connection: apsw.Connection, park: Park) -> bool:
 def release(tx: Tx, key: int, fence: int, executor: int, now_us: int) -> bool:
     """Give a workflow back: what is unfinished becomes ready, what was cancelled is free to be resumed.
 
-    A workflow that is 'stopping' waits for its owner, whichever fence the owner's execution was given.
+    Unless it runs, its owner is whoever has its last execution in memory, with whichever fence: a rewind raises it.
     """
     tx.connection.execute(
         "UPDATE workflow SET owner = NULL, updated_us = iif(phase IS NULL, updated_us, max(updated_us, ?)),"
         " phase = iif(phase IN ('running', 'stopping'), 'ready', phase)"
-        " WHERE key = ? AND (fence = ? OR phase = 'stopping') AND owner = ?",
+        " WHERE key = ? AND (fence = ? OR phase IS NOT 'running') AND owner = ?",
         (now_us, key, fence, executor),
     )
     tx.touch("ready")

@@ -5,12 +5,14 @@ Read connections only; every query follows an index, except `versions`, which wa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import apsw
 
 from litewf.store import checkpoints, reading
 from litewf.store.checkpoints import StepRow, number_order
+from litewf.store.readers import damaged
 from litewf.store.reading import StatusRow
 from litewf.store.waits import Awaited
 
@@ -60,12 +62,17 @@ def detail(connection: apsw.Connection, workflow_id: str) -> Detail | None:
     return Detail(
         status,
         reading.waits_of(connection, [status.key]).get(status.key, []) if status.phase == "parked" else [],
-        sorted(steps, key=lambda step: number_order(step.step)),
+        _in_order(steps, workflow_id),
         children_of(connection, status.key),
         _events_of(connection, status.key),
         _streams_of(connection, status.key),
         _unread(connection, status.key),
     )
+
+
+def _in_order(steps: Iterable[StepRow], workflow_id: str) -> list[StepRow]:
+    with damaged(f"a step of workflow {workflow_id!r}"):
+        return sorted(steps, key=lambda step: number_order(step.step))
 
 
 def children_of(connection: apsw.Connection, key: int) -> list[Child]:

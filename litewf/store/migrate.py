@@ -6,9 +6,7 @@ left alone.
 
 from __future__ import annotations
 
-import re
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 import apsw
@@ -21,12 +19,8 @@ from litewf.world import World
 @cache
 def migrations() -> tuple[str, ...]:
     """The SQL of each migration, in order; their number is the schema's version."""
-    folder = files("litewf.store").joinpath("migrations")
-    found = sorted(
-        (entry for entry in folder.iterdir() if re.fullmatch(r"\d{4}_\w+\.sql", entry.name)),
-        key=lambda entry: entry.name,
-    )
-    return tuple(entry.read_text() for entry in found)
+    found = Path(__file__).with_name("migrations").glob("[0-9]*.sql")
+    return tuple(file.read_text() for file in sorted(found))
 
 
 def migrate(connection: apsw.Connection, path: Path, world: World) -> None:

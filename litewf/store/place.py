@@ -12,10 +12,9 @@ import os
 import stat
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from litewf.errors import StoreCorruptError, StoreMovedError, StoreUnsupportedError, StoreVersionError
 
@@ -82,8 +81,7 @@ def check(
         _check_header(path, newest)
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Which file a path named; reliable while a connection keeps it open, as then its inode is not reused."""
 
     device: int

@@ -41,6 +41,15 @@ def ask(connection: apsw.Connection, query: Callable[[apsw.Connection], R], path
         raise StoreCorruptError(f"{path}: cannot read: a text in it is damaged ({error}); restore a backup") from error
 
 
+@contextmanager
+def damaged(what: str, remedy: str = "restore a backup") -> Iterator[None]:
+    """Say of a row that nobody can have written which one it is, and what to do."""
+    try:
+        yield
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        raise StoreCorruptError(f"the row of {what} is damaged ({error}); {remedy}") from error
+
+
 class Readers:
     """A few read connections to one file."""
 

@@ -18,8 +18,8 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 
@@ -33,8 +33,7 @@ WORD = 0xFFFFFFFF
 Sums = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(NamedTuple):
     """What was found."""
 
     frame: int  # the first that cannot be read; 0: the header

@@ -70,7 +70,7 @@ class VirtualClock(Clock):
     @property
     def now(self) -> datetime:
         """What it shows."""
-        return moment(self._now_us) or EPOCH
+        return moment(self._now_us)
 
     def now_us(self) -> int:
         """What it shows, in microseconds since 1970."""

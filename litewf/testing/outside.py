@@ -19,7 +19,7 @@ from litewf.testing.clock import VirtualClock
 from litewf.testing.logbook import Logbook
 from litewf.testing.mortal import MortalEngine, SimulatedDeath, short
 from litewf.testing.points import Deaths, Route
-from litewf.world import EPOCH, Entropy, moment
+from litewf.world import Entropy, moment
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -55,7 +55,7 @@ class OutsideWorld:
         past: Past | None = None,
         **options: Any,
     ) -> None:
-        self.clock = VirtualClock() if past is None else VirtualClock(moment(past.now_us) or EPOCH)
+        self.clock = VirtualClock() if past is None else VirtualClock(moment(past.now_us))
         self.logbook = Logbook() if past is None else past.logbook.copy()
         self._lives_before = 0 if past is None else past.lives
         self.routes: list[Route] = []

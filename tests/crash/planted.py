@@ -312,7 +312,7 @@ BUGS = (
     Planted(
         "the id of a tick is without its time",
         "engine/firing.py",
-        "    return f\"{name}@{_moment(intended_us).isoformat().replace('+00:00', 'Z')}\"",
+        "    return f\"{name}@{moment(intended_us).isoformat().replace('+00:00', 'Z')}\"",
         '    return f"{name}@tick"',
     ),
     Planted(

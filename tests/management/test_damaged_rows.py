@@ -1,5 +1,6 @@
 """Rows that somebody edited by hand: looking never fails, the workflow is held, and all others go on."""
 
+import re
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,6 +91,52 @@ def test_looking_never_fails(file: Path, registry: litewf.Registry, sql: str) ->
         client.list_steps("f0")
 
 
+def damage(path: Path, sql: str) -> None:
+    """As a disk does: columns may be of a type that no statement would have written."""
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        tables = connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql LIKE '%STRICT%'").fetchall()
+        for name, text in tables:
+            loose = re.sub(r"STRICT,?|,\s*STRICT", "", text).replace(" TEXT", " BLOB")
+            connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (loose, name))
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.execute(sql)
+        assert connection.changes() == 1
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.executemany("UPDATE sqlite_schema SET sql = ?2 WHERE name = ?1", tables)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "request SET attributes = 7 WHERE workflow = 1",
+        "request SET authenticated_roles = 7 WHERE workflow = 1",
+        "request SET timeout_us = x'00' WHERE workflow = 1",
+        "workflow SET updated_us = x'00' WHERE key = 1",
+    ],
+)
+def test_a_workflow_whose_row_has_other_types_is_named(file: Path, registry: litewf.Registry, change: str) -> None:
+    damage(file, f"UPDATE {change}")
+    with litewf.Client(file, registry=registry) as client:
+        with pytest.raises(litewf.StoreCorruptError, match="the row of workflow 'f0' is damaged .*restore a backup"):
+            client.list_workflows()
+        assert client.retrieve_workflow("f1").get_status().workflow_id == "f1"
+
+
+@pytest.mark.parametrize("column", ["step", "started_us"])
+def test_a_step_whose_row_has_other_types_is_named_with_its_workflow(
+    file: Path, registry: litewf.Registry, column: str
+) -> None:
+    with litewf.Engine(file, registry=registry) as engine:
+        engine.send("f0", "message", topic="go")
+        engine.retrieve_workflow("f0").get_result(timeout=20)
+    damage(file, f"UPDATE step SET {column} = x'00' WHERE workflow = 1")
+    with litewf.Client(file, registry=registry) as client:
+        with pytest.raises(litewf.StoreCorruptError, match="the row of a step of workflow 'f0' is damaged"):
+            client.list_steps("f0")
+        assert len(client.list_workflows()) == 6
+
+
 def test_a_time_beyond_the_calendar_is_shown_as_its_end(file: Path, registry: litewf.Registry) -> None:
     edit(file, "UPDATE workflow SET created_us = -9e18, updated_us = 9e18 WHERE key = 1")
     with litewf.Client(file, registry=registry) as client:
@@ -100,7 +147,7 @@ def test_a_time_beyond_the_calendar_is_shown_as_its_end(file: Path, registry: li
     )
 
 
-@pytest.mark.parametrize("column", ["next_us", "last_us"])
+@pytest.mark.parametrize("column", ["next_us", "jitter_us", "catch_up_us"])
 def test_a_damaged_schedule_is_named_and_can_be_replaced(path: Path, registry: litewf.Registry, column: str) -> None:
     @registry.workflow(name="tick")
     def tick(_scheduled_at: datetime, _actual_at: datetime) -> None: ...
@@ -108,7 +155,7 @@ def test_a_damaged_schedule_is_named_and_can_be_replaced(path: Path, registry: l
     with litewf.Engine(path, registry=registry) as engine:
         engine.create_schedule("nightly", tick, "0 3 * * *")
         engine.create_schedule("other", tick, "0 4 * * *")
-    edit(path, f"UPDATE schedule SET {column} = 9000000000000000000 WHERE name = 'nightly'")
+    damage(path, f"UPDATE schedule SET {column} = x'00' WHERE name = 'nightly'")
     with litewf.Engine(path, registry=registry) as engine:
         with pytest.raises(litewf.StoreCorruptError, match=r"schedule 'nightly' is damaged .*delete_schedule"):
             engine.list_schedules()
