@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import MethodType
 from typing import Any, Literal, NamedTuple
 
 from litewf.retry import RetryPolicy
@@ -23,9 +24,9 @@ class WorkflowDefinition(NamedTuple):
 
     @property
     def is_function(self) -> bool:
-        """Whether it stands outside of any class."""
+        """Whether it stands outside of any class, or is bound already."""
         scope = getattr(self.fn, "__qualname__", "").rpartition(".")[0]
-        return not scope or scope.endswith("<locals>")
+        return not scope or scope.endswith("<locals>") or isinstance(self.fn, MethodType)
 
     @property
     def takes(self) -> Literal["class", "object"] | None:

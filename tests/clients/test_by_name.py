@@ -43,6 +43,7 @@ class Shop:
         return f"closed: {reason}"
 
 
+BOUND = THERE.workflow(name="bound")(Shop.order.fn.__get__(Shop("Oslo")))
 LYON = THERE.instance("eu", Shop("Lyon"))
 
 
@@ -58,9 +59,10 @@ CALLS: list[tuple[litewf.WorkflowName, object, object]] = [
     (litewf.WorkflowName("Shop.order", instance="eu"), "tea", "tea from Lyon"),
     (litewf.WorkflowName("Shop.count"), 3, "Shop x3"),
     (litewf.WorkflowName("Shop.close"), "late", "closed: late"),
+    (litewf.WorkflowName("bound"), "tea", "tea from Oslo"),
 ]
 EACH = pytest.mark.parametrize(
-    ("workflow", "argument", "expected"), CALLS, ids=["function", "object", "class", "static"]
+    ("workflow", "argument", "expected"), CALLS, ids=["function", "object", "class", "static", "bound"]
 )
 
 
@@ -120,6 +122,33 @@ def test_a_method_without_its_object_fails_and_says_so(
 def test_an_object_that_no_program_has_named_is_waited_for(client: litewf.Client) -> None:
     with pytest.raises(litewf.WorkflowHeldError, match="no instance:us for 'Shop.order'"):
         client.run_workflow(litewf.WorkflowName("Shop.order", instance="us"), "tea")
+
+
+@pytest.mark.parametrize("queue", [None, "mail"], ids=["at once", "from a queue"])
+def test_what_no_engine_has_the_code_of_is_held_until_one_has_it(path: Path, queue: str | None) -> None:
+    """Also by one of the same version: it never had the code to try."""
+    with (
+        litewf.Engine(path, registry=litewf.Registry(), application_version="1"),
+        litewf.Client(path, registry=litewf.Registry()) as client,
+    ):
+        handle = client.start_workflow(litewf.WorkflowName("greet").with_options(queue=queue), "anna")
+        with pytest.raises(litewf.WorkflowHeldError, match="no workflow named 'greet' is registered"):
+            handle.get_result(timeout=TIMEOUT)
+        with litewf.Engine(path, registry=THERE, application_version="1"):
+            assert handle.get_result(timeout=TIMEOUT) == "hello anna"
+
+
+def test_what_another_engine_has_the_code_of_is_left_to_it(path: Path) -> None:
+    """Also if that one runs only its own version: a name alone is of no version."""
+    with (
+        litewf.Engine(path, registry=THERE, application_version="7", queues=["other"]),
+        litewf.Engine(path, registry=litewf.Registry()),
+        litewf.Client(path, registry=litewf.Registry()) as client,
+    ):
+        assert client.run_workflow(litewf.WorkflowName("greet"), "anna") == "hello anna"
+        waiting = client.enqueue("mail", litewf.WorkflowName("greet"), "anna")
+        assert client.run_workflow(litewf.WorkflowName("greet"), "ben") == "hello ben"
+        assert waiting.get_status().held is None
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
