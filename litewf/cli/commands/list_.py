@@ -81,8 +81,9 @@ def list_(
 ) -> None:
     """List workflows, the newest first.
 
-    ABOUT is why it is held or failed, what it waits for, or its queue. Without filters, by --prefix and by --parent the
-    answer is there at once, however many there are; other filters look through them, half a second for a million.
+    ABOUT is why it is held or failed, what it waits for, or its queue. Without filters, and by a --prefix or --parent
+    that few have, the answer is there at once, however many there are; other filters look through them, half a second
+    for a million.
     """
     if interval is not None and not watch:
         raise typer.BadParameter("it says how often to --watch; give that, too", param_hint="--interval")
