@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
+from collections.abc import Callable
+
 from litewf.store.operations import Mailbox, Operation
+
+ABREAST = 2  # threads of a relay that come at once: while one wakes up, another one runs
 
 
 class ThreadMailbox:
@@ -14,6 +20,44 @@ class ThreadMailbox:
 
 
 THREADS = ThreadMailbox()
+
+
+class Relay:
+    """For operations of the engine's own threads, which wake one after the other.
+
+    Woken all at once, a hundred threads would fight for Python's lock, and their switches would cost more than the
+    steps. So each that comes lets the next one come, while it goes on itself. Nobody may leave `wait` before its
+    operation is done, or those behind it would wait for ever: so it is not for threads that a signal may interrupt.
+    """
+
+    def __init__(self, on_rest: Callable[[], None]) -> None:
+        self._on_rest = on_rest
+        self._mutex = threading.Lock()
+        self._behind: deque[threading.Lock] = deque()
+        self._coming = 0  # have been told, and do not run yet
+
+    @property
+    def moving(self) -> bool:
+        """Whether threads are on their way that will soon have more to write."""
+        return self._coming > 0
+
+    def deliver(self, operations: list[Operation]) -> None:
+        with self._mutex:
+            self._behind.extend(operation.waiter for operation in operations)  # type: ignore[misc]  # as above
+            while self._behind and self._coming < ABREAST:
+                self._coming += 1
+                self._behind.popleft().release()
+
+    def wait(self, lock: threading.Lock) -> None:
+        """Wait for the outcome of an operation whose waiter this lock is."""
+        lock.acquire()
+        with self._mutex:
+            if self._behind:
+                self._behind.popleft().release()
+                return
+            self._coming -= 1
+        if not self._coming:
+            self._on_rest()
 
 
 def deliver(operations: list[Operation]) -> None:

@@ -11,23 +11,20 @@ anything else is written, and the callers are told so. When there is no room, no
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar, cast
 
-import apsw
-
-from litewf.errors import EngineClosedError, LitewfError, OutcomeUnknownError, StoreLockedError
-from litewf.store.checkpoints import STATEMENT_ROWS, Checkpoint, are_checkpoints, fits_one_statement
-from litewf.store.database import Durability, keep_for_ever, translate, unknown_outcome
-from litewf.store.mailboxes import THREADS
-from litewf.store.operations import Operation, Turn, Tx
+from litewf.errors import EngineClosedError, LitewfError, StoreLockedError
+from litewf.store.checkpoints import STATEMENT_ROWS, are_checkpoints
+from litewf.store.database import Durability, keep_for_ever
+from litewf.store.groups import commit_group, fail
+from litewf.store.mailboxes import THREADS, Relay
+from litewf.store.operations import Mailbox, Operation, Turn, Tx
 from litewf.store.turnstile import Turnstile
 from litewf.store.write_connection import WriteConnection
 from litewf.world import World
@@ -39,10 +36,9 @@ GROUP_ROWS = 1000  # operations in one transaction at most
 LOOK_EVERY = 16  # transactions, between looks at the WAL's size; after a large group at once
 LARGE_GROUP = 64
 PATIENCE_S = 1.0  # with a process that keeps its turn, before closing without a checkpoint
+GATHER_S = 0.001  # at most, for threads that come from the last commit to join the next
 IDLE_S = 1.0  # of quiet, before the WAL is copied and cut
 CRASH_S = 1.0  # for a commit that is under way while the engine dies
-BY_RANK = attrgetter("rank")
-KIND: Callable[[Operation], type[Operation]] = type
 
 
 class Writer:
@@ -60,6 +56,7 @@ class Writer:
         self._mutex = threading.Lock()
         self._wake = threading.Condition(self._mutex)
         self._queue: deque[Operation] = deque()
+        self._relay = Relay(self._all_have_come)
         self._owned = False
         self._called = False  # the thread has been woken and has not taken anything yet
         self._closing = False
@@ -96,18 +93,19 @@ class Writer:
     def commit(
         self, operation: Operation, *, inline: bool = False, patience_s: float = -1, meanwhile: Work | None = None
     ) -> object:
-        """Write an operation and wait until it is durable; `inline` lets this thread do it when nobody else is."""
+        """Write an operation and wait until it is durable.
+
+        `inline` is for the engine's own threads: such a one does it itself when nobody else is writing.
+        """
         if inline and self._own():
             try:
                 self._run([operation])
             finally:
                 self._disown()
+        elif inline:
+            self._relay.wait(self._submitted(operation, self._relay))
         else:
-            lock = threading.Lock()
-            lock.acquire()
-            operation.waiter = lock
-            operation.mailbox = THREADS
-            self.submit(operation)
+            lock = self._submitted(operation, THREADS)
             if meanwhile is not None:  # before the wait
                 meanwhile()
             if not lock.acquire(timeout=patience_s):
@@ -119,6 +117,14 @@ class Writer:
         if operation.error is not None:
             raise operation.error
         return operation.result
+
+    def _submitted(self, operation: Operation, mailbox: Mailbox) -> threading.Lock:
+        """Queue an operation whose thread waits for the lock that is returned."""
+        operation.waiter = lock = threading.Lock()
+        lock.acquire()
+        operation.mailbox = mailbox
+        self.submit(operation)
+        return lock
 
     def withdraw(self, operation: Operation) -> bool:
         """Take back an operation that nobody has begun to write; False if it is too late for that."""
@@ -224,22 +230,36 @@ class Writer:
 
     def _gather(self) -> list[Operation] | None:
         """Own the connection and take what has gathered: [] asks for a checkpoint, None ends the thread."""
+        waited = False
         with self._mutex:
-            while True:
-                if self._dead is not None:
+            while self._dead is None:
+                if self._owned:
+                    pass
+                elif self._file.long:
+                    self._owned = True
+                    return []
+                elif self._queue and self._relay.moving and not waited:
+                    waited = self._called = True  # who comes now need not call
+                    self._wake.wait(GATHER_S)
+                    continue
+                elif self._queue:
+                    self._owned, self._called = True, False
+                    return self._take()
+                elif self._closing:
                     return None
-                if not self._owned:
-                    if self._file.long:
-                        self._owned = True
-                        return []
-                    if self._queue:
-                        self._owned, self._called = True, False
-                        return self._take()
-                    if self._closing:
-                        return None
+                self._called = False
+                if self._queue and not self._owned:
+                    continue  # it came just before that
                 if not self._wake.wait(IDLE_S if self._file.dirty else None) and not (self._owned or self._queue):
                     self._owned = True
                     return []
+            return None
+
+    def _all_have_come(self) -> None:
+        """Those whom the relay has woken have more to write by now, or nothing."""
+        if self._called and not self._owned:
+            with self._mutex:
+                self._wake.notify()
 
     def _take(self) -> list[Operation]:
         """The next group: plain checkpoints alone if there are enough, as one statement commits those."""
@@ -256,11 +276,11 @@ class Writer:
             self._repair()
             with self._turnstile:
                 self._world.reach("commit.before")
-                self._write(group)
+                commit_group(self._file, self._path, group)
                 self._compare_versions()
                 self._world.reach("commit.after")
         except LitewfError as error:
-            _fail(group, error)
+            fail(group, error)
         except BaseException as death:
             self.die(death, group)
             raise
@@ -280,68 +300,6 @@ class Writer:
             self._file.repair()
             self._others_committed = True  # what is in memory may differ from what the file shows now
 
-    def _write(self, group: list[Operation]) -> None:
-        connection = self._file.live
-        committing = False
-        try:
-            if fits_one_statement(group):
-                committing = True  # it commits itself
-                Checkpoint.apply(connection, cast("list[Checkpoint]", group))
-                return
-            connection.execute("BEGIN IMMEDIATE")
-            group.sort(key=BY_RANK)
-            for kind, members in itertools.groupby(group, KIND):
-                kind.apply(connection, list(members))
-            committing = True
-            connection.execute("COMMIT")
-        except apsw.Error as error:
-            if not self._failed(group, error, committing=committing):
-                self._one_by_one(group)
-        except Exception as error:  # noqa: BLE001 - one operation's; alone, it gets what it raised
-            self._undo()
-            if len(group) == 1:
-                group[0].error = error
-            else:
-                self._one_by_one(group)
-
-    def _failed(self, group: list[Operation], error: apsw.Error, *, committing: bool) -> bool:
-        """Undo, and tell all of them; False if only one of several may be to blame."""
-        connection = self._file.live
-        failure = translate(error, self._path, "write", connection)
-        unknown = unknown_outcome(error, connection)
-        if unknown:
-            self._file.broken = True
-            if committing:
-                failure = OutcomeUnknownError(
-                    f"{self._path}: the commit raised ({error}), so it may or may not have happened; "
-                    "the file is opened again, and repeating the call with the same id is safe"
-                )
-        else:
-            self._undo()
-            if len(group) > 1 and not isinstance(error, apsw.FullError | apsw.BusyError | apsw.IOError):
-                return False
-        failure.__cause__ = error
-        _fail(group, failure)
-        return True
-
-    def _undo(self) -> None:
-        try:
-            if self._file.live.in_transaction:
-                self._file.live.execute("ROLLBACK")
-        except apsw.Error:
-            self._file.broken = True
-
-    def _one_by_one(self, group: list[Operation]) -> None:
-        """Something in the group failed: give each operation a transaction of its own."""
-        for operation in group:
-            operation.error = None
-            try:
-                if self._file.broken:
-                    raise StoreLockedError(f"{self._path}: cannot write before it is opened again; repeat the call")
-                self._write([operation])
-            except LitewfError as error:
-                operation.error = error
-
     # --- ending -----------------------------------------------------------------------------------------------
 
     def die(self, death: BaseException, group: Sequence[Operation] = ()) -> None:
@@ -353,7 +311,7 @@ class Writer:
             while self._queue:
                 waiting.append(self._queue.popleft())
             self._wake.notify_all()
-        _fail(waiting, death)
+        fail(waiting, death)
         self._on_commit(waiting)
 
     def crash(self, death: BaseException) -> None:
@@ -392,8 +350,3 @@ class Writer:
         """Close the file, after `stop` and after the readers."""
         self._file.close(patience_s)
         self._turnstile.close()
-
-
-def _fail(group: Sequence[Operation], error: BaseException) -> None:
-    for operation in group:
-        operation.error = error

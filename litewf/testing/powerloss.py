@@ -82,9 +82,7 @@ class PowerLossReport(CrashReport):
         kinds = ", ".join(f"{count} {damage}" for damage, count in self.cuts.items())
         moments = f"{self.operations} operations and {self.commits} commits"
         first = f"{self.workflow} recovered from {self.deaths} states of the disk, cut off during {moments}, in"
-        lines = [f"{first} {self.seconds:.2f} s: {kinds}"]
-        lines += [f"  {step}" for step in self.steps.values()]
-        lines += [f"  not compared, as it differs from run to run: {what}" for what in self.not_compared]
+        lines = [f"{first} {self.seconds:.2f} s: {kinds}", *self.details()]
         if self.forgotten:
             lines.append(f'  {self.forgotten} commits were forgotten, as durability="normal" allows')
         return "\n".join(lines)

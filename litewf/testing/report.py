@@ -72,11 +72,15 @@ class CrashReport:
 
     def __str__(self) -> str:
         lines = [f"{self.workflow} died {self.deaths} times, at {len(self.points)} points, in {self.seconds:.2f} s"]
-        lines += [f"  {step}" for step in self.steps.values()]
-        lines += [f"  not compared, as it differs from run to run: {what}" for what in self.not_compared]
+        lines += self.details()
         if self.not_reached:
             lines.append(f"  not reached again: {_some(self.not_reached)}")
         return "\n".join(lines)
+
+    def details(self) -> list[str]:
+        """What there is to say of each step, and what was left out of the comparison."""
+        steps = [f"  {step}" for step in self.steps.values()]
+        return [*steps, *(f"  not compared, as it differs from run to run: {what}" for what in self.not_compared)]
 
     def raise_if_broken(self) -> None:
         """Raise CrashTestFailure if there is any problem."""
