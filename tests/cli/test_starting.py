@@ -59,6 +59,12 @@ def test_a_failure_is_one_line_and_exit_status_1(here: Here, shop: Path) -> None
     }
 
 
+def test_errors_of_litewf_have_the_names_that_programs_use(here: Here, shop: Path) -> None:
+    done = here("start", "checkout", "{}", "--wait", "--timeout", "30s", "--db", shop)
+    assert done.status == 1
+    assert "ended as ERROR: litewf.StepRetriesExceededError: step 1 (charge)" in done.err
+
+
 def test_a_wait_that_is_too_short_is_exit_status_7(here: Here, shop: Path) -> None:
     done = here("start", "nap", "3600", "--wait", "--timeout", "10ms", "--db", shop)
     assert done.status == 7

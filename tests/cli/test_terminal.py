@@ -97,3 +97,10 @@ def test_one_long_id_pushes_no_other_row(here: Here, shop: Path, terminal: pytes
     assert rows["s-1"].index("nap") == rows["s-2"].index("nap") == 5
     assert rows[long].startswith(f"{long}  nap")
     assert len(rows["s-1"]) <= 100
+
+
+def test_why_a_program_cannot_go_on_is_never_cut_short(here: Here, shop: Path, terminal: pytest.MonkeyPatch) -> None:
+    here("start", "nap", "3600", "--id", "n-1", "--db", shop)
+    terminal.setenv("COLUMNS", "20")
+    out = here("check-upgrade", "litewf", "--db", shop).out
+    assert "no workflow named 'nap' is registered in this program\n" in out
