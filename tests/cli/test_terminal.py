@@ -1,6 +1,7 @@
 """What a person sees on a terminal: colours, whole ids, columns that fit, a time line where there is room."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,16 @@ from tests.cli.live import Here
 ESCAPES = re.compile("\x1b\\[[0-9;]*m")
 
 
+def coloured(line: str = "", *, err: bool = False) -> None:
+    """What typer's echo does, which leaves colours out where it sees no terminal itself."""
+    print(line, file=sys.stderr if err else sys.stdout)
+
+
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A terminal of 100 columns."""
     monkeypatch.setattr(output, "is_terminal", lambda: True)
-    monkeypatch.setattr(output.typer, "echo", print)  # typer leaves colours out where it sees no terminal itself
+    monkeypatch.setattr(output.typer, "echo", coloured)
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.delenv("NO_COLOR", raising=False)
     return monkeypatch
