@@ -23,7 +23,10 @@ from tests.serialization.value_samples import same
 
 VALUES, TEXTS = 20, 40  # in one case
 TAGS = (*KIND_BY_TAG, *(shape.tag for shape in SHAPES), "$error", "$unknown", "$", "$$", "dict")
-ZONES = ("tzdata", "zoneinfo", "posixrules")
+ALLOWED = (
+    *("tzdata", "zoneinfo", "posixrules"),  # a time zone is read from the database of time zones
+    "compile (b'def foo(",  # how inspect reads the signature of a default factory written in C; pydantic asks for it
+)
 FORBIDDEN = ("import", "exec", "compile", "open", "subprocess.Popen", "os.", "socket.", "ctypes.", "pickle.", "shutil.")
 
 _watched: list[str] | None = None  # the events of the decoding under way
@@ -106,7 +109,7 @@ def _watch() -> None:
 def _heard(event: str, arguments: tuple[object, ...]) -> None:
     if _watched is not None and event.startswith(FORBIDDEN):
         told = f"{event} {arguments[:1]}"
-        if not any(zone in told for zone in ZONES):  # a time zone is read from the database of time zones
+        if not any(allowed in told for allowed in ALLOWED):
             _watched.append(told)
 
 

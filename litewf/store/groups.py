@@ -72,6 +72,7 @@ def _undo(file: WriteConnection) -> None:
     try:
         if file.live.in_transaction:
             file.live.execute("ROLLBACK")
+        file.broken = file.live.txn_state() != apsw.SQLITE_TXN_NONE  # a statement was left half read
     except apsw.Error:
         file.broken = True
 

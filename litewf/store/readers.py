@@ -92,8 +92,11 @@ class Readers:
         return open_reader(self._path, self._vfs)
 
     def _give_back(self, connection: apsw.Connection) -> None:
+        half_read = (
+            connection.txn_state() != apsw.SQLITE_TXN_NONE
+        )  # an error in between: it would show old rows for ever
         with self._lock:
-            if not self._closed and len(self._idle) < KEPT:
+            if not self._closed and not half_read and len(self._idle) < KEPT:
                 self._idle.append(connection)
                 return
         connection.close()

@@ -63,6 +63,7 @@ class Rows(sqlite3.Cursor):
         try:
             return super().__next__()
         except sqlite3.Error as error:
+            self.close()  # half read, it would keep showing the file as it is now
             raise as_apsw(error) from error
 
     def fetchone(self) -> Any:

@@ -154,16 +154,25 @@ class VirtualClock(Clock):
         pace = self._engines.get(condition)
         if pace is None:
             condition.wait(POLL_S)
-        elif timeout_us <= 0:  # something is due now
+            return
+        self._wait_at(pace, condition, timeout_us, this_round)
+        pace.rested_at = None  # from here on it may claim what is ready, so nobody else may take it for resting
+
+    def _wait_at(self, pace: _Pace, condition: threading.Condition, timeout_us: int, this_round: int) -> None:
+        if timeout_us <= 0:  # something is due now
             pace.idle_since = pace.rested_at = None
         elif not self._is_idle(pace, this_round):
             condition.wait(pace.poll_s)
             pace.poll_s = min(2 * pace.poll_s, LONGEST_POLL_S)
-        elif any(other.rested_at != pace.rested_at for other in self._living()):
+        elif not self._all_rest_as(pace):
             condition.wait(NAP_S)
-        elif not self._jump(this_round):
+        elif not self._jump(pace, this_round):
             alone = len(self._engines) == 1 and self.mode == "driven"
             condition.wait(timeout_us / 1_000_000 if alone else min(timeout_us / 1_000_000, NAP_S))
+
+    def _all_rest_as(self, pace: _Pace) -> bool:
+        """Whether no engine has come upon anything since this one came to rest."""
+        return all(other.rested_at == pace.rested_at for other in self._living())
 
     def _is_idle(self, pace: _Pace, this_round: int) -> bool:
         """Whether it was idle at two looks in a row with no commit between: one look sees one part after the other."""
@@ -178,7 +187,7 @@ class VirtualClock(Clock):
         pace.rested_at, pace.poll_s = looked, POLL_S
         return True
 
-    def _jump(self, this_round: int) -> bool:
+    def _jump(self, pace: _Pace, this_round: int) -> bool:
         """All engines are at rest: go to the next moment, or say that there is none; whether time has moved."""
         living = self._living()
         try:
@@ -187,8 +196,8 @@ class VirtualClock(Clock):
             return True  # one of them has ended meanwhile: look again
         awaited = any(pace.engine.is_awaited() for pace in living)
         with self._changed:
-            if this_round != self._round:
-                return True
+            if this_round != self._round or not self._all_rest_as(pace):
+                return True  # what is due may have been read between a claim and what came of it
             next_us = min(due, default=NEVER_US)
             if self._now_us < next_us <= self._limit_us(awaited=awaited):
                 self._now_us = next_us

@@ -1,5 +1,6 @@
 """Rows that somebody edited by hand: looking never fails, the workflow is held, and all others go on."""
 
+import asyncio
 import re
 from contextlib import closing
 from datetime import UTC, datetime
@@ -162,3 +163,32 @@ def test_a_damaged_schedule_is_named_and_can_be_replaced(path: Path, registry: l
         assert engine.get_schedule("other").cron == "0 4 * * *"
         engine.delete_schedule("nightly")
         assert [one.name for one in engine.list_schedules()] == ["other"]
+
+
+def test_after_a_text_that_cannot_be_read_the_file_is_seen_as_it_is(
+    file: Path, registry: litewf.Registry, flow: litewf.Workflow[[int], list[object]]
+) -> None:
+    """An error in the middle of the rows leaves nothing behind that would show the rows of that moment for ever."""
+    edit(file, "UPDATE request SET authenticated_user = CAST(x'ff' AS TEXT) WHERE workflow = 3")
+    with litewf.Client(file, registry=registry) as client:
+        with pytest.raises(litewf.StoreCorruptError, match="damaged") as kept:  # and with it all that it refers to
+            client.list_workflows()
+        handle = client.enqueue("line", flow.with_options(workflow_id="new"), 7)
+        assert handle.get_status().status == "ENQUEUED"
+    assert kept.tb is not None
+
+
+def test_an_async_client_sees_the_file_as_it_is_after_such_a_text(
+    file: Path, registry: litewf.Registry, flow: litewf.Workflow[[int], list[object]]
+) -> None:
+    edit(file, "UPDATE request SET authenticated_user = CAST(x'ff' AS TEXT) WHERE workflow = 3")
+
+    async def look() -> None:
+        async with litewf.AsyncClient(file, registry=registry) as client:
+            with pytest.raises(litewf.StoreCorruptError, match="cannot read") as kept:
+                await client.list_workflows()
+            handle = await client.enqueue("line", flow.with_options(workflow_id="new"), 7)
+            assert (await handle.get_status()).status == "ENQUEUED"
+        assert kept.tb is not None
+
+    asyncio.run(look())
