@@ -252,8 +252,8 @@ class AsyncClient:
         return await (await self._operations()).run_workflow_async(workflow, *args, **kwargs)
 
     async def enqueue(
-        self, queue: Queue | str, workflow: BaseWorkflow[P, R] | str, /, *args: P.args, **kwargs: P.kwargs
-    ) -> AsyncWorkflowHandle[R]:
+        self, queue: Queue | str, workflow: BaseWorkflow[P, T] | str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncWorkflowHandle[T]:
         """Put a workflow on a queue; it is durable on return, and starts when the limits of the queue allow it.
 
         `workflow` may be a name that only other programs have the code of; WorkflowName takes options beside it.

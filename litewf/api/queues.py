@@ -14,6 +14,7 @@ from litewf.durations import Duration, duration_us, positive
 from litewf.engine import debouncing, queues
 from litewf.records import QueueInfo, RateLimit
 from litewf.registry import Registry, check_definition_name, check_name, default_registry
+from litewf.serialization.conversion import T
 from litewf.store.queues import QueueRow
 
 P = ParamSpec("P")
@@ -92,8 +93,8 @@ class Queues(Operations):
     """Putting workflows on queues, and changing queues while everything runs."""
 
     def enqueue(
-        self, queue: Queue | str, workflow: BaseWorkflow[P, R] | str, /, *args: P.args, **kwargs: P.kwargs
-    ) -> WorkflowHandle[R]:
+        self, queue: Queue | str, workflow: BaseWorkflow[P, T] | str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> WorkflowHandle[T]:
         """Put a workflow on a queue; it is durable on return, and starts when the limits of the queue allow it.
 
         `workflow` may be a name that only other programs have the code of; WorkflowName takes options beside it.
@@ -101,8 +102,8 @@ class Queues(Operations):
         return perform(self._running(), start("enqueue", enqueue_request(name_of(queue), workflow, args, kwargs)))
 
     def enqueue_async(
-        self, queue: Queue | str, workflow: BaseWorkflow[P, R] | str, /, *args: P.args, **kwargs: P.kwargs
-    ) -> Coroutine[Any, Any, WorkflowHandle[R]]:
+        self, queue: Queue | str, workflow: BaseWorkflow[P, T] | str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, WorkflowHandle[T]]:
         """Put a workflow on a queue; see enqueue."""
         return perform_async(self._running(), start("enqueue", enqueue_request(name_of(queue), workflow, args, kwargs)))
 

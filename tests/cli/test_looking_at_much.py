@@ -12,7 +12,7 @@ from tests.benchmarks import history, looking
 from tests.cli.live import Here
 
 TYPER = tuple(map(int, version("typer").split(".")[:2]))
-FEW, MANY = 2_000, 20_000
+FEW, MANY = 2_000, 10_000
 
 
 @pytest.fixture(scope="module")
