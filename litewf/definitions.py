@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import MethodType
 from typing import Any, Literal, NamedTuple
 
 from litewf.retry import RetryPolicy
@@ -19,7 +20,22 @@ class WorkflowDefinition(NamedTuple):
     fn: Callable[..., Any]
     is_async: bool
     max_recovery_attempts: int
-    owner: Callable[[], type | None] = lambda: None  # the class, for a classmethod
+    owner: Callable[[], type | None] = lambda: None  # the class that a method was defined in
+
+    @property
+    def is_function(self) -> bool:
+        """Whether it stands outside of any class, or is bound already."""
+        scope = getattr(self.fn, "__qualname__", "").rpartition(".")[0]
+        return not scope or scope.endswith("<locals>") or isinstance(self.fn, MethodType)
+
+    @property
+    def takes(self) -> Literal["class", "object"] | None:
+        """What a method is called on; None as well where its class cannot be found."""
+        if isinstance(self.fn, classmethod):
+            return "class"
+        owner = None if self.is_function else self.owner()
+        is_static = owner is None or isinstance(vars(owner).get(self.fn.__name__), staticmethod)
+        return None if is_static else "object"
 
 
 @dataclass(frozen=True, slots=True)
