@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import MethodType
 from typing import Any, Literal, NamedTuple
 
 from litewf.retry import RetryPolicy
@@ -20,13 +19,8 @@ class WorkflowDefinition(NamedTuple):
     fn: Callable[..., Any]
     is_async: bool
     max_recovery_attempts: int
+    is_function: bool = True  # outside of any class, or bound already
     owner: Callable[[], type | None] = lambda: None  # the class that a method was defined in
-
-    @property
-    def is_function(self) -> bool:
-        """Whether it stands outside of any class, or is bound already."""
-        scope = getattr(self.fn, "__qualname__", "").rpartition(".")[0]
-        return not scope or scope.endswith("<locals>") or isinstance(self.fn, MethodType)
 
     @property
     def takes(self) -> Literal["class", "object"] | None:

@@ -301,8 +301,9 @@ class WorkflowDecorator:
     def _decorate(self, fn: Callable[..., Any]) -> BaseWorkflow[Any, Any]:
         described = describe(fn, self._name, "workflow")
         definition = WorkflowDefinition(
-            described.name, described.module, fn, described.is_async, self._max_recovery_attempts, described.owner
-        )
+            described.name, described.module, fn, described.is_async, self._max_recovery_attempts,
+            described.is_function, described.owner,
+        )  # fmt: skip
         self._registry.add(definition)
         kind = AsyncWorkflow if described.is_async else Workflow
         return kind(definition, self._registry)

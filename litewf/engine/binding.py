@@ -14,7 +14,7 @@ def bound(execution: Execution) -> Callable[..., Any]:
     """The workflow's function, bound to its object or class."""
     definition, receiver = execution.definition, execution.receiver
     if receiver is None:
-        return _named_alone(execution)
+        return definition.fn if definition.is_function else _named_alone(execution)
     if definition.is_function and not isinstance(definition.fn, classmethod):
         raise TypeError(f"workflow {definition.name!r} is a function: start it without {receiver}")
     found = _find(execution.runtime.registry, definition, receiver)
@@ -24,7 +24,7 @@ def bound(execution: Execution) -> Callable[..., Any]:
 
 
 def _named_alone(execution: Execution) -> Callable[..., Any]:
-    """What was started without an object or class: nearly always a function."""
+    """A method that was started without its object or class."""
     definition = execution.definition
     takes = definition.takes
     if takes is None:
