@@ -19,7 +19,7 @@ import apsw
 
 import litewf
 from fuzz.case import MEMORY
-from litewf.api.workflow import workflow_named
+from litewf.api.named import workflow_named
 from litewf.world import Entropy, World
 from tests.stage import NOON, Stage
 

@@ -19,7 +19,17 @@ class WorkflowDefinition(NamedTuple):
     fn: Callable[..., Any]
     is_async: bool
     max_recovery_attempts: int
-    owner: Callable[[], type | None] = lambda: None  # the class, for a classmethod
+    is_function: bool = True  # outside of any class, or bound already
+    owner: Callable[[], type | None] = lambda: None  # the class that a method was defined in
+
+    @property
+    def takes(self) -> Literal["class", "object"] | None:
+        """What a method is called on; None as well where its class cannot be found."""
+        if isinstance(self.fn, classmethod):
+            return "class"
+        owner = None if self.is_function else self.owner()
+        is_static = owner is None or isinstance(vars(owner).get(self.fn.__name__), staticmethod)
+        return None if is_static else "object"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from litewf.api.handle import WorkflowHandle
 from litewf.api.inside import inside as _inside
 from litewf.api.logs import LogContext, is_replaying, logger
 from litewf.api.messages import recv, recv_async
+from litewf.api.named import WorkflowName
 from litewf.api.queues import Queue
 from litewf.api.schedules import scheduled
 from litewf.api.step import AsyncStep, Step, run_step, run_step_async
@@ -203,6 +204,7 @@ __all__ = [
     "WorkflowHandle",
     "WorkflowHeldError",
     "WorkflowInput",
+    "WorkflowName",
     "WorkflowNotFoundError",
     "WorkflowStateError",
     "WorkflowStatus",

@@ -213,12 +213,12 @@ S = TypeVar("S", bound=HasRuntime)
 
 def blocking(method: Callable[Concatenate[S, P], Action[R]]) -> Callable[Concatenate[S, P], R]:
     """The blocking method of an action."""
+    _name_as_users_do(method)
 
     @wraps(method)
     def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return perform(self._running(), method(self, *args, **kwargs))
 
-    call.__name__ = method.__name__.lstrip("_")
     return call
 
 
@@ -226,10 +226,22 @@ def awaiting(
     method: Callable[Concatenate[S, P], Action[R]],
 ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, R]]:
     """The async twin of an action."""
+    _name_as_users_do(method)
 
     @wraps(method)
     def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         return perform_async(self._running(), method(self, *args, **kwargs))
 
-    call.__name__ = method.__name__.lstrip("_") + "_async"
+    call.__name__ += "_async"
+    call.__qualname__ += "_async"
     return call
+
+
+def _name_as_users_do(method: Callable[..., Any]) -> None:
+    """Let help() and Python's own errors say what is called, and what it gives: not the action in between."""
+    name = method.__name__.lstrip("_")
+    method.__qualname__ = method.__qualname__.replace(method.__name__, name)
+    method.__name__ = name
+    returned = method.__annotations__["return"]
+    if returned.startswith("Action["):
+        method.__annotations__["return"] = returned[len("Action[") : -1]

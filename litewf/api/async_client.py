@@ -6,7 +6,7 @@ Its methods are the `_async` twins of Client's, under Client's own names.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar
@@ -19,10 +19,10 @@ from litewf.api.workflows import WorkflowOperations
 from litewf.durations import Duration
 from litewf.engine.results import MISSING
 from litewf.errors import EngineClosedError
-from litewf.records import StreamItem, WorkflowStatus
+from litewf.records import WorkflowStatus
 from litewf.registry import Registry, default_registry
 from litewf.serialization import Serializer
-from litewf.serialization.conversion import T, TypeForm
+from litewf.serialization.conversion import T
 from litewf.store import place
 from litewf.store.transactions import Connection
 from litewf.world import Clock
@@ -108,13 +108,26 @@ class Operations(WorkflowOperations):
 
 
 def plain(
-    twin: Callable[Concatenate[Operations, P], Coroutine[Any, Any, R]],
-) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, R]]:
+    twin: Callable[Concatenate[Operations, P], Awaitable[T]],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
     """The async twin of a method, under the plain name."""
 
     @wraps(twin)
-    async def call(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    async def call(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await twin(await self._operations(), *args, **kwargs)
+
+    return _plainly_named(call, twin)
+
+
+def streaming(
+    twin: Callable[Concatenate[Operations, P], AsyncIterator[T]],
+) -> Callable[Concatenate[AsyncClient, P], AsyncIterator[T]]:
+    """The same, of a method that is for `async for`."""
+
+    @wraps(twin)
+    async def call(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+        async for item in twin(await self._operations(), *args, **kwargs):
+            yield item
 
     return _plainly_named(call, twin)
 
@@ -207,10 +220,14 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the file; callers that wait get EngineClosedError."""
+        import asyncio  # noqa: PLC0415 - who gets here has it
+
         self._closed = True
-        opening, self._opening = self._opening, None
+        opening = self._opening
+        if opening is not None and not opening.done():
+            await asyncio.wait([opening])  # who opens it hears why that failed; who is cancelled here may close again
         if opening is not None and not _failed(opening):
-            await (await opening).runtime.aclose()
+            await opening.result().runtime.aclose()
 
     async def __aenter__(self) -> Self:
         await self._operations()
@@ -235,11 +252,11 @@ class AsyncClient:
         return await (await self._operations()).run_workflow_async(workflow, *args, **kwargs)
 
     async def enqueue(
-        self, queue: Queue | str, workflow: BaseWorkflow[P, R] | str, /, *args: P.args, **kwargs: P.kwargs
-    ) -> AsyncWorkflowHandle[R]:
+        self, queue: Queue | str, workflow: BaseWorkflow[P, T] | str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncWorkflowHandle[T]:
         """Put a workflow on a queue; it is durable on return, and starts when the limits of the queue allow it.
 
-        `workflow` may be a name that only other programs have the code of.
+        `workflow` may be a name that only other programs have the code of; WorkflowName takes options beside it.
         """
         operations = await self._operations()
         return AsyncWorkflowHandle(await operations.enqueue_async(queue, workflow, *args, **kwargs))
@@ -260,64 +277,6 @@ class AsyncClient:
         found: R = await operations.transact_async(function, *args, **kwargs)
         return found
 
-    async def get_event(
-        self,
-        workflow_id: str,
-        key: str,
-        *,
-        timeout: Duration | None = None,  # noqa: ASYNC109 - Client's parameter
-        default: Any = MISSING,
-        as_type: TypeForm[T] | None = None,
-    ) -> T:
-        """The latest value of an event; waits until it is set, at most for `timeout`.
-
-        Raises WaitTimeoutError, unless a default is given: at once if the workflow has ended without setting it. Raises
-        PayloadError if the value does not fit `as_type`.
-        """
-        operations = await self._operations()
-        return await operations.get_event_async(workflow_id, key, timeout=timeout, default=default, as_type=as_type)
-
-    async def read_stream(
-        self,
-        workflow_id: str,
-        key: str,
-        *,
-        offset: int = 0,
-        follow: bool = True,
-        timeout: Duration | None = None,  # noqa: ASYNC109 - Client's parameter
-        as_type: TypeForm[T] | None = None,
-        recorded_only: bool = False,
-    ) -> AsyncIterator[T]:
-        """The values of a stream from an offset on, for `async for`; ends at its close or when the workflow has ended.
-
-        `timeout` is for each value: WaitTimeoutError. `follow=False` reads what is there now. `recorded_only=True`
-        leaves out what attempts of a step wrote that are not the one on record.
-        """
-        async for item in self.read_stream_items(
-            workflow_id, key, offset=offset, follow=follow, timeout=timeout, as_type=as_type,
-            recorded_only=recorded_only,
-        ):  # fmt: skip
-            yield item.value
-
-    async def read_stream_items(
-        self,
-        workflow_id: str,
-        key: str,
-        *,
-        offset: int = 0,
-        follow: bool = True,
-        timeout: Duration | None = None,  # noqa: ASYNC109 - Client's parameter
-        as_type: TypeForm[T] | None = None,
-        recorded_only: bool = False,
-    ) -> AsyncIterator[StreamItem[T]]:
-        """The values of a stream with their offsets, to go on from later; see read_stream."""
-        operations = await self._operations()
-        async for item in operations.read_stream_items_async(
-            workflow_id, key, offset=offset, follow=follow, timeout=timeout, as_type=as_type,
-            recorded_only=recorded_only,
-        ):  # fmt: skip
-            yield item
-
     # --- everything else --------------------------------------------------------------------------------------
 
     start_workflows = giving_handles(Operations.start_workflows_async)
@@ -337,7 +296,10 @@ class AsyncClient:
 
     send = plain(Operations.send_async)
     send_bulk = plain(Operations.send_bulk_async)
+    get_event = plain(Operations.get_event_async)
     get_all_events = plain(Operations.get_all_events_async)
+    read_stream = streaming(Operations.read_stream_async)
+    read_stream_items = streaming(Operations.read_stream_items_async)
     publish_event = plain(Operations.publish_event_async)
     publish_events = plain(Operations.publish_events_async)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable
+from types import MethodType
 from typing import Any, NamedTuple
 
 from litewf.errors import RegistrationError
@@ -17,6 +18,7 @@ class Described(NamedTuple):
     name: str
     module: str
     is_async: bool
+    is_function: bool
     owner: Callable[[], type | None]
 
 
@@ -33,7 +35,9 @@ def describe(fn: Any, name: str | None, what: str) -> Described:
     chosen = check_definition_name(name or qualname.replace("<locals>.", ""), f"a {what}'s name")
     module = getattr(plain, "__module__", None) or "__main__"
     is_async = inspect.iscoroutinefunction(plain) or inspect.iscoroutinefunction(type(plain).__call__)
-    return Described(chosen, module, is_async, _owner(module, qualname))
+    scope = qualname.rpartition(".")[0]
+    is_function = not scope or scope.endswith("<locals>") or isinstance(fn, MethodType)
+    return Described(chosen, module, is_async, is_function, _owner(module, qualname))
 
 
 def _owner(module: str, qualname: str) -> Callable[[], type | None]:

@@ -7,13 +7,14 @@ from typing import Any, ParamSpec, TypedDict, TypeVar, Unpack
 
 from litewf.api.actions import Action, Operations, awaiting, blocking, change, perform, perform_async, query
 from litewf.api.handle import WorkflowHandle
-from litewf.api.starts import start, start_many
-from litewf.api.workflow import BaseWorkflow, debounce_request, enqueue_request, many_on
+from litewf.api.starts import debounce_request, enqueue_request, many_on, start, start_many
+from litewf.api.workflow import BaseWorkflow
 from litewf.definitions import QueueDefinition
 from litewf.durations import Duration, duration_us, positive
 from litewf.engine import debouncing, queues
 from litewf.records import QueueInfo, RateLimit
 from litewf.registry import Registry, check_definition_name, check_name, default_registry
+from litewf.serialization.conversion import T
 from litewf.store.queues import QueueRow
 
 P = ParamSpec("P")
@@ -92,17 +93,17 @@ class Queues(Operations):
     """Putting workflows on queues, and changing queues while everything runs."""
 
     def enqueue(
-        self, queue: Queue | str, workflow: BaseWorkflow[P, R] | str, /, *args: P.args, **kwargs: P.kwargs
-    ) -> WorkflowHandle[R]:
+        self, queue: Queue | str, workflow: BaseWorkflow[P, T] | str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> WorkflowHandle[T]:
         """Put a workflow on a queue; it is durable on return, and starts when the limits of the queue allow it.
 
-        `workflow` may be a name that only other programs have the code of.
+        `workflow` may be a name that only other programs have the code of; WorkflowName takes options beside it.
         """
         return perform(self._running(), start("enqueue", enqueue_request(name_of(queue), workflow, args, kwargs)))
 
     def enqueue_async(
-        self, queue: Queue | str, workflow: BaseWorkflow[P, R] | str, /, *args: P.args, **kwargs: P.kwargs
-    ) -> Coroutine[Any, Any, WorkflowHandle[R]]:
+        self, queue: Queue | str, workflow: BaseWorkflow[P, T] | str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, WorkflowHandle[T]]:
         """Put a workflow on a queue; see enqueue."""
         return perform_async(self._running(), start("enqueue", enqueue_request(name_of(queue), workflow, args, kwargs)))
 

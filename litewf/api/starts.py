@@ -1,14 +1,17 @@
-"""Starting workflows as actions: at once or from a queue, outside or as children."""
+"""Starting workflows: what is asked for, and how that is done outside and as children."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from litewf.api.actions import Action
 from litewf.api.handle import WorkflowHandle
-from litewf.engine import starting
+from litewf.api.named import WorkflowName
+from litewf.api.workflow import BaseWorkflow
+from litewf.engine import debouncing, starting
 from litewf.engine.starting import StartRequest
+from litewf.errors import UsageError
 
 
 def start(what: str, request: StartRequest) -> Action[WorkflowHandle[Any]]:
@@ -29,3 +32,51 @@ def start_many(what: str, requests: Sequence[StartRequest]) -> Action[list[Workf
         lambda execution, number: starting.start_children(execution, number, requests),
         lambda runtime, ids: [WorkflowHandle(workflow_id, runtime) for workflow_id in ids],
     )
+
+
+# --- what is asked for ------------------------------------------------------------------------------------------------
+
+
+def request_of(workflow: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> StartRequest:
+    """A start of what should be a workflow."""
+    if not isinstance(workflow, BaseWorkflow):
+        raise TypeError(f"only a function decorated with @workflow can be started, not {workflow!r:.80}")
+    return workflow.request(args, kwargs)
+
+
+def enqueue_request(queue: str, workflow: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> StartRequest:
+    """A workflow, or the name of one that only other programs have, for a queue."""
+    if isinstance(workflow, str):
+        workflow = WorkflowName(workflow)
+    if not isinstance(workflow, BaseWorkflow):
+        raise UsageError(f"enqueue takes a function with @workflow, or the name of one, not {workflow!r}")
+    return workflow.on_queue(queue).request(args, kwargs)
+
+
+def debounce_request(
+    workflow: Any, key: str, period_us: int, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> StartRequest:
+    """The start that the first of several debounced calls makes."""
+    if not isinstance(workflow, BaseWorkflow):
+        raise UsageError(f"debounce takes a function with @workflow, not {workflow!r}")
+    options = workflow.options
+    for name in ("workflow_id", "deduplication_id", "delay_us"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"{name.removesuffix('_us')} has no meaning for debounce, which sets it")
+    plain = workflow.on_queue(options.queue or debouncing.QUEUE, max_delay_us=None)
+    return debouncing.debounced(plain.request(args, kwargs), key, period_us, options.max_delay_us)
+
+
+def many_on(queue: str, items: Sequence[Any]) -> list[StartRequest]:
+    """The items of `enqueue_many`: tuples of a workflow, or its name, and its arguments."""
+    for item in items:
+        if not isinstance(item, tuple | list) or not item:
+            raise UsageError("enqueue_many takes tuples of a workflow and its arguments: [(render, page), ...]")
+    return [enqueue_request(queue, item[0], item[1:], {}) for item in items]
+
+
+def as_request(item: Any) -> StartRequest:
+    """One item of `start_workflows`: a workflow and its arguments."""
+    if not isinstance(item, tuple | list) or not item or not isinstance(item[0], BaseWorkflow):
+        raise UsageError("start_workflows takes tuples of a workflow and its arguments: [(checkout, order), ...]")
+    return item[0].request(item[1:], {})

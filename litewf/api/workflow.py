@@ -9,12 +9,12 @@ from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypedDict, Typ
 from litewf.api.naming import describe
 from litewf.definitions import ScheduleDefinition, WorkflowDefinition
 from litewf.durations import Duration, optional_duration_us, positive
-from litewf.engine import calls, debouncing, results, starting
+from litewf.engine import calls, results, starting
 from litewf.engine.attributes import encode_attributes
 from litewf.engine.execution import FRAME, Branch, Execution
 from litewf.engine.requests import Flow
-from litewf.engine.starting import NameOnly, StartOptions, StartRequest, check_workflow_id
-from litewf.errors import NotInWorkflowError, RegistrationError, UsageError
+from litewf.engine.starting import StartOptions, StartRequest, check_workflow_id
+from litewf.errors import NotInWorkflowError, RegistrationError
 from litewf.registry import Registry, check_definition_name, check_name
 
 P = ParamSpec("P")
@@ -101,7 +101,7 @@ class BaseWorkflow(Generic[P, R_co]):
         """A start of this workflow; wrong arguments raise TypeError here, before anything is written."""
         check_arguments(self._definition.fn, args, kwargs, bound=self._receiver is not None)
         if self._options is not starting.DEFAULTS:
-            _refuse_without_meaning(self._options)
+            refuse_without_meaning(self._options)
         return StartRequest(self._definition, self._options, self._receiver, args, kwargs)
 
     def add_schedule(self, schedule: ScheduleDefinition) -> None:
@@ -192,7 +192,8 @@ def _check_queue_options(options: StartOptions) -> None:
         raise ValueError(f'on_duplicate is "raise" or "return_existing", not {options.on_duplicate!r}')
 
 
-def _refuse_without_meaning(options: StartOptions) -> None:
+def refuse_without_meaning(options: StartOptions) -> None:
+    """Raise ValueError for an option that says nothing about this start."""
     if options.max_delay_us is not None:
         raise ValueError("max_delay has a meaning only for debounce(); use delay=... to start a workflow later")
     if options.queue is not None:
@@ -300,22 +301,12 @@ class WorkflowDecorator:
     def _decorate(self, fn: Callable[..., Any]) -> BaseWorkflow[Any, Any]:
         described = describe(fn, self._name, "workflow")
         definition = WorkflowDefinition(
-            described.name, described.module, fn, described.is_async, self._max_recovery_attempts, described.owner
-        )
+            described.name, described.module, fn, described.is_async, self._max_recovery_attempts,
+            described.is_function, described.owner,
+        )  # fmt: skip
         self._registry.add(definition)
         kind = AsyncWorkflow if described.is_async else Workflow
         return kind(definition, self._registry)
-
-
-def workflow_named(registry: Registry, name: str) -> BaseWorkflow[Any, Any] | None:
-    """The workflow that is registered under a name; None too for a method, which needs its object or class."""
-    definition = registry.workflows.get(name)
-    if definition is None:
-        return None
-    owner = definition.owner()
-    if owner is not None and not isinstance(vars(owner).get(definition.fn.__name__), staticmethod):
-        return None
-    return (AsyncWorkflow if definition.is_async else Workflow)(definition, registry)
 
 
 def check_arguments(fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], *, bound: bool) -> None:
@@ -331,57 +322,3 @@ def check_arguments(fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping
         inspect.signature(plain).bind(*([None] * bound), *args, **kwargs)
     except TypeError as error:
         raise TypeError(f"workflow {getattr(plain, '__qualname__', plain)}: {error}") from None
-
-
-def request_of(workflow: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> StartRequest:
-    """A start of what should be a workflow."""
-    if not isinstance(workflow, BaseWorkflow):
-        raise TypeError(f"only a function decorated with @workflow can be started, not {workflow!r:.80}")
-    return workflow.request(args, kwargs)
-
-
-def enqueue_request(queue: str, workflow: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> StartRequest:
-    """A workflow, or the name of one that only other programs have, for a queue."""
-    if isinstance(workflow, str):
-        check_name(workflow, "a workflow's name")
-        return StartRequest(NameOnly(workflow), starting.DEFAULTS._replace(queue=queue), None, args, kwargs)
-    if not isinstance(workflow, BaseWorkflow):
-        raise UsageError(f"enqueue takes a function with @workflow, or the name of one, not {workflow!r}")
-    return workflow.on_queue(queue).request(args, kwargs)
-
-
-def named_request(name: str, options: WorkflowOptions, args: Sequence[Any], kwargs: Mapping[str, Any]) -> StartRequest:
-    """A start, at once or from a queue, of a workflow that only other programs have the code of."""
-    check_name(name, "a workflow's name")
-    checked = _with_changes(starting.DEFAULTS, options)
-    _refuse_without_meaning(checked)
-    return StartRequest(NameOnly(name), checked, None, args, kwargs)
-
-
-def debounce_request(
-    workflow: Any, key: str, period_us: int, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> StartRequest:
-    """The start that the first of several debounced calls makes."""
-    if not isinstance(workflow, BaseWorkflow):
-        raise UsageError(f"debounce takes a function with @workflow, not {workflow!r}")
-    options = workflow.options
-    for name in ("workflow_id", "deduplication_id", "delay_us"):
-        if getattr(options, name) is not None:
-            raise ValueError(f"{name.removesuffix('_us')} has no meaning for debounce, which sets it")
-    plain = workflow.on_queue(options.queue or debouncing.QUEUE, max_delay_us=None)
-    return debouncing.debounced(plain.request(args, kwargs), key, period_us, options.max_delay_us)
-
-
-def many_on(queue: str, items: Sequence[Any]) -> list[StartRequest]:
-    """The items of `enqueue_many`: tuples of a workflow, or its name, and its arguments."""
-    for item in items:
-        if not isinstance(item, tuple | list) or not item:
-            raise UsageError("enqueue_many takes tuples of a workflow and its arguments: [(render, page), ...]")
-    return [enqueue_request(queue, item[0], item[1:], {}) for item in items]
-
-
-def as_request(item: Any) -> StartRequest:
-    """One item of `start_workflows`: a workflow and its arguments."""
-    if not isinstance(item, tuple | list) or not item or not isinstance(item[0], BaseWorkflow):
-        raise UsageError("start_workflows takes tuples of a workflow and its arguments: [(checkout, order), ...]")
-    return item[0].request(item[1:], {})

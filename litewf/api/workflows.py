@@ -17,9 +17,9 @@ from litewf.api.handle import WorkflowHandle
 from litewf.api.messages import Messages
 from litewf.api.queues import Queue, Queues, name_of
 from litewf.api.schedules import Schedules
-from litewf.api.starts import start, start_many
+from litewf.api.starts import as_request, request_of, start, start_many
 from litewf.api.streams import Streams
-from litewf.api.workflow import BaseWorkflow, as_request, request_of
+from litewf.api.workflow import BaseWorkflow
 from litewf.durations import Duration, duration_us
 from litewf.engine import commands, histories, maintenance, views
 from litewf.engine.requests import Blocking, Flow

@@ -1,12 +1,17 @@
 """The `litewf` program: its commands, one line each, loaded when they are asked for.
 
-A new command is a line of COMMANDS and a file in commands/ with a function, or a typer.Typer if it has commands of its
+A new command is a line of COMMANDS and a file in commands/ with a function, or a Program if it has commands of its
 own. `litewf --help` and shell completion read the lines alone; only the command that runs is imported.
 """
 
 from __future__ import annotations
 
+import errno
+import os
+import re
+import sys
 from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
 
@@ -14,7 +19,11 @@ import typer
 from typer.core import TyperGroup
 
 from litewf.cli import exits
+from litewf.cli.program import Program
 
+UNWRITABLE = {errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EDQUOT}
+WRONG_VALUE = re.compile(r"Invalid value(?: for (?P<where>\S+))?: (?P<what>.*)", re.DOTALL)
+QUOTES = "'\""
 LOOK, STEER, SET_UP, RUN, CARE, TRY = (
     "Look at workflows", "Start and steer workflows", "Queues and schedules", "Run workflows", "Care for the file",
     "Try it",
@@ -90,15 +99,10 @@ class LazyCommands(MutableMapping[str, Any]):
 def _load(entry: Entry) -> Any:
     module, _, attribute = entry.place.partition(":")
     found = getattr(import_module(f"litewf.cli.commands.{module}"), attribute)
-    app = found if isinstance(found, typer.Typer) else program()
+    app = found if isinstance(found, Program) else Program()
     if app is not found:
         app.command(entry.name)(found)
     return typer.main.get_command(app)
-
-
-def program(**settings: Any) -> typer.Typer:
-    """A typer program as all of ours are: plain text in the help, no traceback of its own making."""
-    return typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False, **settings)
 
 
 class Commands(TyperGroup):
@@ -119,6 +123,34 @@ class Commands(TyperGroup):
         with formatter.section("Exit status"):
             formatter.write_dl([(str(code), meaning) for code, meaning in exits.MEANINGS.items()])
 
+    def make_context(self, *args: Any, **settings: Any) -> Any:
+        """Read the command line, where it may be help that is written."""
+        with _writing():
+            return super().make_context(*args, **settings)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that is named."""
+        with _writing():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Tell that an answer cannot be written from what else may go wrong; typer would call it a failure."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in UNWRITABLE or error.filename is not None:
+            raise
+        raise UnwritableError(error) from error
+
+
+class UnwritableError(Exception):
+    """The standard output takes no more."""
+
 
 app = typer.Typer(
     name="litewf",
@@ -133,27 +165,62 @@ app = typer.Typer(
 
 def run() -> int:
     """Run the command that the arguments name; the exit status."""
+    _open_what_is_closed()
     try:
         status = app(prog_name="litewf", standalone_mode=False)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except typer.Abort:  # Ctrl-C
         return exits.INTERRUPTED
+    except UnwritableError as error:
+        return _without_reader(error.__cause__)
     except Exception as error:  # noqa: BLE001 - what is not expected is raised again
         return _told(error)
     return status if isinstance(status, int) else exits.DONE
 
 
+def _open_what_is_closed() -> None:
+    """Give a process whose output or error stream is closed one that takes everything, in its place."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115 - it lasts as long as the process
+
+
+def _without_reader(cause: object) -> int:
+    """The status when the answer cannot be written; what is still to be written goes nowhere."""
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - as above
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    if isinstance(cause, BrokenPipeError):
+        return exits.UNREAD
+    exits.complain(f"the answer cannot be written: {getattr(cause, 'strerror', cause)}")
+    return exits.AGAIN
+
+
 def _told(error: Exception) -> int:
-    """Say what went wrong; the exit status."""
+    """Say what went wrong, in one line; the exit status."""
     status = exits.status_of(error)
     if status is not None:
         exits.complain(error)
         return status
-    if hasattr(error, "show") and hasattr(error, "exit_code"):  # typer's own, wherever its version keeps the class
-        error.show()
-        return int(error.exit_code)
-    raise error
+    if not (hasattr(error, "format_message") and hasattr(error, "exit_code")):
+        raise error
+    # typer's own, wherever its version keeps the class
+    message, where = error.format_message(), getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(message, err=True)
+    else:
+        path = "litewf" if where is None else where.command_path
+        exits.complain(f"{_shortened(message)} (see {path} --help)")
+    return int(error.exit_code)
+
+
+def _shortened(message: str) -> str:
+    """What typer says, as the rest of a line: "--limit: 1x is no number" for "Invalid value for '--limit': ..."."""
+    text = message.removesuffix(".")
+    if (found := WRONG_VALUE.match(text)) is None:
+        return f"{text[:1].lower()}{text[1:]}"
+    where = found["where"]
+    return f"{where.strip(QUOTES)}: {found['what']}" if where else found["what"]
 
 
 def _say_version(wanted: bool) -> None:

@@ -18,6 +18,7 @@ from litewf.store.waits import Awaited, describe, target_of, workflow_key
 from litewf.world import moment_if
 
 BUILTINS = "builtins."
+OWN = "litewf.errors."  # whose names users know as litewf's
 
 
 def shown(text: str | None) -> Any:
@@ -42,6 +43,8 @@ def error_shown(text: str | None) -> dict[str, str] | None:
     message = found.get("message", arguments[0] if len(arguments) == 1 else ", ".join(map(repr, arguments)))
     if name == "litewf.errors.RemoteError" and len(arguments) == 2:
         name, message = str(arguments[0]), arguments[1]
+    if name.startswith(OWN):
+        name = f"litewf.{name.removeprefix(OWN)}"
     return {"type": name, "message": str(message)}
 
 

@@ -24,7 +24,7 @@ from litewf.errors import (
     WorkflowStateError,
 )
 
-DONE, NO, USAGE, NOT_FOUND, REFUSED, FILE, AGAIN, TIMEOUT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 7, 130
+DONE, NO, USAGE, NOT_FOUND, REFUSED, FILE, AGAIN, TIMEOUT, INTERRUPTED, UNREAD = 0, 1, 2, 3, 4, 5, 6, 7, 130, 141
 
 MEANINGS = {
     DONE: "done",
@@ -36,6 +36,7 @@ MEANINGS = {
     AGAIN: "try again later: the file is locked, or the disk is full",
     TIMEOUT: "what was waited for did not come in time",
     INTERRUPTED: "interrupted",
+    UNREAD: "nobody reads the answer to its end, as before head",
 }
 
 # the first that fits counts

@@ -20,7 +20,8 @@ from litewf.world import moment_if
 
 NOTHING = "-"
 GAP = "  "  # between columns
-LEAST = 12  # letters of the last column, however narrow the terminal is
+LEAST = 12  # columns of a terminal for the last cell, however narrow that is
+LONG = 48  # columns from which a cell may be too long for its table
 COLOURS = {
     "SUCCESS": "green",
     "ERROR": "red",
@@ -45,6 +46,20 @@ def print_json_line(value: object) -> None:
     """One JSON document on a line of its own, for answers that go on."""
     typer.echo(as_json(value))
     sys.stdout.flush()
+
+
+def print_id(kind: str, one: str, *, json_: bool) -> None:
+    """The id or name of what was changed or made."""
+    print_json({kind: one}) if json_ else typer.echo(one)
+
+
+def print_ids(ids: Sequence[str], *, json_: bool) -> None:
+    """The ids of workflows, one on each line."""
+    if json_:
+        print_json({"workflow_ids": list(ids)})
+        return
+    for one in ids:
+        typer.echo(one)
 
 
 def note(line: str) -> None:
@@ -76,9 +91,27 @@ def print_table(
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as text, two blanks between columns."""
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    return [GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    """Rows as text, two blanks between columns; a cell that is far longer than the others moves only its own row."""
+    widths = [_column([columns(row[at]) for row in rows]) for at in range(len(rows[0]))]
+    return [GAP.join(_filled(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _column(widths: Sequence[int]) -> int:
+    usual = max(LONG, 2 * sorted(widths)[len(widths) // 2])
+    return max(width for width in widths if width <= usual)
+
+
+def _filled(cell: str, width: int) -> str:
+    return cell + " " * (width - columns(cell))
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal a text takes: letters of East Asia take two, marks on a letter none."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width  # noqa: PLC0415 - few texts need it
+
+    return sum(0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
@@ -99,9 +132,11 @@ def _cell(value: object) -> str:
 
 def _cut(lines: Sequence[str], headings: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
     """The lines of a table with ids and times whole, and the last column as wide as the terminal lets it be."""
-    before_last = max(len(line) for line in aligned([list(row[:-1]) for row in (headings, *cells)])) + len(GAP)
-    width = max(terminal_width(), before_last + LEAST)
-    return [shorten(line, width) for line in lines]
+    before_last = aligned([[*row[:-1], "|"] for row in (headings, *cells)])
+    room = terminal_width()
+    return [
+        shorten(line, max(room, columns(begin) + LEAST - 1)) for line, begin in zip(lines, before_last, strict=True)
+    ]
 
 
 def terminal_width() -> int:
@@ -125,8 +160,12 @@ def _with_colour(line: str, row: Sequence[str]) -> str:
 
 
 def shorten(text: str, width: int) -> str:
-    """At most so many letters, with a mark where some are missing."""
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+    """A text that takes at most so many columns, with a mark where some of it is missing."""
+    if columns(text) <= width:
+        return text
+    while columns(text) > width - 1:
+        text = text[: max(len(text) - max(1, (columns(text) - width) // 2), 0)]
+    return f"{text}…"
 
 
 def local(moment: datetime | None) -> str | None:
@@ -149,6 +188,11 @@ def duration(microseconds: int | None) -> str | None:
     if whole < 86_400:
         return f"{whole // 3600}h{whole % 3600 // 60:02}m"
     return f"{whole // 86_400}d{whole % 86_400 // 3600:02}h"
+
+
+def counted(count: int, thing: str) -> str:
+    """So many things."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def size(count: int) -> str:
@@ -175,7 +219,7 @@ def local_iso(text: str) -> str:
 
 def clear() -> None:
     """Begin again at the top of the terminal; in a pipe, leave a line empty."""
-    typer.echo("\x1b[2J\x1b[H" if is_terminal() else "", nl=not is_terminal())
+    typer.echo("\x1b[H\x1b[J" if is_terminal() else "", nl=not is_terminal())
 
 
 def flush() -> None:

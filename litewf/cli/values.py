@@ -20,10 +20,12 @@ def value(text: str) -> object:
         return json.loads(text, parse_constant=_refuse)
     except ValueError as error:
         if text.lstrip()[:1] in ("{", "[", '"'):
-            raise typer.BadParameter(f"{text!r:.200} begins like JSON, but it is none: {error}") from None
+            raise typer.BadParameter(
+                f"{text!r:.200} begins like JSON, but it is none: {error}", param_hint=VALUE
+            ) from None
         return text
     except RecursionError:
-        raise typer.BadParameter("a value is nested too deep") from None
+        raise typer.BadParameter("it is nested too deep", param_hint=VALUE) from None
 
 
 def values(texts: Sequence[str] | None) -> list[object]:

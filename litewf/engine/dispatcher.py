@@ -198,7 +198,8 @@ class Dispatcher:
                 LOG.warning("litewf could not dispatch: %s; it tries again", error)
             self._trouble = str(error)
         except Exception as error:
-            LOG.exception("litewf could not dispatch; it tries again")
+            if self._trouble != repr(error):
+                LOG.exception("litewf could not dispatch; it tries again")
             self._trouble = repr(error)
         else:
             self._trouble = None

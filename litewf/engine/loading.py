@@ -39,7 +39,7 @@ def load(runtime: Runtime, workflows: Sequence[Claimed]) -> list[Execution]:
         except (SerializationError, TypeError, KeyError) as error:
             _hold(runtime, workflow, f"its input cannot be decoded: {error}")
             continue
-        except (ValueError, LookupError) as error:
+        except (ValueError, LookupError, RecursionError) as error:
             _hold(runtime, workflow, f"its rows are damaged: {error}")
             continue
         if len(execution.records) >= LONG and workflow.key not in runtime.warned_long:

@@ -67,11 +67,11 @@ class JsonSerializer:
 
     def decode(self, text: str) -> object:
         """The value. Raises `UnknownTypeError` for a class that is not loaded, else `SerializationError`."""
-        return _read(self._strict if _MARK in text else self._plain, text)
+        return _read(self._strict if _has_mark(text) else self._plain, text)
 
     def decode_lenient(self, text: str) -> object:
         """The value, with an `Opaque` in place of each part whose class this program lacks."""
-        return _read(self._lenient if _MARK in text else self._plain, text)
+        return _read(self._lenient if _has_mark(text) else self._plain, text)
 
     def encode_error(self, error: BaseException) -> tuple[str, BaseException]:
         """The text, and the copy that a replay would see. Never raises: an error must always be recorded.
@@ -140,6 +140,13 @@ def _plain_text(value: object) -> str | None:
     except ValueError:
         return None
     return text if _MARK not in text and is_unicode(text) else None
+
+
+def _has_mark(text: str) -> bool:
+    try:
+        return _MARK in text
+    except TypeError as error:  # a damaged file: its column holds something else
+        raise SerializationError(f"the recorded text is no text but {type(text).__name__}") from error
 
 
 def _read(decoder: json.JSONDecoder, text: str) -> object:

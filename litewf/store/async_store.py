@@ -42,8 +42,9 @@ _here = threading.local()  # .connection: that of this thread
 class Carrier:
     """An aiosqlite connection that carries functions to its thread; it connects when it is first needed."""
 
-    def __init__(self, path: Path, connect: Callable[[], Threaded]) -> None:
+    def __init__(self, path: Path, connect: Callable[[], Threaded], check: Callable[[], None] = lambda: None) -> None:
         self._path = path
+        self._check = check  # raises the true reason of an error, if that is one
         self._connect = connect
         self._raw: Threaded | None = None
         self._failure: Exception | None = None
@@ -67,6 +68,7 @@ class Carrier:
                 raise self._failure
         except apsw.Error as error:
             await self._through.close()
+            self._check()
             raise translate(error, self._path, "open") from error
         except BaseException:
             await self._through.close()
@@ -166,10 +168,15 @@ class CarriedWriter(Writer):
             self._called = True
             self._ask_for_thread()
 
-    def write_gathered(self) -> None:
-        """On the thread: write all that has gathered."""
+    def write_gathered(self, check: Callable[[], None]) -> None:
+        """On the thread: write all that has gathered, group by group, as long as `check` raises nothing."""
         self._called = False  # what comes from now on asks again
         while self._queue and self._dead is None:
+            try:
+                check()
+            except LitewfError as moved:
+                self.die(moved)
+                return
             with self._mutex:
                 group = self._take()
                 self._owned = bool(group)
@@ -268,7 +275,7 @@ class AsyncStore(Store):
                     self._idle.append(reader)
 
     def _another(self) -> Carrier:
-        reader = Carrier(self.path, self._open_reader)
+        reader = Carrier(self.path, self._open_reader, self._check_files)
         self._readers_open.append(reader)
         return reader
 
@@ -298,19 +305,18 @@ class AsyncStore(Store):
     def read(self, query: Callable[[apsw.Connection], R]) -> R:
         """Ask the file on the connection of this thread, which is one of aiosqlite's."""
         self._check_files()
-        return readers.ask(here(), query, self.path)
+        try:
+            return readers.ask(here(), query, self.path)
+        except StoreError:
+            self._check_files()
+            raise
 
     def peek(self, query: Callable[[apsw.Connection], R]) -> R:
         """As `read`."""
         return self.read(query)
 
     def _write(self) -> None:
-        try:
-            self._check_files()
-        except LitewfError as moved:
-            self.writer.die(moved)
-        else:
-            self._write_gathered()
+        self._write_gathered(self._check_files)
 
     def _others_committed(self) -> bool:
         seen, self._version = self._version, readers.ask(here(), _version, self.path)

@@ -58,7 +58,7 @@ MINE = """
     AND (workflow.name IN (SELECT value FROM carray(?))
              AND (NOT ? OR application_version IS NULL OR application_version = ?)
          OR workflow.name NOT IN (SELECT value FROM carray(?))
-             AND workflow.name || char(10) || application_version NOT IN (SELECT value FROM carray(?)))
+             AND workflow.name || char(10) || coalesce(application_version, '') NOT IN (SELECT value FROM carray(?)))
 """
 TAKEN = "key, id, name, fence, generation, updated_us, deadline_us, application_version, held_versions, queue"
 CLAIM = f"""
@@ -79,8 +79,7 @@ CLAIM_KEYS = f"""
 """
 # What waits for its turn, but no engine can run it.
 HOLD_WAITING = """
-    UPDATE workflow SET status = 'PENDING', phase = 'held', updated_us = max(updated_us, ?), held = ?,
-                        held_versions = json_insert(iif(json_valid(held_versions), held_versions, '[]'), '$[#]', ?)
+    UPDATE workflow SET status = 'PENDING', phase = 'held', updated_us = max(updated_us, ?), held = ?
     WHERE key IN (SELECT value FROM carray(?)) RETURNING id
 """
 WOKEN = f"""
@@ -198,7 +197,7 @@ class Claimer:
     def _hold_kind(self, queue: str, kind: Kind, obstacle: str) -> None:
         keys = [key for _, key in queues.first_of(self._tx.connection, queue, kind, HELD_AT_ONCE)]
         queues.set_aside(self._tx, keys)
-        parameters = (self._now_us, obstacle, self._able.version, integers(keys))
+        parameters = (self._now_us, obstacle, integers(keys))
         held: list[Any] = self._tx.connection.execute(HOLD_WAITING, parameters).fetchall()
         for (workflow_id,) in held:
             self.held.append((workflow_id, obstacle))
@@ -224,7 +223,7 @@ class Claimer:
             if obstacle is None:
                 self.workflows.append(workflow)
             else:
-                _hold(self._tx, workflow, obstacle, self._able.version)
+                _hold(self._tx, workflow, obstacle)
                 self.held.append((workflow.id, obstacle))
 
 
@@ -235,7 +234,7 @@ class Others(NamedTuple):
     in_one: Collection[str]
 
     def run(self, kind: Kind) -> bool:
-        return kind.name in self.in_any or f"{kind.name}\n{kind.version}" in self.in_one
+        return kind.name in self.in_any or f"{kind.name}\n{kind.version or ''}" in self.in_one
 
     def as_tables(self) -> tuple[object, object]:
         return texts(tuple(self.in_any)), texts(tuple(self.in_one))
@@ -249,17 +248,16 @@ def _left_to_others(tx: Tx, executor: int) -> Others:
     ).fetchall()
     for names, only_version, version in rows:
         if only_version:
-            in_one.update(f"{name}\n{version}" for name in json.loads(names))
+            in_one.update(f"{name}\n{one}" for name in json.loads(names) for one in (version, ""))
         else:
             in_any.update(json.loads(names))
     return Others(in_any, in_one)
 
 
-def _hold(tx: Tx, workflow: Claimed, obstacle: str, version: str) -> None:
+def _hold(tx: Tx, workflow: Claimed, obstacle: str) -> None:
+    """Hold what was not even tried: any engine that has the code may, whatever its version."""
     tx.connection.execute(
-        "UPDATE workflow SET phase = 'held', owner = NULL, held = ?,"
-        " held_versions = json_insert(iif(json_valid(held_versions), held_versions, '[]'), '$[#]', ?) WHERE key = ?",
-        (obstacle, version, workflow.key),
+        "UPDATE workflow SET phase = 'held', owner = NULL, held = ? WHERE key = ?", (obstacle, workflow.key)
     )
     tx.touch(workflow_key(workflow.id))
     if workflow.queue is not None:

@@ -172,7 +172,12 @@ def translate(error: apsw.Error, path: Path, doing: str, connection: apsw.Connec
     """SQLite's error as one line that says what to do."""
     if isinstance(error, apsw.FullError) or _no_room(error, connection):
         return StoreFullError(f"{path}: no room to {doing}; free some disk space, and litewf goes on by itself")
-    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+    if isinstance(error, apsw.NotADBError):
+        return StoreCorruptError(
+            f"{path} is not a SQLite database (or an encrypted one): give litewf its own file; if it was one, restore a"
+            " backup"
+        )
+    if isinstance(error, apsw.CorruptError):
         return StoreCorruptError(
             f"{path}: cannot {doing}: {error}; stop every program that uses it and restore a backup"
         )

@@ -90,6 +90,7 @@ TABLE: tuple[Operation, ...] = (
         Reply(404, "There is no such workflow function.", schemas.FAILURE), CONFLICT, TOO_LARGE, UNUSABLE, UNFIT,
         parameters=(
             Parameter("id", TEXT, "The name of the workflow function.", "path"),
+            Parameter("instance", TEXT, "Of a method: the name of its object, as registry.instance() gave it."),
             Parameter("workflow_id", TEXT, "Its id: starting again with it attaches to what is there."),
             Parameter("Workflow-Id", TEXT, "The same, as a header.", "header"),
             Parameter("timeout", SECONDS, "How long the workflow may take."),

@@ -10,7 +10,8 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from litewf.api.handle import WorkflowHandle
-from litewf.api.workflow import BaseWorkflow, workflow_named
+from litewf.api.named import workflow_named
+from litewf.api.workflow import BaseWorkflow
 from litewf.errors import EngineClosedError
 from litewf.records import TERMINAL
 from litewf.web import bodies
@@ -28,9 +29,11 @@ MOST_LISTED = 1_000
 async def start(call: Call) -> Response:
     """Start a workflow, and wait for its result if the client asks for that."""
     name = call.given["id"]  # before a workflow has an id, this part of the path is its name
-    workflow = workflow_named(call.engine.registry, name)
+    instance = call.given.get("instance")
+    workflow = workflow_named(call.engine.registry, name, instance)
     if workflow is None:
-        raise Refusal(404, "UnknownWorkflow", f"no workflow {name!r:.80} can be started by its name here")
+        of = "" if instance is None else f" of {instance!r:.80}"
+        raise Refusal(404, "UnknownWorkflow", f"no workflow {name!r:.80}{of} can be started by its name here")
     wait = _wait(call)
     body = await bodies.read(call.request, call.service.max_body)
     args, kwargs = await _arguments(call, body)

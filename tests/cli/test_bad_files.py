@@ -19,10 +19,13 @@ WRITING = [
     ("result", "w-1"), ("event", "w-1"), ("stream", "w-1", "log"), ("start", "greet"), ("enqueue", "q", "greet"),
     ("send", "w-1", "hi"), ("publish", "paid", "1"), ("cancel", "w-1"), ("resume", "w-1"), ("rewind", "w-1"),
     ("fork", "w-1"), ("delete", "w-1"), ("queues", "list"), ("schedules", "list"), ("backup", "copy.db"),
-    ("prune", "--older-than", "1d"),
+    ("prune", "--older-than", "1d"), ("export", "w-1"), ("check-upgrade", "litewf"), ("queues", "pause", "q"),
+    ("schedules", "trigger", "s"),
 ]  # fmt: skip
+RUNNING = [("run", "litewf"), ("run-due", "litewf"), ("serve", "litewf", "--port", "0")]  # these make a missing file
 COMMANDS = READING + WRITING
-EACH = pytest.mark.parametrize("command", COMMANDS, ids=[command[0] for command in COMMANDS])
+EACH = pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+EVERY = pytest.mark.parametrize("command", COMMANDS + RUNNING, ids=" ".join)
 
 
 @pytest.fixture
@@ -44,13 +47,13 @@ def test_a_missing_file(here: Here, tmp_path: Path, command: tuple[str, ...]) ->
     assert list(tmp_path.iterdir()) == []
 
 
-@EACH
+@EVERY
 def test_a_file_that_is_no_database(here: Here, tmp_path: Path, command: tuple[str, ...]) -> None:
     (tmp_path / "text.db").write_text("plain text, and enough of it to be looked at\n" * 20)
     assert "is not a SQLite database" in is_one_line(here, 5, command, tmp_path / "text.db")
 
 
-@EACH
+@EVERY
 def test_a_file_of_a_newer_litewf_is_left_as_it_is(here: Here, db: Path, command: tuple[str, ...]) -> None:
     with closing(sqlite3.connect(db)) as connection:
         connection.execute("PRAGMA user_version = 99")
@@ -65,7 +68,7 @@ def test_a_file_of_another_program(here: Here, tmp_path: Path, command: tuple[st
     assert "belongs to another program" in is_one_line(here, 5, command, tmp_path / "other.db")
 
 
-@pytest.mark.parametrize("command", [("list",), ("show", "w-1"), ("start", "greet")], ids=["list", "show", "start"])
+@EVERY
 def test_a_directory(here: Here, tmp_path: Path, command: tuple[str, ...]) -> None:
     assert "is a directory" in is_one_line(here, 5, command, tmp_path)
 

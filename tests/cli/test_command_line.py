@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import litewf
 from tests.cli.cli_process import ROOT, Cli
+from tests.cli.live import Here
 
 WITHOUT = """
 import sys
@@ -30,8 +32,66 @@ def test_help_names_every_command(cli: Cli) -> None:
         assert command in done.stdout
 
 
-def test_an_unknown_command_is_a_usage_error(cli: Cli) -> None:
-    assert cli("dmeo").returncode == 2
+WRONG = [
+    ("dmeo", "litewf: no such command 'dmeo'. Did you mean 'demo'? (see litewf --help)"),
+    ("show", "litewf: missing argument 'ID' (see litewf show --help)"),
+    ("list --nope", "litewf: no such option: --nope"),
+    ("list --since soon", "litewf: --since: 'soon' is no time; write one such as"),
+    ("list --limit x", "litewf: --limit: "),
+    ("list --interval 2s", "litewf: --interval: it says how often to --watch"),
+    ("start greet {", "litewf: VALUE: '{' begins like JSON, but it is none"),
+    ("start greet --timeout 1s", "litewf: --timeout: it says how long to --wait"),
+    ("event w-1 --timeout 1s", "litewf: --timeout: it says how long to wait for an event; name its KEY"),
+    ("stream w-1 log --timeout 1s", "litewf: --timeout: it says how long to --follow"),
+    ("queues update mail", "litewf: give at least one limit to change"),
+    ("prune", "litewf: missing option '--older-than'"),
+]
+
+
+@pytest.mark.parametrize(("line", "expected"), WRONG, ids=[line for line, _ in WRONG])
+def test_a_wrong_command_line_is_one_line_and_touches_nothing(
+    here: Here, tmp_path: Path, line: str, expected: str
+) -> None:
+    done = here(*line.split(), *(("--db", tmp_path / "gone.db") if line not in {"dmeo", "show"} else ()))
+    assert (done.status, done.out, len(done.err.splitlines())) == (2, "", 1)
+    assert done.err.startswith(expected)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["--help", "list --help", "queues --help"])
+def test_who_reads_no_further_ends_it_quietly(command: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "litewf", *command.split()],
+        stdout=writer, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False,
+    )  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
+def test_an_answer_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    with litewf.Engine(tmp_path / "flows.db", registry=litewf.Registry()):
+        pass
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "litewf", "versions", "--json", "--db", str(tmp_path / "flows.db")],
+            stdout=full, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False,
+        )  # fmt: skip
+    said = b"litewf: the answer cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (6, said)
+
+
+@pytest.mark.parametrize("closed", [1, 2], ids=["output", "errors"])
+def test_a_stream_that_is_closed_is_done_without(closed: int) -> None:
+    code = "import os, sys; os.close(int(sys.argv[1])); os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(closed), "-P", "-m", "litewf", "list", "--db", "gone.db"],
+        capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (5, b"")
+    assert done.stderr.startswith(b"litewf: there is no file" if closed == 1 else b"")
 
 
 @pytest.mark.parametrize("package", ["typer", "rich"])

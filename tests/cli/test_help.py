@@ -4,6 +4,7 @@ import importlib
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -61,12 +62,20 @@ def test_without_arguments_it_helps(here: Here) -> None:
     assert "Look at workflows:" in done.out + done.err
 
 
-def test_groups_help_without_a_command(here: Here) -> None:
+def test_the_help_of_a_group_says_each_of_its_commands_in_a_whole_sentence(here: Here) -> None:
     for group, names in GROUPS.items():
-        done = here(group)
-        assert done.status == 2
+        done = here(group, "--help")
+        assert done.status == 0
+        rows = done.out.partition("Commands:\n")[2]
         for name in names:
-            assert re.search(rf"^  {name} +\w", done.out + done.err, re.MULTILINE)
+            found = re.search(rf"^  {name} +(\w[^.]*\.)$", re.sub(r"\n {6,}", " ", rows), re.MULTILINE)
+            assert found, f"{name} is not explained in {rows}"
+
+
+def test_a_group_without_a_command_lists(here: Here, shop: Path) -> None:
+    for group in GROUPS:
+        assert here(group, "--json", "--db", shop) == here(group, "list", "--json", "--db", shop) == (0, "[]\n", "")
+        assert here(group, "--nonsense").err.startswith("litewf: no such option: --nonsense")
 
 
 def test_each_line_of_the_table_leads_to_its_command() -> None:

@@ -112,9 +112,12 @@ def test_versions_shows_engines_and_what_they_may_run(here: Here, shop: Path, or
     assert here("versions", "--db", shop).lines[0].split() == ["VERSION", "UNFINISHED", "HELD", "ENGINES"]
 
 
-@pytest.mark.parametrize("command", ["show", "result", "event", "cancel", "resume", "rewind", "fork", "delete"])
+OF_ONE = ["show", "result", "event", "cancel", "resume", "rewind", "fork", "delete", "export", "stream", "send"]
+
+
+@pytest.mark.parametrize("command", OF_ONE)
 def test_an_unknown_id_is_one_line_and_exit_status_3(here: Here, shop: Path, command: str) -> None:
-    done = here(command, "nowhere", "--db", shop)
+    done = here(command, "nowhere", *(["x"] if command in {"stream", "send"} else []), "--db", shop)
     assert (done.status, len(done.err.splitlines())) == (3, 1)
     assert done.err.startswith("litewf: there is no workflow 'nowhere'")
 

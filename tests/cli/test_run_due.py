@@ -114,11 +114,30 @@ def test_a_program_that_is_not_there_is_a_usage_error(cli: Cli, db: Path, progra
     assert what in " ".join(done.stderr.split())
 
 
-def test_a_module_that_fails_shows_its_own_error(cli: Cli, db: Path) -> None:
-    (db.parent / "broken.py").write_text("import what_is_not_there")
+FAILING = {
+    "import what_is_not_there": "ModuleNotFoundError: No module named 'what_is_not_there'",
+    "def oops():\n    raise RuntimeError('too early')\noops()": "RuntimeError: too early",
+    "def oops(:": "SyntaxError: invalid syntax (broken.py, line 1)",
+}
+
+
+@pytest.mark.parametrize("code", FAILING, ids=["import", "error", "syntax"])
+def test_a_module_that_fails_shows_its_own_lines_and_none_of_ours(cli: Cli, db: Path, code: str) -> None:
+    (db.parent / "broken.py").write_text(code)
     done = cli("run-due", "broken", "--db", str(db))
-    assert done.returncode != 0
-    assert "what_is_not_there" in done.stderr
+    assert (done.returncode, done.stdout) == (1, "")
+    lines = done.stderr.splitlines()
+    assert lines[-1] == f"litewf: module 'broken' cannot be imported: {FAILING[code]}"
+    assert any('broken.py", line' in line for line in lines)
+    assert "typer" not in done.stderr
+    assert "importlib" not in done.stderr
+
+
+def test_a_file_in_the_place_of_a_module_is_a_usage_error(cli: Cli, db: Path) -> None:
+    done = cli("run-due", "program.py", "--db", str(db))
+    assert (done.returncode, done.stderr) == (
+        2, "litewf: MODULE[:REGISTRY]: 'program.py' is a file; name the module: program (see litewf run-due --help)\n"
+    )  # fmt: skip
 
 
 def test_a_file_that_cannot_be_opened_is_told_in_one_line(cli: Cli, db: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import litewf
 from tests.cli.live import Here
 
 
@@ -58,17 +59,26 @@ def test_a_failure_is_one_line_and_exit_status_1(here: Here, shop: Path) -> None
     }
 
 
+def test_errors_of_litewf_have_the_names_that_programs_use(here: Here, shop: Path) -> None:
+    done = here("start", "checkout", "{}", "--wait", "--timeout", "30s", "--db", shop)
+    assert done.status == 1
+    assert "ended as ERROR: litewf.StepRetriesExceededError: step 1 (charge)" in done.err
+
+
 def test_a_wait_that_is_too_short_is_exit_status_7(here: Here, shop: Path) -> None:
     done = here("start", "nap", "3600", "--wait", "--timeout", "10ms", "--db", shop)
     assert done.status == 7
     assert "has not ended in time" in done.err
 
 
-def test_a_workflow_that_nobody_knows_waits_and_that_is_said(here: Here, shop: Path) -> None:
-    done = here("start", "nobody", "--id", "n-1", "--db", shop)
+def test_a_workflow_that_nobody_knows_waits_and_that_is_said(here: Here, path: Path) -> None:
+    with litewf.Engine(path, registry=litewf.Registry()):
+        pass
+    done = here("start", "nobody", "--id", "n-1", "--db", path)
     assert (done.status, done.out) == (0, "n-1\n")
     assert "no engine that runs now knows 'nobody'" in done.err
-    assert here("cancel", "n-1", "--db", shop).status == 0
+    assert "ready for an engine that knows it" in here("list", "--db", path).out
+    assert here("cancel", "n-1", "--db", path).status == 0
 
 
 def test_an_id_that_is_taken_is_found_or_refused(here: Here, shop: Path) -> None:

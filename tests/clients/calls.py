@@ -123,6 +123,7 @@ def _starting(code: Program) -> dict[str, Script]:
     flow = code.flow
     return {
         "start_workflow": one("start_workflow", flow.with_options(workflow_id="new"), 1),
+        "start_workflow by name": one("start_workflow", litewf.WorkflowName("flow").with_options(workflow_id="new"), 1),
         "start_workflow with an id that is there": one("start_workflow", flow.with_options(workflow_id="done"), 9),
         "start_workflow with the id of another": one("start_workflow", flow.with_options(workflow_id="failed"), 9),
         "start_workflow with what no file holds": one("start_workflow", flow.with_options(workflow_id="new"), object()),

@@ -63,6 +63,34 @@ def test_a_client_that_was_never_used_can_be_closed(path: Path) -> None:
     run(litewf.AsyncClient(path).close())
 
 
+def test_a_close_that_is_cancelled_can_be_repeated(path: Path, registry: litewf.Registry) -> None:
+    async def main() -> None:
+        client = litewf.AsyncClient(path, registry=registry)
+        first = asyncio.create_task(client.query("SELECT 1"))
+        await asyncio.sleep(0)  # it opens the file
+        closing = asyncio.create_task(client.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.gather(first, closing, return_exceptions=True)
+        assert closing.cancelled()
+        await client.close()
+
+    run(main())
+    litewf.Client(path).close()  # which a file that is open would refuse
+
+
+def test_a_close_has_nothing_to_say_of_an_opening_that_failed(tmp_path: Path) -> None:
+    async def main() -> None:
+        client = litewf.AsyncClient(tmp_path / "gone.db")
+        first = asyncio.create_task(client.query("SELECT 1"))
+        await asyncio.sleep(0)
+        await client.close()
+        with pytest.raises(litewf.StoreError, match="does not exist"):
+            await first
+
+    run(main())
+
+
 def test_closing_tells_those_who_wait(path: Path, registry: litewf.Registry) -> None:
     async def main() -> None:
         client = litewf.AsyncClient(path, registry=registry)

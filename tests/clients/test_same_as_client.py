@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import apsw
@@ -67,6 +68,16 @@ def test_every_method_says_what_it_does() -> None:
         assert method.__doc__, name
         assert "_async" not in method.__doc__, name
         assert method.__name__ == name
+
+
+def test_help_and_errors_know_methods_by_their_names_and_what_they_give() -> None:
+    for cls in (litewf.Engine, litewf.Client, litewf.AsyncClient):
+        for name, method in inspect.getmembers(cls, callable):
+            if not name.startswith("_"):
+                assert (method.__name__, method.__qualname__.rpartition(".")[2]) == (name, name)
+                assert "Action" not in str(inspect.signature(method)), name
+    with pytest.raises(TypeError, match=r"WorkflowOperations\.cancel_workflow\(\) missing 1 required"):
+        litewf.Client.cancel_workflow(SimpleNamespace(_running=lambda: None))  # type: ignore[call-arg, misc]  # wrong on purpose
 
 
 def test_every_method_is_called() -> None:

@@ -89,6 +89,22 @@ def use(engine: litewf.Engine) -> None:
     assert_type(engine.run_workflow(Shop.close, "x"), int)
 
 
+def by_name(client: litewf.Client) -> None:
+    assert_type(client.enqueue("q", "count", "x"), litewf.WorkflowHandle[Any])  # and not of Never: what follows is read
+    named = litewf.WorkflowName("Shop.order", instance="eu").with_options(workflow_id="w")
+    assert_type(client.start_workflow(named, "x"), litewf.WorkflowHandle[Any])
+    assert_type(client.enqueue("q", count, "x"), litewf.WorkflowHandle[list[int]])
+
+
+async def with_async_client(client: litewf.AsyncClient) -> None:
+    assert_type((await client.enqueue("q", "count", "x")), litewf.AsyncWorkflowHandle[Any])
+    assert_type(await client.get_event("w", "key", as_type=int), int)
+    async for value in client.read_stream("w", "key", as_type=bytes):
+        assert_type(value, bytes)
+    async for item in client.read_stream_items("w", "key"):
+        assert_type(item, litewf.StreamItem[Any])
+
+
 async def use_async(engine: litewf.Engine) -> None:
     assert_type(await engine.run_workflow_async(count, "x"), list[int])
     handle = await engine.start_workflow_async(fetch_all, ["x"])

@@ -50,6 +50,10 @@ def file(path: Path, registry: litewf.Registry, flow: litewf.Workflow[[int], lis
         ("UPDATE request SET input = '{' WHERE workflow = 1", "its input cannot be decoded"),
         ("UPDATE request SET input = '{}' WHERE workflow = 1", "its input cannot be decoded"),
         ("UPDATE request SET authenticated_roles = '{' WHERE workflow = 1", "its rows are damaged"),
+        (
+            "UPDATE request SET authenticated_roles = replace(hex(zeroblob(9999)), '0', '[') WHERE workflow = 1",
+            "its rows are damaged",
+        ),
         ("UPDATE request SET input = CAST(x'ff' AS TEXT) WHERE workflow = 1", "its rows cannot be read"),
     ],
 )
@@ -122,6 +126,17 @@ def test_a_workflow_whose_row_has_other_types_is_named(file: Path, registry: lit
         with pytest.raises(litewf.StoreCorruptError, match="the row of workflow 'f0' is damaged .*restore a backup"):
             client.list_workflows()
         assert client.retrieve_workflow("f1").get_status().workflow_id == "f1"
+
+
+def test_values_whose_columns_have_other_types_are_told_so(file: Path, registry: litewf.Registry) -> None:
+    with litewf.Engine(file, registry=registry) as engine:
+        engine.send("f0", "message", topic="go")
+        engine.retrieve_workflow("f0").get_result(timeout=20)
+    damage(file, "UPDATE outcome SET output = 7 WHERE workflow = 1")
+    with litewf.Client(file, registry=registry) as client:
+        with pytest.raises(litewf.SerializationError, match="the recorded text is no text but int"):
+            client.retrieve_workflow("f0").get_result()
+        assert isinstance(client.retrieve_workflow("f0").get_status().output, litewf.Opaque)
 
 
 @pytest.mark.parametrize("column", ["step", "started_us"])

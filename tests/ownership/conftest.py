@@ -13,7 +13,7 @@ def spawn(path: Path) -> Iterator[Spawn]:
     started: list[Child] = []
 
     def start(code: str, options: Sequence[str] = (), *, pipes: bool = True) -> Child:
-        started.append(Child(code, path, options, pipes=pipes))
+        started.append(Child(code, path, options=options, pipes=pipes))
         return started[-1]
 
     yield start

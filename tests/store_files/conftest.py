@@ -1,16 +1,12 @@
 """Real processes for the tests of lock files: each runs a few lines, speaks over its pipes, and is killed at the end."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-import litewf.errors
-
-ROOT = Path(litewf.errors.__file__).parents[1]
+from tests.child import Child
 
 PREAMBLE = """
 import os, sys
@@ -24,36 +20,10 @@ def hear(): return sys.stdin.readline().strip()
 """
 
 
-class Process:
-    """A Python process that runs `code`; `hear` blocks for its next line, so that nobody has to sleep."""
+class Process(Child):
+    """A process that locks the files beside a database."""
 
-    def __init__(self, code: str, db: Path) -> None:
-        self.popen = subprocess.Popen(
-            [sys.executable, "-c", PREAMBLE + code, str(db)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-
-    def hear(self) -> str:
-        assert self.popen.stdout is not None
-        return self.popen.stdout.readline().strip()
-
-    def say(self, text: str = "go") -> None:
-        assert self.popen.stdin is not None
-        self.popen.stdin.write(text + "\n")
-        self.popen.stdin.flush()
-
-    def kill(self) -> None:
-        self.popen.kill()
-        self.popen.wait()
-
-    def close(self) -> None:
-        self.kill()
-        for pipe in (self.popen.stdin, self.popen.stdout):
-            assert pipe is not None
-            pipe.close()
+    preamble = PREAMBLE
 
 
 @pytest.fixture

@@ -87,10 +87,16 @@ class Shop:
         return a
 
 
-@pytest.mark.parametrize(("name", "status"), [("method", 404), ("of%20the%20class", 404), ("static", 200)])
-def test_a_workflow_that_needs_its_object_is_not_started_by_name(name, status, path):
+SHOP.instance("eu", Shop())
+METHODS = [("method", 404), ("method?instance=eu", 200), ("method?instance=us", 404), ("static?instance=eu", 404),
+           ("of%20the%20class", 200), ("static", 200)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "status"), METHODS, ids=[name for name, _ in METHODS])
+def test_a_method_is_started_by_its_name_and_that_of_its_object(name, status, path):
     with litewf.Engine(path, registry=SHOP) as engine:
-        assert Site(asgi_app(engine)).post(f"/workflows/{name}?wait=20", json={"args": [1]}).status_code == status
+        url = f"/workflows/{name}{'&' if '?' in name else '?'}wait=20"
+        assert Site(asgi_app(engine)).post(url, json={"args": [1]}).status_code == status
 
 
 ARGUMENTS = [

@@ -56,7 +56,7 @@ def check_upgrade(
 
 def _show(checks: list[ReplayCheck]) -> None:
     rows = [(one.workflow_id, one.name, WORDS[one.verdict], one.step, one.reason) for one in _worst_first(checks)]
-    output.print_table(HEADINGS, rows, "no workflow is unfinished")
+    output.print_table(HEADINGS, rows, "no workflow is unfinished", whole=True)
     counts = Counter(WORDS[one.verdict] for one in checks)
     if counts:
         output.note(", ".join(f"{counts[word]} {word}" for word in WORDS.values() if counts[word]))

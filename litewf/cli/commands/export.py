@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from litewf.cli import output
-from litewf.cli.exits import USAGE, Failure
+from litewf.cli.exits import FILE, Failure
 from litewf.cli.files import opened
 from litewf.cli.options import DEFAULT_DB, Db, Json, WorkflowId
 from litewf.redaction import IsSecret, secrets
@@ -43,7 +43,7 @@ def export(
     try:
         history.save(target)
     except OSError as error:
-        raise Failure(f"cannot write {target}: {error.strerror}", USAGE) from error
+        raise Failure(f"cannot write {target}: {error.strerror}", FILE) from error
     if json_:
         output.print_json({"file": str(target), "steps": len(history.steps)})
     else:

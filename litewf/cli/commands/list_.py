@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, cast
 
 import typer
@@ -11,6 +12,7 @@ import typer
 from litewf.cli import documents, output, values
 from litewf.cli.files import looked_at, usage_errors
 from litewf.cli.options import DEFAULT_DB, DURATION, MOMENT, Db, Json, moment, seconds
+from litewf.cli.program import taking
 from litewf.engine.filters import conditions, page_of
 from litewf.records import Status, WorkflowFilter
 from litewf.store import looking, reading
@@ -33,7 +35,7 @@ def _text(help: str, metavar: str = "TEXT") -> Any:
     return typer.Option(metavar=metavar, help=help)
 
 
-def list_(
+def filter_of(
     *,
     status: Annotated[Texts, _text("Such as SUCCESS or error; may be repeated, as may --name.")] = None,
     held: Annotated[bool | None, typer.Option("--held/--not-held", help="Only held ones, or none of them.")] = None,
@@ -55,30 +57,41 @@ def list_(
     limit: Annotated[int, typer.Option(min=0, metavar="N", help="How many at most.")] = 20,
     offset: Annotated[int, typer.Option(min=0, metavar="N", help="How many to pass over first.")] = 0,
     oldest_first: Annotated[bool, typer.Option("--oldest-first", help="In the order of their creation.")] = False,
+) -> WorkflowFilter:
+    """Which workflows are meant."""
+    return WorkflowFilter(
+        status=_statuses(status), held=held, name=name or None, workflow_id_prefix=prefix, start_time=since,
+        end_time=until, completed_after=completed_after, completed_before=completed_before, queue_name=queue or None,
+        queues_only=queues_only, deduplication_id=deduplication_id, parent_id=parent, forked_from=forked_from,
+        user=user, attributes=values.named(attribute, "--attribute") or None, application_version=version,
+        executor_id=executor, limit=limit, offset=offset, sort_desc=not oldest_first,
+    )  # fmt: skip
+
+
+@taking(wanted=filter_of)
+def list_(
+    *,
+    wanted: WorkflowFilter,
     watch: Annotated[bool, typer.Option("--watch", help="Go on, and show each change.")] = False,
-    interval: Annotated[Any, typer.Option(parser=seconds, metavar=DURATION, help="How often to look.")] = "1s",
+    interval: Annotated[
+        Any, typer.Option(parser=seconds, metavar=DURATION, help="How often to look; each second, unless given.")
+    ] = None,
     db: Db = DEFAULT_DB,
     json_: Json = False,
 ) -> None:
     """List workflows, the newest first.
 
-    ABOUT is why it is held or failed, what it waits for, or its queue. Without filters, by --prefix and by --parent the
-    answer is there at once, however many there are; other filters look through them, half a second for a million.
+    ABOUT is why it is held or failed, what it waits for, or its queue. Without filters, and by a --prefix or --parent
+    that few have, the answer is there at once, however many there are; other filters look through them, half a second
+    for a million.
     """
+    if interval is not None and not watch:
+        raise typer.BadParameter("it says how often to --watch; give that, too", param_hint="--interval")
     with usage_errors():
-        chosen = WorkflowFilter(
-            status=_statuses(status), held=held, name=name or None,
-            workflow_id_prefix=prefix, start_time=since, end_time=until, completed_after=completed_after,
-            completed_before=completed_before, queue_name=queue or None, queues_only=queues_only,
-            deduplication_id=deduplication_id, parent_id=parent, forked_from=forked_from, user=user,
-            attributes=values.named(attribute, "--attribute") or None, application_version=version,
-            executor_id=executor, limit=limit, offset=offset, sort_desc=not oldest_first, load_input=json_,
-            load_output=json_,
-        )  # fmt: skip
-        where, page = conditions(chosen), page_of(chosen)
+        where, page = conditions(wanted), page_of(replace(wanted, load_input=json_, load_output=json_))
     with looked_at(db) as file:
         if watch:
-            _watch(file, where, page, interval, json_=json_)
+            _watch(file, where, page, 1.0 if interval is None else interval, json_=json_)
         else:
             _show(file.read(lambda connection: _find(connection, where, page)), json_=json_)
 
@@ -101,7 +114,7 @@ def _show(found: Found, *, json_: bool) -> None:
 
 
 def _watch(file: Inspection, where: Where, page: Page, interval: float, *, json_: bool) -> None:
-    """Show the list again whenever somebody has committed; on a terminal in the same place."""
+    """Show the list again whenever somebody has committed; on a terminal in the same place, and how long it takes."""
 
     def look(connection: Any) -> tuple[int, Found]:
         return looking.data_version(connection), _find(connection, where, page)
@@ -109,7 +122,7 @@ def _watch(file: Inspection, where: Where, page: Page, interval: float, *, json_
     before = None
     while True:
         seen, found = file.read(look)
-        if seen != before:
+        if seen != before or (output.is_terminal() and not json_):
             before = seen
             if json_:
                 output.print_json_line([documents.workflow(row, waits) for row, waits in found])

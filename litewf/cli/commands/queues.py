@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from litewf.api.client import Client
 from litewf.api.outside import ask
 from litewf.api.queues import QueueLimits
 from litewf.cli import output
-from litewf.cli.app import program
 from litewf.cli.files import opened
 from litewf.cli.options import DEFAULT_DB, DURATION_HELP, Db, Json, seconds
+from litewf.cli.program import group, taking
 from litewf.records import QueueInfo, RateLimit
 from litewf.store import looking
 
 LIFT = "none"  # on the command line: no limit from now on
-HEADINGS = ("QUEUE", "WAITING", "RUNNING", "DELAYED", "GLOBAL", "WORKER", "PARTITION", "RATE", "PRIORITIES", "PAUSED")
-app = program(help="List, create, change, pause and delete queues.", no_args_is_help=True)
+UNLIMITED = QueueInfo("", None, None, None, priority_enabled=False, partition_concurrency=None,
+                      max_tasks_per_iteration=None, paused=False)  # fmt: skip
+TABLE = {
+    "name": "QUEUE", "waiting": "WAITING", "running": "RUNNING", "delayed": "DELAYED", "global_concurrency": "GLOBAL",
+    "worker_concurrency": "WORKER", "partition_concurrency": "PARTITION", "rate_limit": "RATE",
+    "priority_enabled": "PRIORITIES", "paused": "PAUSED",
+}  # fmt: skip
+app = group("List, create, change, pause and delete queues.")
 
 
 def _limit(text: str) -> int | str:
@@ -39,14 +48,38 @@ def _rate(text: str) -> RateLimit | str:
 
 
 Name = Annotated[str, typer.Argument(metavar="QUEUE", help="The name of the queue.")]
-Global = Annotated[Any, typer.Option(parser=_limit, metavar="N", help="How many run at once, in all processes.")]
-Worker = Annotated[Any, typer.Option(parser=_limit, metavar="N", help="How many run at once in each engine.")]
-Partition = Annotated[Any, typer.Option(parser=_limit, metavar="N", help="How many run at once for each key.")]
-Rate = Annotated[
-    Any, typer.Option(parser=_rate, metavar="N/DURATION", help=f"How many start in any period: 10/1m; {DURATION_HELP}.")
-]
-Batch = Annotated[Any, typer.Option(parser=_limit, metavar="N", help="How many one look at the queue starts.")]
-Priorities = Annotated[bool | None, typer.Option("--priorities/--no-priorities", help="Whether priorities count.")]
+
+
+def _number(help: str) -> Any:
+    return typer.Option(parser=_limit, metavar="N", help=help)
+
+
+def limits_of(
+    *,
+    global_concurrency: Annotated[Any, _number("How many run at once, in all processes.")] = None,
+    worker_concurrency: Annotated[Any, _number("How many run at once in each engine.")] = None,
+    partition_concurrency: Annotated[Any, _number("How many run at once for each key.")] = None,
+    rate: Annotated[
+        Any,
+        typer.Option(parser=_rate, metavar="N/DURATION", help=f"How many start in any period: 10/1m; {DURATION_HELP}."),
+    ] = None,
+    batch: Annotated[Any, _number("How many one look at the queue starts.")] = None,
+    priorities: Annotated[
+        bool | None, typer.Option("--priorities/--no-priorities", help="Whether priorities count.")
+    ] = None,
+) -> QueueLimits:
+    """The limits that are given; the others stay as they are."""
+    given = {
+        "global_concurrency": global_concurrency,
+        "worker_concurrency": worker_concurrency,
+        "partition_concurrency": partition_concurrency,
+        "rate_limit": rate,
+        "max_tasks_per_iteration": batch,
+        "priority_enabled": priorities,
+    }
+    limits: Any = {name: None if value == LIFT else value for name, value in given.items() if value is not None}
+    found: QueueLimits = limits
+    return found
 
 
 @app.command("list")
@@ -55,110 +88,73 @@ def list_(*, db: Db = DEFAULT_DB, json_: Json = False) -> None:
     with opened(db) as client:
         limits = {info.name: info for info in client.list_queues()}
         states = ask(client, looking.queue_states)
-    rows = [_document(name, limits.get(name), states.get(name)) for name in sorted(limits.keys() | states.keys())]
+    found = [_document(name, limits.get(name), states.get(name)) for name in sorted(limits.keys() | states.keys())]
     if json_:
-        output.print_json(rows)
+        output.print_json(found)
     else:
-        output.print_table(HEADINGS, [tuple(row.values()) for row in rows], "there is no queue with limits or work")
+        output.print_table(list(TABLE.values()), [_row(one) for one in found], "there is no queue with limits or work")
 
 
 @app.command()
-def create(
-    name: Name,
-    *,
-    global_concurrency: Global = None,
-    worker_concurrency: Worker = None,
-    partition_concurrency: Partition = None,
-    rate: Rate = None,
-    batch: Batch = None,
-    priorities: Priorities = None,
-    db: Db = DEFAULT_DB,
-    json_: Json = False,
-) -> None:
+@taking(limits=limits_of)
+def create(name: Name, *, limits: QueueLimits, db: Db = DEFAULT_DB, json_: Json = False) -> None:
     """Give a queue limits, in the file, from now on. A program that defines it writes its own at each start."""
-    limits = _limits(global_concurrency, worker_concurrency, partition_concurrency, rate, batch, priorities)
-    with opened(db) as client:
-        client.create_queue(name, **limits)
-    _said(name, json_=json_)
+    _change(db, name, lambda client: client.create_queue(name, **limits), json_=json_)
 
 
 @app.command()
-def update(
-    name: Name,
-    *,
-    global_concurrency: Global = None,
-    worker_concurrency: Worker = None,
-    partition_concurrency: Partition = None,
-    rate: Rate = None,
-    batch: Batch = None,
-    priorities: Priorities = None,
-    db: Db = DEFAULT_DB,
-    json_: Json = False,
-) -> None:
+@taking(limits=limits_of)
+def update(name: Name, *, limits: QueueLimits, db: Db = DEFAULT_DB, json_: Json = False) -> None:
     """Change some limits of a queue, at once; the word none lifts one, what is not given stays."""
-    limits = _limits(global_concurrency, worker_concurrency, partition_concurrency, rate, batch, priorities)
-    with opened(db) as client:
-        client.update_queue(name, **limits)
-    _said(name, json_=json_)
+    if not limits:
+        raise typer.BadParameter("give at least one limit to change")
+    _change(db, name, lambda client: client.update_queue(name, **limits), json_=json_)
 
 
 @app.command()
 def pause(name: Name, *, db: Db = DEFAULT_DB, json_: Json = False) -> None:
     """Start nothing more from a queue; what was started goes on."""
-    with opened(db) as client:
-        client.pause_queue(name)
-    _said(name, json_=json_)
+    _change(db, name, lambda client: client.pause_queue(name), json_=json_)
 
 
 @app.command()
 def resume(name: Name, *, db: Db = DEFAULT_DB, json_: Json = False) -> None:
     """Start from a paused queue again."""
-    with opened(db) as client:
-        client.resume_queue(name)
-    _said(name, json_=json_)
+    _change(db, name, lambda client: client.resume_queue(name), json_=json_)
 
 
 @app.command()
 def delete(name: Name, *, db: Db = DEFAULT_DB, json_: Json = False) -> None:
     """Forget a queue's limits; what is on it stays, and starts without limits."""
+    _change(db, name, lambda client: client.delete_queue(name), json_=json_)
+
+
+def _change(db: Path, name: str, change: Callable[[Client], None], *, json_: bool) -> None:
     with opened(db) as client:
-        client.delete_queue(name)
-    _said(name, json_=json_)
-
-
-def _limits(global_: Any, worker: Any, partition: Any, rate: Any, batch: Any, priorities: bool | None) -> QueueLimits:
-    given = {
-        "global_concurrency": global_,
-        "worker_concurrency": worker,
-        "partition_concurrency": partition,
-        "rate_limit": rate,
-        "max_tasks_per_iteration": batch,
-    }
-    limits: Any = {name: None if value == LIFT else value for name, value in given.items() if value is not None}
-    if priorities is not None:
-        limits["priority_enabled"] = priorities
-    found: QueueLimits = limits
-    return found
+        change(client)
+    output.print_id("name", name, json_=json_)
 
 
 def _document(name: str, info: QueueInfo | None, state: looking.QueueState | None) -> dict[str, object]:
-    rate = None if info is None or info.rate_limit is None else info.rate_limit
+    known, counts = info or UNLIMITED, state or looking.QueueState(name, 0, 0, 0)
+    rate = known.rate_limit
     return {
         "name": name,
-        "waiting": state.waiting if state else 0,
-        "running": state.started if state else 0,
-        "delayed": state.delayed if state else 0,
-        "global_concurrency": info and info.global_concurrency,
-        "worker_concurrency": info and info.worker_concurrency,
-        "partition_concurrency": info and info.partition_concurrency,
-        "rate_limit": None if rate is None else f"{rate.limit}/{rate.period_us / 1_000_000:g}s",
-        "priority_enabled": info is not None and info.priority_enabled,
-        "paused": info is not None and info.paused,
+        "waiting": counts.waiting,
+        "running": counts.started,
+        "delayed": counts.delayed,
+        "global_concurrency": known.global_concurrency,
+        "worker_concurrency": known.worker_concurrency,
+        "partition_concurrency": known.partition_concurrency,
+        "rate_limit": None if rate is None else {"limit": rate.limit, "period": rate.period_us / 1_000_000},
+        "max_tasks_per_iteration": known.max_tasks_per_iteration,
+        "priority_enabled": known.priority_enabled,
+        "paused": known.paused,
     }
 
 
-def _said(name: str, *, json_: bool) -> None:
-    if json_:
-        output.print_json({"name": name})
-    else:
-        typer.echo(name)
+def _row(document: Mapping[str, Any]) -> tuple[object, ...]:
+    rate = document["rate_limit"]
+    return tuple(
+        f"{rate['limit']}/{rate['period']:g}s" if name == "rate_limit" and rate else document[name] for name in TABLE
+    )

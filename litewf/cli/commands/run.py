@@ -15,6 +15,7 @@ import typer
 from litewf.api.engine import Engine
 from litewf.cli import output, workers
 from litewf.cli.files import usage_errors
+from litewf.cli.logs import LogLevel, log_to_stderr
 from litewf.cli.options import DEFAULT_DB, DURATION, DURATION_HELP, Db, seconds
 from litewf.cli.programs import PARAMETER, registry_of
 from litewf.cli.telemetry import Telemetry, watched
@@ -49,6 +50,7 @@ def run(
         Any, typer.Option(parser=seconds, metavar=DURATION, help="How long steps may still run at the end.")
     ] = "10s",
     telemetry: Telemetry = False,
+    log_level: LogLevel = "warning",
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
     db: Db = DEFAULT_DB,
 ) -> None:
@@ -61,6 +63,7 @@ def run(
     if processes > 1:
         raise typer.Exit(workers.supervise(processes, grace))
     registry = registry_of(program)
+    log_to_stderr(log_level)
     with usage_errors():
         engine = Engine(
             db, registry=registry, queues=queue or None, executor_id=name, application_version=version,

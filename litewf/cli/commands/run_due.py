@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import litewf
+from litewf.cli.logs import LogLevel, log_to_stderr
 from litewf.cli.options import DEFAULT_DB, Db
 from litewf.cli.programs import PARAMETER, registry_of
 
@@ -17,6 +18,7 @@ def run_due(
         str, typer.Argument(metavar=PARAMETER, help="What defines the workflows; module alone: the default.")
     ],
     *,
+    log_level: LogLevel = "warning",
     db: Db = DEFAULT_DB,
 ) -> None:
     """Run what is due, wait until nothing runs, and print when something is due next: a time, or never.
@@ -25,6 +27,7 @@ def run_due(
     Exit status 0, also if workflows failed: their errors are in the file.
     """
     registry = registry_of(program)
+    log_to_stderr(log_level)
     typer.echo(shown(run(litewf.Engine(db, registry=registry, linger=0))))
 
 

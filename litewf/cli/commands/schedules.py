@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from litewf.api.client import Client
 from litewf.cli import output
-from litewf.cli.app import program
 from litewf.cli.files import opened
 from litewf.cli.options import DEFAULT_DB, DURATION, MOMENT, MOMENT_HELP, Db, Json, moment, seconds
+from litewf.cli.program import group
 from litewf.records import ScheduleInfo
 
 HEADINGS = ("SCHEDULE", "WORKFLOW", "CRON", "ZONE", "NEXT", "LAST", "PAUSED", "DEFINED")
-app = program(help="List, create, pause, trigger, backfill and delete schedules.", no_args_is_help=True)
+app = group("List, create, pause, trigger, backfill and delete schedules.")
 
 Name = Annotated[str, typer.Argument(metavar="SCHEDULE", help="The name of the schedule.")]
 
@@ -38,7 +42,7 @@ def show(name: Name, *, db: Db = DEFAULT_DB, json_: Json = False) -> None:
     if json_:
         output.print_json(_document(found))
     else:
-        output.print_facts(_document(found))
+        output.print_facts({name.replace("_", " "): _readable(value) for name, value in _document(found).items()})
 
 
 @app.command()
@@ -66,31 +70,26 @@ def create(
 
     A schedule of this name is replaced. Prints when its next tick is.
     """
-    with opened(db) as client:
+
+    def change(client: Client) -> None:
         client.create_schedule(
             name, workflow, cron, timezone=timezone, on_missed=on_missed, catch_up=catch_up, overlap=overlap,
             jitter=jitter, queue=queue,
         )  # fmt: skip
-        found = client.get_schedule(name)
-    _said(found, json_=json_)
+
+    _change(db, name, change, json_=json_)
 
 
 @app.command()
 def pause(name: Name, *, db: Db = DEFAULT_DB, json_: Json = False) -> None:
     """Let no tick run from now on; those that have begun go on."""
-    with opened(db) as client:
-        client.pause_schedule(name)
-        found = client.get_schedule(name)
-    _said(found, json_=json_)
+    _change(db, name, lambda client: client.pause_schedule(name), json_=json_)
 
 
 @app.command()
 def resume(name: Name, *, db: Db = DEFAULT_DB, json_: Json = False) -> None:
     """Go on with the next tick from now."""
-    with opened(db) as client:
-        client.resume_schedule(name)
-        found = client.get_schedule(name)
-    _said(found, json_=json_)
+    _change(db, name, lambda client: client.resume_schedule(name), json_=json_)
 
 
 @app.command()
@@ -98,7 +97,7 @@ def trigger(name: Name, *, db: Db = DEFAULT_DB, json_: Json = False) -> None:
     """Start its workflow now, beside its ticks; prints the workflow's id."""
     with opened(db) as client:
         handle = client.trigger_schedule(name)
-    _ids([handle.workflow_id], json_=json_)
+    output.print_ids([handle.workflow_id], json_=json_)
 
 
 @app.command()
@@ -113,7 +112,7 @@ def backfill(
     """Start every tick of a time span that has not run; prints the ids of the workflows."""
     with opened(db) as client:
         handles = client.backfill_schedule(name, start, end)
-    _ids([handle.workflow_id for handle in handles], json_=json_)
+    output.print_ids([handle.workflow_id for handle in handles], json_=json_)
 
 
 @app.command()
@@ -121,14 +120,17 @@ def delete(name: Name, *, db: Db = DEFAULT_DB, json_: Json = False) -> None:
     """Forget a schedule; the workflows that it has started stay."""
     with opened(db) as client:
         client.delete_schedule(name)
-    if json_:
-        output.print_json({"name": name})
-    else:
-        typer.echo(name)
+    output.print_id("name", name, json_=json_)
 
 
 def _document(info: ScheduleInfo) -> dict[str, object]:
     return {field.name: getattr(info, field.name) for field in fields(info)}
+
+
+def _readable(value: object) -> object:
+    if isinstance(value, datetime):
+        return output.local(value)
+    return output.duration(value // timedelta(microseconds=1)) if isinstance(value, timedelta) else value
 
 
 def _row(info: ScheduleInfo) -> tuple[object, ...]:
@@ -138,18 +140,14 @@ def _row(info: ScheduleInfo) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _said(info: ScheduleInfo, *, json_: bool) -> None:
+def _change(db: Path, name: str, change: Callable[[Client], None], *, json_: bool) -> None:
+    """Change a schedule, and say what it is then."""
+    with opened(db) as client:
+        change(client)
+        info = client.get_schedule(name)
     if json_:
         output.print_json(_document(info))
     elif info.paused:
         typer.echo(f"{info.name}: paused")
     else:
         typer.echo(f"{info.name}: next {output.local(info.next_at) or 'never'}")
-
-
-def _ids(ids: list[str], *, json_: bool) -> None:
-    if json_:
-        output.print_json({"workflow_ids": ids})
-    else:
-        for one in ids:
-            typer.echo(one)

@@ -12,6 +12,7 @@ import typer
 from litewf.api.engine import Engine
 from litewf.cli.exits import USAGE, Failure
 from litewf.cli.files import usage_errors
+from litewf.cli.logs import LogLevel, log_to_stderr
 from litewf.cli.options import DEFAULT_DB, Db
 from litewf.cli.programs import PARAMETER, registry_of
 from litewf.cli.telemetry import Telemetry, watched
@@ -32,6 +33,7 @@ def serve(
     ] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Let other machines in without a token.")] = False,
     telemetry: Telemetry = False,
+    log_level: LogLevel = "warning",
 ) -> None:
     """Run the workflows of a module, and serve them over HTTP until SIGINT or SIGTERM.
 
@@ -42,9 +44,11 @@ def serve(
             f"other machines can reach {host}: give a --token (or LITEWF_TOKEN), or say --insecure", param_hint="--host"
         )
     run = _load_server()
+    registry = registry_of(target)
+    log_to_stderr(log_level)
     with usage_errors():
         run(
-            watched(Engine(db, registry=registry_of(target)), telemetry=telemetry),
+            watched(Engine(db, registry=registry), telemetry=telemetry),
             host=host,
             port=port,
             token=token,

@@ -80,12 +80,12 @@ def _facts(found: Detail) -> dict[str, object]:
         "attributes": value(document["attributes"]) if document["attributes"] else None,
         "events": ", ".join(f"{name}={value(documents.shown(text))}" for name, text in found.events.items()) or None,
         "streams": ", ".join(_stream(end) for end in found.streams) or None,
-        "unread": f"{found.unread} messages" if found.unread else None,
+        "unread": output.counted(found.unread, "message") if found.unread else None,
     }
 
 
 def _stream(end: looking.StreamEnd) -> str:
-    return f"{end.name} ({end.values} values{', closed' if end.closed else ''})"
+    return f"{end.name} ({output.counted(end.values, 'value')}{', closed' if end.closed else ''})"
 
 
 def _waits(waits: Sequence[Mapping[str, Any]]) -> str | None:

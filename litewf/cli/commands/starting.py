@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
-from litewf.api.outside import ask, start_named
+from litewf.api.named import WorkflowName
+from litewf.api.outside import ask
 from litewf.api.workflow import WorkflowOptions
 from litewf.cli import output, values
 from litewf.cli.files import opened
 from litewf.cli.options import DEFAULT_DB, DURATION, DURATION_HELP, Db, Json, Wait, WorkflowId, seconds
 from litewf.cli.outcomes import report, wait_for
+from litewf.cli.program import taking
 from litewf.store import lockfile, looking
 from litewf.store.lockfile import Peer
 from litewf.store.readers import Reader
@@ -23,52 +25,47 @@ Texts = list[str] | None
 Name = Annotated[str, typer.Argument(metavar="WORKFLOW", help="The name under which a program has the workflow.")]
 Arguments = Annotated[Texts, typer.Argument(metavar="[VALUE]...", help=f"Its arguments: {values.HELP}.")]
 Keywords = Annotated[Texts, typer.Option("--arg", metavar="NAME=VALUE", help="An argument by its name; repeatable.")]
-Id = Annotated[str | None, typer.Option("--id", metavar="ID", help="Its id; starting it twice is then harmless.")]
-Reject = Annotated[bool, typer.Option("--reject", help="Refuse if the id exists; without, attach to what is there.")]
-Deadline = Annotated[
-    Any, typer.Option("--deadline", parser=seconds, metavar=DURATION, help="Cancel it if it takes longer.")
+Instance = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Of a method: the object's name, as of registry.instance.")
 ]
-User = Annotated[str | None, typer.Option(metavar="TEXT", help="The authenticated user.")]
-Roles = Annotated[Texts, typer.Option("--role", metavar="TEXT", help="An authenticated role; repeatable.")]
-Attributes = Annotated[Texts, typer.Option("--attribute", metavar="NAME=VALUE", help="To search by; repeatable.")]
-Version = Annotated[str | None, typer.Option("--version", metavar="TEXT", help="Only engines of this version run it.")]
-Waiting = Annotated[bool, typer.Option("--wait", help="Wait for its end, and print its output.")]
 
 
-def start(
-    name: Name,
-    arguments: Arguments = None,
+class Ending(NamedTuple):
+    """Whether to wait for the end of a workflow, for how long, and how to tell."""
+
+    wait: bool
+    timeout_s: float | None
+    json: bool
+
+
+def start_options(
     *,
-    arg: Keywords = None,
-    id_: Id = None,
-    reject: Reject = False,
-    deadline: Deadline = None,
-    user: User = None,
-    role: Roles = None,
-    attribute: Attributes = None,
-    version: Version = None,
-    wait: Waiting = False,
-    timeout: Wait = None,
-    db: Db = DEFAULT_DB,
-    json_: Json = False,
-) -> None:
-    """Start a workflow; an engine that knows it takes it up at once, or as soon as one runs.
+    id_: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="Its id; starting it twice is then harmless.")
+    ] = None,
+    reject: Annotated[bool, typer.Option("--reject", help="Refuse if the id exists; without, attach to it.")] = False,
+    deadline: Annotated[
+        Any, typer.Option(parser=seconds, metavar=DURATION, help="Cancel it if it takes longer.")
+    ] = None,
+    user: Annotated[str | None, typer.Option(metavar="TEXT", help="The authenticated user.")] = None,
+    role: Annotated[Texts, typer.Option(metavar="TEXT", help="An authenticated role; repeatable.")] = None,
+    attribute: Annotated[Texts, typer.Option(metavar="NAME=VALUE", help="To search by; repeatable.")] = None,
+    version: Annotated[str | None, typer.Option(metavar="TEXT", help="Only engines of this version run it.")] = None,
+) -> WorkflowOptions:
+    """What every start may say."""
+    return {
+        "workflow_id": id_,
+        "on_existing_id": "reject" if reject else "attach",
+        "timeout": deadline,
+        "authenticated_user": user,
+        "authenticated_roles": role or None,
+        "attributes": values.named(attribute, "--attribute") or None,
+        "application_version": version,
+    }
 
-    Prints its id, or with --wait its output: exit status 1 if it fails, 4 if it is held, 7 after --timeout.
-    What begins with a dash goes after --, as in: litewf start add -- -1 2
-    """
-    options = _options((id_, version), reject=reject, deadline=deadline, who=(user, role), attribute=attribute)
-    _begin(db, name, (arguments, arg), options, wait=wait, timeout=timeout, json_=json_)
 
-
-def enqueue(
-    queue: Annotated[str, typer.Argument(metavar="QUEUE", help="The queue; it need not have limits.")],
-    name: Name,
-    arguments: Arguments = None,
+def queue_options(
     *,
-    arg: Keywords = None,
-    id_: Id = None,
-    reject: Reject = False,
     priority: Annotated[int | None, typer.Option(metavar="N", help="1 comes first; none before all.")] = None,
     deduplication_id: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Held until its end; a second one is refused.")
@@ -80,26 +77,65 @@ def enqueue(
     delay: Annotated[
         Any, typer.Option(parser=seconds, metavar=DURATION, help=f"Start it no earlier: {DURATION_HELP}.")
     ] = None,
-    deadline: Deadline = None,
-    user: User = None,
-    role: Roles = None,
-    attribute: Attributes = None,
-    version: Version = None,
-    wait: Waiting = False,
+) -> WorkflowOptions:
+    """What a start on a queue may say beside that."""
+    return {
+        "priority": priority, "deduplication_id": deduplication_id, "on_duplicate": on_duplicate,
+        "partition_key": partition_key, "delay": delay,
+    }  # fmt: skip
+
+
+def ending(
+    *,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for its end, and print its output.")] = False,
     timeout: Wait = None,
-    db: Db = DEFAULT_DB,
     json_: Json = False,
+) -> Ending:
+    """What is printed of it."""
+    if timeout is not None and not wait:
+        raise typer.BadParameter("it says how long to --wait; give that, too", param_hint="--timeout")
+    return Ending(wait, timeout, json_)
+
+
+@taking(options=start_options, then=ending)
+def start(
+    name: Name,
+    arguments: Arguments = None,
+    *,
+    arg: Keywords = None,
+    instance: Instance = None,
+    options: WorkflowOptions,
+    db: Db = DEFAULT_DB,
+    then: Ending,
+) -> None:
+    """Start a workflow; an engine that knows it takes it up at once, or as soon as one runs.
+
+    Prints its id, or with --wait its output: exit status 1 if it fails, 4 if it is held, 7 after --timeout.
+    What begins with a dash goes after --, as in: litewf start add -- -1 2
+    """
+    _begin(db, (name, instance), options, (arguments, arg), then)
+
+
+@taking(options=start_options, of_queue=queue_options, then=ending)
+def enqueue(
+    queue: Annotated[str, typer.Argument(metavar="QUEUE", help="The queue; it need not have limits.")],
+    name: Name,
+    arguments: Arguments = None,
+    *,
+    arg: Keywords = None,
+    instance: Instance = None,
+    options: WorkflowOptions,
+    of_queue: WorkflowOptions,
+    db: Db = DEFAULT_DB,
+    then: Ending,
 ) -> None:
     """Put a workflow on a queue; it starts when the queue's limits allow it.
 
     Prints its id, or with --wait its output, with the exit status as of start.
     """
-    options = _options((id_, version), reject=reject, deadline=deadline, who=(user, role), attribute=attribute)
-    options |= {
-        "queue": queue, "priority": priority, "deduplication_id": deduplication_id, "on_duplicate": on_duplicate,
-        "partition_key": partition_key, "delay": delay,
-    }  # fmt: skip
-    _begin(db, name, (arguments, arg), options, wait=wait, timeout=timeout, json_=json_)
+    options |= of_queue
+    options["queue"] = queue
+    _begin(db, (name, instance), options, (arguments, arg), then)
 
 
 def result(workflow_id: WorkflowId, *, timeout: Wait = None, db: Db = DEFAULT_DB, json_: Json = False) -> None:
@@ -112,41 +148,20 @@ def result(workflow_id: WorkflowId, *, timeout: Wait = None, db: Db = DEFAULT_DB
     report(row, json_=json_)
 
 
-def _options(
-    what: tuple[str | None, str | None],
-    *,
-    reject: bool,
-    deadline: float | None,
-    who: tuple[str | None, Texts],
-    attribute: Texts,
-) -> WorkflowOptions:
-    return {
-        "workflow_id": what[0],
-        "on_existing_id": "reject" if reject else "attach",
-        "timeout": deadline,
-        "authenticated_user": who[0],
-        "authenticated_roles": who[1] or None,
-        "attributes": values.named(attribute, "--attribute") or None,
-        "application_version": what[1],
-    }
-
-
 def _begin(
-    db: Path, name: str, given: tuple[Texts, Texts], options: WorkflowOptions, *, wait: bool, timeout: float | None,
-    json_: bool,
-) -> None:  # fmt: skip
+    db: Path, what: tuple[str, str | None], options: WorkflowOptions, given: tuple[Texts, Texts], then: Ending
+) -> None:
+    name, instance = what
     args, kwargs = values.values(given[0]), values.named(given[1], "--arg")
     with opened(db) as client:
-        handle = start_named(client, name, args, kwargs, options)
-        row = wait_for(client, handle, timeout) if wait else None
+        workflow = WorkflowName(name, instance=instance).with_options(**options)
+        handle = client.start_workflow(workflow, *args, **kwargs)
+        row = wait_for(client, handle, then.timeout_s) if then.wait else None
         known = row is not None or ask(client, lambda connection: _is_known(db, connection, name))
     if row is not None:
-        report(row, json_=json_)
+        report(row, json_=then.json)
         return
-    if json_:
-        output.print_json({"workflow_id": handle.workflow_id})
-    else:
-        typer.echo(handle.workflow_id)
+    output.print_id("workflow_id", handle.workflow_id, json_=then.json)
     if not known:
         output.note(f"litewf: no engine that runs now knows {name!r}; it goes on when one does")
 

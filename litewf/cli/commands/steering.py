@@ -60,10 +60,7 @@ def fork(
     """Start a copy of a workflow that has recorded the steps before one; prints its id."""
     with opened(db) as client:
         handle = client.fork_workflow(workflow_id, step, workflow_id=id_, application_version=version, queue=queue)
-    if json_:
-        output.print_json({"workflow_id": handle.workflow_id})
-    else:
-        typer.echo(handle.workflow_id)
+    output.print_id("workflow_id", handle.workflow_id, json_=json_)
 
 
 def _each(db: Path, ids: list[str], change: Callable[[Client, str], Any], *, json_: bool) -> None:
@@ -79,9 +76,5 @@ def _each(db: Path, ids: list[str], change: Callable[[Client, str], Any], *, jso
                 status = status or exits.status_of(error) or exits.NO
             else:
                 done.append(one)
-    if json_:
-        output.print_json({"workflow_ids": done})
-    else:
-        for one in done:
-            typer.echo(one)
+    output.print_ids(done, json_=json_)
     raise typer.Exit(status)

@@ -44,6 +44,8 @@ def event(
 
     With --timeout it waits until the event is set: exit status 7 if that does not come. Without, 3 if it is not there.
     """
+    if timeout is not None and key is None:
+        raise typer.BadParameter("it says how long to wait for an event; name its KEY", param_hint="--timeout")
     with opened(db) as client:
         if key is None:
             _print_events(client.get_all_events(workflow_id), json_=json_)
@@ -74,6 +76,8 @@ def stream(
 
     With --json each line is an object with the value, its offset, and the attempt of the step that wrote it.
     """
+    if timeout is not None and not follow:
+        raise typer.BadParameter("it says how long to --follow; give that, too", param_hint="--timeout")
     with opened(db) as client:
         items = client.read_stream_items(
             workflow_id, key, offset=offset, follow=follow, timeout=timeout, recorded_only=recorded_only

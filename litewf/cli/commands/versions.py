@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from litewf.cli import output
+from litewf.cli import documents, output
 from litewf.cli.files import looked_at
 from litewf.cli.options import DEFAULT_DB, Db, Json
 from litewf.store import lockfile, looking
@@ -58,7 +58,7 @@ def _engine(file: Inspection, row: looking.EngineRow) -> dict[str, object]:
         "only_version": bool(row.only_version),
         "workflows": json.loads(row.names),
         "in_memory": row.owned,
-        "started_us": row.started_us,
+        "started_at": documents.iso(row.started_us),
     }
 
 
@@ -69,9 +69,8 @@ def state_of(file: Inspection, row: looking.EngineRow) -> str:
 
 def _row(engine: dict[str, object]) -> tuple[object, ...]:
     runs = "only its own version" if engine["only_version"] else "all versions that fit"
-    started = engine["started_us"]
-    assert isinstance(started, int)
+    started = str(engine["started_at"])
     return (
         engine["executor_id"], engine["pid"], engine["state"], engine["application_version"], runs, engine["in_memory"],
-        output.local_us(started),
+        output.local_iso(started),
     )  # fmt: skip
