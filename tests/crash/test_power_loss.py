@@ -21,8 +21,8 @@ SEED = 1
 def _share(operations: int) -> int:
     """Of 20,000 cycles: more where one costs less."""
     if operations > 180:
-        return 95
-    return 165 if operations > 130 else 310 if operations > 100 else 460
+        return 55
+    return 105 if operations > 130 else 295 if operations > 100 else 630
 
 
 def _check(scenario: Scenario, explored: Explored, request: pytest.FixtureRequest) -> None:
@@ -37,7 +37,7 @@ def test_every_promise_is_kept_after_a_cut_at_any_moment(scenario: Scenario, req
     """20,000 cycles in all: when every scenario has run, counting.py counts them."""
     explored = enumerate_cuts(scenario, seed=SEED, budget=_share, again=8)
     _check(scenario, explored, request)
-    assert explored.cycles.total() > 80, str(explored)
+    assert explored.cycles.total() > 40, str(explored)
     assert explored.again > 0
 
 
