@@ -161,6 +161,13 @@ def keep_for_ever(connection: object) -> None:
 _kept: list[object] = []
 
 
+def damaged_text(error: UnicodeDecodeError, path: Path, action: str) -> StoreCorruptError:
+    """What apsw's answer to a text that is no UTF-8 means."""
+    found = StoreCorruptError(f"{path}: cannot {action}: a text in it is damaged ({error}); restore a backup")
+    found.__cause__ = error
+    return found
+
+
 def unknown_outcome(error: apsw.Error, connection: apsw.Connection) -> bool:
     """Whether a commit that raised this may have happened all the same."""
     if not isinstance(error, apsw.IOError | apsw.CorruptError | apsw.NoMemError):

@@ -15,7 +15,7 @@ import apsw
 
 from litewf.errors import LitewfError, OutcomeUnknownError, StoreLockedError
 from litewf.store.checkpoints import Checkpoint, fits_one_statement
-from litewf.store.database import translate, unknown_outcome
+from litewf.store.database import damaged_text, translate, unknown_outcome
 from litewf.store.operations import Operation
 from litewf.store.write_connection import WriteConnection
 
@@ -44,7 +44,7 @@ def commit_group(file: WriteConnection, path: Path, group: list[Operation]) -> N
     except Exception as error:  # noqa: BLE001 - one operation's; alone, it gets what it raised
         _undo(file)
         if len(group) == 1:
-            group[0].error = error
+            group[0].error = damaged_text(error, path, "write") if isinstance(error, UnicodeDecodeError) else error
         else:
             _one_by_one(file, path, group)
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 import apsw
 
 from litewf.errors import EngineClosedError, StoreCorruptError
-from litewf.store.database import keep_for_ever, open_reader, translate
+from litewf.store.database import damaged_text, keep_for_ever, open_reader, translate
 
 R = TypeVar("R")
 Reader = apsw.Connection  # the type for those who put queries together from the store's functions
@@ -37,8 +37,8 @@ def ask(connection: apsw.Connection, query: Callable[[apsw.Connection], R], path
         return query(connection)
     except apsw.Error as error:
         raise translate(error, path, "read", connection) from error
-    except UnicodeDecodeError as error:  # apsw's answer to damaged text
-        raise StoreCorruptError(f"{path}: cannot read: a text in it is damaged ({error}); restore a backup") from error
+    except UnicodeDecodeError as error:
+        raise damaged_text(error, path, "read") from error
 
 
 @contextmanager
@@ -97,9 +97,8 @@ class Readers:
         return open_reader(self._path, self._vfs)
 
     def _give_back(self, connection: apsw.Connection) -> None:
-        half_read = (
-            connection.txn_state() != apsw.SQLITE_TXN_NONE
-        )  # an error in between: it would show old rows for ever
+        # After an error in between it would show old rows for ever.
+        half_read = connection.txn_state() != apsw.SQLITE_TXN_NONE
         with self._lock:
             if not self._closed and not half_read and len(self._idle) < KEPT:
                 self._idle.append(connection)

@@ -114,6 +114,8 @@ class Store:
                 self._stop_if_moved()
                 raise
             finally:
+                if connection.txn_state() != apsw.SQLITE_TXN_NONE:  # an error in between: see readers.py
+                    self.writer.break_off()
                 self.writer.disown()
         return self.read(query)
 

@@ -172,7 +172,7 @@ class Writer:
         return not self._file.broken
 
     def break_off(self) -> None:
-        """From inside `exclusive`: a write has failed, so open the file again before the next one."""
+        """Whoever owns the connection: it is not as it was found, so open the file again before the next write."""
         self._file.broken = True
 
     def check(self) -> None:

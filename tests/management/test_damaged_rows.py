@@ -207,3 +207,11 @@ def test_an_async_client_sees_the_file_as_it_is_after_such_a_text(
         assert kept.tb is not None
 
     asyncio.run(look())
+
+
+def test_a_text_that_cannot_be_read_while_something_is_written_is_told_so(
+    file: Path, registry: litewf.Registry
+) -> None:
+    edit(file, "UPDATE sqlite_sequence SET name = CAST(x'ff' AS TEXT) WHERE name = 'workflow'")
+    with pytest.raises(litewf.StoreCorruptError, match="cannot write: a text in it is damaged .*restore a backup"):
+        litewf.Engine(file, registry=registry).launch()
