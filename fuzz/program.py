@@ -216,12 +216,14 @@ class Revival:
 
 def _outcome(engine: litewf.Engine, workflow_id: str, wait: float) -> object:
     """A result, an error of litewf, or the error that the workflow has ended with."""
+    handle = engine.retrieve_workflow(workflow_id)
     try:
-        return engine.retrieve_workflow(workflow_id).get_result(timeout=wait)
+        return handle.get_result(timeout=wait)
     except litewf.LitewfError as error:
         return error
     except Exception as error:
-        if engine.retrieve_workflow(workflow_id).get_status().status != "ERROR":
+        status = _tried(handle.get_status)
+        if isinstance(status, litewf.WorkflowStatus) and status.status != "ERROR":
             raise
         return error
 

@@ -105,9 +105,11 @@ class Store:
         """As `read`, for a question that is answered at once.
 
         While no connection is open that only reads, and nobody writes, the one that writes answers: to open another one
-        takes longer than most engines that are launched for a moment, as by a test, ask questions at all.
+        takes longer than most engines that are launched for a moment, as by a test, ask questions at all. Not to the
+        main thread: where Ctrl-C interrupts that, it must not own what everybody needs.
         """
-        if self._moved is None and not self._readers.any_idle and (connection := self.writer.lend()) is not None:
+        may_borrow = self._moved is None and not self._readers.any_idle and not _may_be_interrupted()
+        if may_borrow and (connection := self.writer.lend()) is not None:
             try:
                 return readers.ask(connection, query, self.path)
             except StoreError:
@@ -226,6 +228,11 @@ def _check_not_forked() -> None:
             "this process was forked while an engine was running, so SQLite cannot be used in it; start it with the"
             ' spawn method (multiprocessing.get_context("spawn")), or fork before the first launch'
         )
+
+
+def _may_be_interrupted() -> bool:
+    """Whether this is the thread in which Python handles signals."""
+    return threading.current_thread() is threading.main_thread()
 
 
 if hasattr(os, "register_at_fork"):

@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
@@ -264,11 +265,17 @@ def enumerate_cuts(
 
     The budget may depend on how many operations the run has: a long one takes longer to recover, too. Up to `again` more are cuts of recoveries.
     """
-    began = time.process_time()
-    with workplace() as folder, closing(Enumerator(scenario, folder, seed=seed, damages=damages)) as enumerator:
-        enumerator.run(budget, again=again, stop_at=stop_at)
-    enumerator.found.seconds = time.process_time() - began
-    return enumerator.found
+
+    def enumerate_them() -> Explored:
+        began = time.process_time()
+        with workplace() as folder, closing(Enumerator(scenario, folder, seed=seed, damages=damages)) as enumerator:
+            enumerator.run(budget, again=again, stop_at=stop_at)
+        enumerator.found.seconds = time.process_time() - began
+        return enumerator.found
+
+    # In the main thread, which a signal may interrupt, each engine would open one connection more.
+    with ThreadPoolExecutor(1) as aside:
+        return aside.submit(enumerate_them).result()
 
 
 def replay_command(scenario: Scenario, seed: int, cuts: Sequence[Cut]) -> str:

@@ -1,6 +1,7 @@
 """An engine opens no more connections, and takes no more turns, than it needs."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,8 @@ def test_an_engine_that_is_alone_asks_the_connection_that_writes(
     def main() -> int:
         return double(21)
 
-    with litewf.Engine(path, registry=registry) as engine:
-        assert engine.start_workflow(main).get_result() == 42
+    with litewf.Engine(path, registry=registry) as engine, ThreadPoolExecutor(1) as aside:
+        assert aside.submit(engine.start_workflow(main).get_result).result() == 42
         engine.wait_until_idle()
         assert not opened
         assert engine.list_workflows()
