@@ -216,13 +216,12 @@ class Revival:
 
 def _outcome(engine: litewf.Engine, workflow_id: str, wait: float) -> object:
     """A result, an error of litewf, or the error that the workflow has ended with."""
-    handle = engine.retrieve_workflow(workflow_id)
     try:
-        return handle.get_result(timeout=wait)
+        return engine.retrieve_workflow(workflow_id).get_result(timeout=wait)
     except litewf.LitewfError as error:
         return error
     except Exception as error:
-        status = _tried(handle.get_status)
+        status = _tried(engine.retrieve_workflow(workflow_id).get_status)
         if isinstance(status, litewf.WorkflowStatus) and status.status != "ERROR":
             raise
         return error
