@@ -274,8 +274,11 @@ class Execution:
             self.unconfirmed = [row for row in self.unconfirmed if row not in rows]
 
     def key_of(self, number: str) -> str:
-        """A text for one call of this generation, the same on every replay and recovery."""
-        generation = f"@{self.generation}" if self.generation > 1 else ""
+        """A text for one call of this generation, the same on every replay and recovery; no other call has it.
+
+        In an id a number follows each '~', and "w@2" may be another workflow: a user's, or, below a '~', a child.
+        """
+        generation = f"~@{self.generation}" if self.generation > 1 else ""
         return f"{self.id}{generation}:{number}"
 
     @property

@@ -107,7 +107,7 @@ def test_the_default_id_differs_per_generation_and_per_rewind(stage: Stage, regi
         start(engine, publisher, "p").get_result()
         engine.rewind_workflow("p", 1).get_result()
         assert engine.query("SELECT id, data FROM cloud_event ORDER BY key") == [
-            ("p:1", "1"), ("p@2:1", "0"), ("p@3:1", "0"),
+            ("p:1", "1"), ("p~@2:1", "0"), ("p~@3:1", "0"),
         ]  # fmt: skip
 
 

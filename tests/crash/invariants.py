@@ -91,7 +91,7 @@ class Image:
             " step.started_us, step.completed_us FROM record AS step JOIN workflow ON workflow.key = step.workflow"
         )
         for workflow_id, generation, number, *rest in steps:
-            suffix = f"@{generation}" if generation > 1 else ""
+            suffix = f"~@{generation}" if generation > 1 else ""
             (self.settled if rest[-1] is not None else self.promised)[f"{workflow_id}{suffix}:{number}"] = tuple(rest)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:

@@ -38,7 +38,7 @@ def test_the_handle_gets_the_result_of_the_last_generation(
     assert (status.generation, status.status) == (3, "SUCCESS")
     assert status.input == litewf.WorkflowInput((2,), {"most": 3})
     assert names(engine, "w") == [("1", "work"), ("2", "litewf.sleep")]
-    assert keys == ["w:1", "w@2:1", "w@3:1"]
+    assert keys == ["w:1", "w~@2:1", "w~@3:1"]
 
 
 def test_many_generations_leave_memory_and_come_back(launch: Launch, registry: litewf.Registry, flavor: Flavor) -> None:
@@ -96,7 +96,7 @@ def test_the_next_generation_survives_a_restart(launch: Launch, registry: litewf
     gate.await_reached()
     first.shutdown(timeout=0)
     gate.open()
-    assert launch().retrieve_workflow("w").get_result() == "w@3:1"
+    assert launch().retrieve_workflow("w").get_result() == "w~@3:1"
 
 
 def test_options_of_the_start_stay(launch: Launch, registry: litewf.Registry, flavor: Flavor) -> None:

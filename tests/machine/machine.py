@@ -384,7 +384,7 @@ class Machine(CrashMachine):
     def _note_what_is_over(self) -> None:
         over = set()
         for flow in self.world.jobs.values():
-            generation = f"@{flow.generation}" if flow.generation > 1 else ""
+            generation = f"~@{flow.generation}" if flow.generation > 1 else ""
             number = 0
             for kind, *_ in flow.acts:
                 number += SHAPES[kind][0]

@@ -344,3 +344,27 @@ def test_observers_of_the_former_end_keep_what_they_saw(stage: Stage, registry, 
         engine.retrieve_workflow("c").as_future().exception(10)
         stage.clock.move(10)
         assert handle.get_result() == [[10, 20, 30], [10, 20, 30]]
+
+
+def test_no_two_executions_have_an_idempotency_key_in_common(engine, registry):
+    """A rewound child is another than the child of its rewound parent, and than a workflow with such an id."""
+    keys = []
+
+    @registry.step
+    def pay():
+        keys.append(litewf.idempotency_key())
+
+    @registry.workflow
+    def child():
+        pay()
+
+    @registry.workflow
+    def parent():
+        pay()
+        litewf.start_workflow(child).get_result()
+
+    for workflow_id in ("p", "p@2"):
+        engine.run_workflow(parent.with_options(workflow_id=workflow_id))
+    for rewound in ("p~2", "p", "p~2"):
+        engine.rewind_workflow(rewound, 1).get_result()
+    assert len(keys) == len(set(keys)) == 4 + 1 + 2 + 1
