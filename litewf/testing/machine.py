@@ -113,7 +113,7 @@ class CrashMachine(RuleBasedStateMachine):
                 raise
             self.revive()
         finally:
-            self._mortal = False
+            self._spare()
         self.settle()
         return result
 
@@ -132,7 +132,7 @@ class CrashMachine(RuleBasedStateMachine):
         while True:
             self._mortal = True
             self.clock.drain_us(until_us)
-            self._mortal = False
+            self._spare()
             if not self.revive():
                 return
 
@@ -144,7 +144,8 @@ class CrashMachine(RuleBasedStateMachine):
         self._points_to_live = again_in
         self.counts["death at once"] += 1
         self.running[place].kill()
-        self.revive()
+        while self.revive():  # what is launched may die at once
+            pass
 
     def die_in(self, points: int) -> None:
         """Let the engine die that reaches the last of so many crash points from now on: 1 is the next."""
@@ -167,7 +168,7 @@ class CrashMachine(RuleBasedStateMachine):
             self.died(place)
             self._mortal = True
             self.running[place] = self._launch(place)
-            self._mortal = False
+            self._spare()
         return bool(dead)
 
     def _dead(self) -> list[int]:
@@ -213,6 +214,11 @@ class CrashMachine(RuleBasedStateMachine):
                 engine.kill()
                 self.deaths += 1
                 self._condemned = False
+
+    def _spare(self) -> None:
+        """Let no engine die from now on; one that is about to is known as condemned."""
+        with self._counting:
+            self._mortal = False
 
     def _is_fatal(self, point: str) -> bool:
         with self._counting:

@@ -100,7 +100,7 @@ class Image:
     def settles(self, key: str) -> bool:
         """Whether a step is recorded, or was in a generation that is over."""
         label = key.rpartition(":")[0]
-        workflow_id, _, generation = label.rpartition("@")
+        workflow_id, _, generation = label.rpartition("~@")
         if not generation.isdecimal():  # the id of a tick has a time there
             workflow_id, generation = label, "1"
         return key in self.settled or self.generations.get(workflow_id, 1) > int(generation)

@@ -76,7 +76,7 @@ def test_a_careful_workflow_passes():
 def test_a_workflow_that_charges_twice_after_a_crash_is_found_with_the_steps_that_show_it():
     for _ in range(5):
         with pytest.raises((AssertionError, Flaky)) as caught:  # a thread may be slower the second time
-            run_state_machine_as_test(machine_of(careful=False), settings=settings(FEW, max_examples=200))
+            run_state_machine_as_test(machine_of(careful=False), settings=settings(FEW, max_examples=2000))
         if not isinstance(caught.value, FlakyStrategyDefinition):  # which tells no steps: it did not come as far again
             break
     told = "".join(traceback.format_exception(caught.value))
