@@ -20,6 +20,7 @@ import litewf
 from tests.clients import program
 from tests.clients.processes import PREAMBLE, ROOT
 
+LONG_REPLAY = "recorded steps each time it wakes"  # a warning that an inbox of a thousand messages earns
 ENGINES = ("one", "two")
 CLIENTS = {"a": "Client", "b": "AsyncClient", "c": "AsyncClient"}
 SERVE = """
@@ -187,7 +188,8 @@ def test_nothing_is_lost_and_nothing_happens_twice(fleet: Fleet, path: Path, tmp
     finally:
         shell.finish()
     fleet.finish()
-    assert (fleet.errors(), fleet.complaints, shell.complaints) == ("", [], [])
+    errors = [line for line in fleet.errors().splitlines() if LONG_REPLAY not in line]
+    assert (errors, fleet.complaints, shell.complaints) == ([], [], [])
     check(fleet, shell, path, tmp_path / "ledger")
 
 
