@@ -72,7 +72,8 @@ def _undo(file: WriteConnection) -> None:
     try:
         if file.live.in_transaction:
             file.live.execute("ROLLBACK")
-        file.broken = file.live.txn_state() != apsw.SQLITE_TXN_NONE  # a statement was left half read
+        if file.live.txn_state() != apsw.SQLITE_TXN_NONE:  # an error in the middle of rows; see readers.py
+            file.broken = True
     except apsw.Error:
         file.broken = True
 

@@ -9,6 +9,7 @@ from disk import SYNC_FAILED, WRITE_FAILED, Disk
 from notes import OpenStore, notes, write
 
 import litewf
+from litewf.store.operations import Tx
 from litewf.store.store import Store
 
 
@@ -93,6 +94,27 @@ def test_a_transaction_whose_commit_fails_has_an_unknown_outcome_and_the_file_is
     write(store, "after")
     after = disk.trace[failed_at:]
     assert after.index(("open", "db")) < after.index(("write", "-wal"))
+
+
+def test_a_turn_that_fails_in_the_middle_of_rows_leaves_nothing_half_read_in_the_way_of_the_next_write(
+    store: Store, path: Path
+) -> None:
+    """The error keeps the frames alive that read, and with them a statement that would hold an old snapshot."""
+
+    def read(tx: Tx) -> list[str]:
+        return [text for (text,) in tx.connection.execute("SELECT text FROM note")]
+
+    write(store, "after it")
+    store.writer.turn(
+        lambda tx: tx.connection.execute("UPDATE note SET text = CAST(x'FF' AS TEXT) WHERE text = 'before'").fetchall()
+    )
+    with pytest.raises(litewf.StoreCorruptError, match="text") as kept:
+        store.writer.turn(read)
+    other = apsw.Connection(str(path))
+    other.execute("INSERT INTO note VALUES ('of another')").fetchall()
+    other.close()
+    write(store, "the next")
+    assert kept.value.__cause__ is not None
 
 
 # --- with an engine -----------------------------------------------------------------------------------------------
