@@ -40,7 +40,7 @@ def moment(text: str) -> datetime:
     """A point in time from the command line; a duration is that long ago."""
     try:
         return datetime.fromisoformat(text.strip()).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     try:
         return datetime.now().astimezone() - timedelta(seconds=seconds(text))

@@ -6,6 +6,7 @@ may cut up. Rich would do this with more care, for 30 ms of every command; long 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -170,7 +171,11 @@ def shorten(text: str, width: int) -> str:
 
 def local(moment: datetime | None) -> str | None:
     """A time as people here read it, to the second."""
-    return None if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    if moment is None:
+        return None
+    with contextlib.suppress(OverflowError, ValueError):  # at the ends of the calendar, where a damaged time is shown
+        moment = moment.astimezone()
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def duration(microseconds: int | None) -> str | None:

@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -110,6 +111,28 @@ def test_text_that_steers_terminals_is_shown_without_that(here: Here, shop: Path
     listed = here("list", "--prefix", "t-1", "--db", shop).out
     assert "\x1b" not in done.err + listed
     assert "\u202e" not in done.err + listed
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_times_at_the_ends_of_the_calendar_are_shown_wherever_the_sun_stands(
+    here: Here, path: Path, registry: litewf.Registry, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    greet = registry.workflow(name="greet")(lambda: None)
+    with litewf.Engine(path, registry=registry) as engine:
+        engine.run_workflow(greet.with_options(workflow_id="w-1"))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE workflow SET created_us = -9e18, completed_us = 9e18")
+        connection.commit()
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        done = [here(*command, "--db", path) for command in READING[:2]]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert [(one.status, one.err) for one in done] == [(0, ""), (0, "")]
+    assert "1-01-01" in done[1].out
+    assert "9999-12-31" in done[1].out
 
 
 LOCKED = """

@@ -49,7 +49,7 @@ def test_a_time_is_one_or_that_long_ago() -> None:
     assert options.moment("2026-03-01").utcoffset() is not None
     before = datetime.now(UTC)
     assert before <= options.moment("2h") + timedelta(hours=2) <= datetime.now(UTC)
-    for text in ("yesterday", "", "2026-13-01"):
+    for text in ("yesterday", "", "2026-13-01", "0001-01-01+14:00", "9999-12-31T23:59:59-14:00"):
         with pytest.raises(typer.BadParameter):
             options.moment(text)
 
