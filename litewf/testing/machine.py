@@ -24,6 +24,7 @@ from litewf.engine.signals import Unwind
 from litewf.errors import EngineClosedError
 from litewf.registry import Registry, default_registry
 from litewf.testing.clock import VirtualClock
+from litewf.testing.logbook import Logbook, Repeat
 from litewf.testing.mortal import MortalEngine, SimulatedDeath, silence
 
 R = TypeVar("R")
@@ -79,6 +80,7 @@ class CrashMachine(RuleBasedStateMachine):
         self.path = self._folder / "flows.db"
         self.clock = VirtualClock(mode="driven", despite_bodies=True)
         self.deaths = 0
+        self._logbook = Logbook()
         self._points_to_live: int | None = None
         self._mortal = False  # whether an engine may die now: in an act, and in what follows from it
         self._condemned = False  # one will have died in a moment
@@ -91,6 +93,11 @@ class CrashMachine(RuleBasedStateMachine):
     def engine(self) -> MortalEngine:
         """The first engine."""
         return self.running[0]
+
+    @property
+    def repeats(self) -> list[Repeat]:
+        """The bodies of steps that ran again, and when the death came that made them."""
+        return list(self._logbook.repeats)
 
     def build(self, place: int) -> Registry:  # noqa: ARG002 - for those who override it
         """What the engine at this place is going to run; called at each launch."""
@@ -163,8 +170,7 @@ class CrashMachine(RuleBasedStateMachine):
             dead = self._dead()
         self._condemned = False
         for place in dead:
-            self.running[place].kill()
-            self.deaths += 1
+            self._bury(self.running[place])
             self.died(place)
             self._mortal = True
             self.running[place] = self._launch(place)
@@ -203,17 +209,22 @@ class CrashMachine(RuleBasedStateMachine):
         while True:
             options = {"application_version": "1", "recover": "compatible", **self.options}
             engine = MortalEngine(
-                self.path, clock=self.clock, registry=self.build(place), die_at=self._is_fatal, **options
-            )
+                self.path, clock=self.clock, registry=self.build(place), die_at=self._is_fatal,
+                logbook=self._logbook, **options,
+            )  # fmt: skip
             try:
                 engine.launch()
                 return engine
             except (Unwind, EngineClosedError):
                 if engine.death is None:
                     raise
-                engine.kill()
-                self.deaths += 1
+                self._bury(engine)
                 self._condemned = False
+
+    def _bury(self, engine: MortalEngine) -> None:
+        engine.kill()
+        self.deaths += 1
+        self._logbook.died()
 
     def _spare(self) -> None:
         """Let no engine die from now on; one that is about to is known as condemned."""
