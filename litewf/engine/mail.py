@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from litewf.serialization.exceptions import described
 from litewf.store.checkpoints import Checkpoint
 from litewf.store.operations import Operation
 from litewf.store.wide import Value
@@ -199,7 +200,7 @@ def _resolve(future: asyncio.Future[R], result: R) -> None:
 def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
     if not future.done():
         if isinstance(error, StopIteration):  # a future refuses it
-            error = RuntimeError(f"StopIteration: {error}")
+            error = RuntimeError(described(error))
         future.set_exception(error)
 
 

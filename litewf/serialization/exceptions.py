@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from litewf.errors import RemoteError, UnknownTypeError
 from litewf.serialization import records, shapes
 from litewf.serialization.kinds import listed, spell_str
-from litewf.serialization.refusal import Refusal, type_name
+from litewf.serialization.refusal import Refusal, short_repr, type_name
 from litewf.serialization.text import write_json
 from litewf.serialization.type_table import TypeTable, default_name
 
@@ -47,6 +47,11 @@ def message_of(error: BaseException) -> str | None:
         return str(error)
     except Exception:  # noqa: BLE001 - a user's __str__ may raise anything
         return None
+
+
+def told(error: BaseException) -> str:
+    """Its message; where that is empty or cannot be read, its repr."""
+    return message_of(error) or short_repr(error)
 
 
 def described(error: BaseException) -> str:

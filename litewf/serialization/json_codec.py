@@ -110,7 +110,7 @@ class JsonSerializer:
         except Refusal as refusal:
             raise refusal.as_error() from refusal.__cause__
         except (RecursionError, ValueError, TypeError, RuntimeError) as error:
-            raise SerializationError(f"value: cannot be recorded: {error}") from error
+            raise SerializationError(f"value: cannot be recorded: {exceptions.told(error)}") from error
 
 
 def _is_plain(value: object, depth: int) -> bool:
@@ -156,7 +156,7 @@ def _read(decoder: json.JSONDecoder, text: str) -> object:
     except SerializationError:
         raise
     except Exception as error:
-        raise SerializationError(f"the recorded text cannot be read: {type(error).__name__}: {error}") from error
+        raise SerializationError(f"the recorded text cannot be read: {exceptions.described(error)}") from error
     if end != len(text):
         raise SerializationError("the recorded text cannot be read: something follows the value")
     return value

@@ -175,11 +175,7 @@ def _refusal_of(error: Exception, cls: type) -> Refusal:
         return Refusal(str(error))
     if isinstance(error, RecursionError):
         return Refusal("nested too deep for Python's stack; return a flatter value")
-    return Refusal(f"{type_name(cls)} raised {type_name(type(error))} while it was recorded: {_message(error)}")
-
-
-def _message(error: Exception) -> str:
-    return exceptions.message_of(error) or short_repr(error)
+    return Refusal(f"{type_name(cls)} raised {type_name(type(error))} while it was recorded: {exceptions.told(error)}")
 
 
 def _quoted(key: object) -> str:

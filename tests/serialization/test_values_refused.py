@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import io
+import json
 import sys
 import threading
 from collections import UserDict, defaultdict
@@ -45,6 +46,17 @@ class Raises:
     @property
     def __class__(self):
         raise ValueError("class")
+
+
+class FailsUnreadably:
+    """It raises, when it is read, what cannot be shown."""
+
+    def __litewf_encode__(self):
+        return "something"
+
+    @classmethod
+    def __litewf_decode__(cls, data):
+        raise KeyError(Raises())
 
 
 @dataclasses.dataclass
@@ -278,3 +290,11 @@ def test_broken_text_raises_one_kind_of_error(text):
         CODEC.decode(text)
     with pytest.raises(SerializationError):
         CODEC.decode_error(text)
+
+
+def test_a_class_that_fails_with_an_error_that_cannot_be_shown_is_refused_like_any_other():
+    name = f"{FailsUnreadably.__module__}:{FailsUnreadably.__qualname__}"
+    with pytest.raises(SerializationError, match="cannot be read: KeyError$"):
+        CODEC.decode(json.dumps({"$custom": [name, "something"]}))
+    with pytest.raises(SerializationError, match="it does not come back: .*KeyError"):
+        CODEC.encode(FailsUnreadably())
