@@ -19,4 +19,4 @@ def run(case: Case) -> None:
     for damage, times in explored.cycles.items():
         for _ in range(times):
             case.met(damage)
-    assert not explored.violations, "\n".join(explored.violations)
+    assert not explored.violations, "\n".join(map(str, explored.violations))

@@ -28,6 +28,8 @@ from litewf.errors import StoreCorruptError, StoreError
 LOG = logging.getLogger("litewf")
 ACCEPT = "LITEWF_ACCEPT_DAMAGED_WAL"
 HEADER, FRAME_HEADER = 32, 24  # bytes
+SECTOR = 512  # bytes that a disk writes as a whole, or more
+MARKED = 16  # of a frame's header: whether it ends a commit, and whose it is
 ORDERS = {0x377F0682: "<", 0x377F0683: ">"}  # of the words that are summed, by the magic number
 WORD = 0xFFFFFFFF
 Sums = tuple[int, int]
@@ -91,7 +93,7 @@ class _Log:
         if order is None or _sums(self._header[:24], order, (0, 0)) != _stored(self._header):
             return self._damaged_header()
         salts = self._header[16:24]
-        commits = self._commits_behind(kept, salts)
+        commits = self._commits_behind(kept, salts, order)
         if len(commits) < 2:
             return None
         damaged = self._first_invalid(kept, commits[0], order)
@@ -99,9 +101,27 @@ class _Log:
             return None
         return Damage(damaged, len(commits))
 
-    def _commits_behind(self, kept: int, salts: bytes) -> list[int]:
-        """The frames of this generation of the log that end a commit."""
-        return [frame for frame, head in self._heads(kept) if head[8:16] == salts and head[4:8] != bytes(4)]
+    def _commits_behind(self, kept: int, salts: bytes, order: str) -> list[int]:
+        """The frames of this generation of the log that end a commit.
+
+        A header across two sectors may be torn: the salts of now behind what was there before, or behind garbage. Such
+        a frame counts only if it is whole.
+        """
+        return [
+            frame
+            for frame, head in self._heads(kept)
+            if head[8:16] == salts
+            and head[4:8] != bytes(4)
+            and (self._at(frame) % SECTOR <= SECTOR - MARKED or self._is_whole(frame, order))
+        ]
+
+    def _is_whole(self, frame: int, order: str) -> bool:
+        """Whether a frame continues the sums that are written in the one before."""
+        head, sums = self._frame(frame, order, self._sums_in(frame - 1))
+        return sums == _stored(head)
+
+    def _sums_in(self, frame: int) -> Sums:
+        return _stored(os.pread(self._fd, FRAME_HEADER, self._at(frame)) if frame else self._header)
 
     def _heads(self, kept: int) -> Iterator[tuple[int, bytes]]:
         for frame in range(kept + 1, self._frames + 1):
@@ -109,7 +129,7 @@ class _Log:
 
     def _first_invalid(self, kept: int, commit: int, order: str) -> int | None:
         """The first frame up to this commit that does not continue the sums of the one before."""
-        seed = _stored(os.pread(self._fd, FRAME_HEADER, self._at(kept))) if kept else _stored(self._header)
+        seed = self._sums_in(kept)
         for frame in range(kept + 1, commit + 1):
             head, sums = self._frame(frame, order, seed)
             if sums != _stored(head) or head[8:16] != self._header[16:24]:
@@ -126,7 +146,7 @@ class _Log:
             for seed in (_stored(self._header), _sums(self._header[:24], order, (0, 0))):
                 head, sums = self._frame(1, order, seed)
                 if sums == _stored(head):
-                    return Damage(0, len(self._commits_behind(0, head[8:16])))
+                    return Damage(0, len(self._commits_behind(0, head[8:16], order)))
         return None
 
     def _frame(self, frame: int, order: str, seed: Sums) -> tuple[bytes, Sums]:

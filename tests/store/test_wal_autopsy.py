@@ -102,6 +102,28 @@ def test_a_damaged_header_is_refused(crashed: Files, path: Path, byte: int) -> N
         open_and_count(path)
 
 
+@pytest.mark.parametrize("torn", [b"\xff" * 8, (7).to_bytes(4, "big") + (9).to_bytes(4, "big")], ids=["garbage", "old"])
+def test_the_header_of_a_frame_across_two_sectors_may_be_torn_and_look_like_a_commit(path: Path, torn: bytes) -> None:
+    """A commit was being written, in which one frame got its salts from this write, and what stands before them not."""
+    connection = apsw.Connection(str(path))
+    connection.pragma("journal_mode", "wal")
+    connection.wal_autocheckpoint(0)
+    connection.execute("CREATE TABLE t (x)")
+    kept, across = frames(taken(path)), 42
+    assert frame(across) % 512 == 504
+    connection.execute("INSERT INTO t VALUES (zeroblob(?))", ((across - kept) * PAGE,))
+    left = bytearray(taken(path)["-wal"])
+    connection.close()
+    assert across < (len(left) - wal_autopsy.HEADER) // (PAGE + wal_autopsy.FRAME_HEADER), (
+        "the last frame is another one"
+    )
+    wal = path.with_name(f"{path.name}-torn")
+    left[frame(kept + 1) : frame(kept + 2)] = bytes(frame(2) - frame(1))
+    left[frame(across) : frame(across) + 8] = torn
+    wal.write_bytes(left)
+    assert wal_autopsy.examine(wal, PAGE, kept) is None
+
+
 def test_damage_to_the_very_last_commit_cannot_be_told_from_a_power_cut(crashed: Files, path: Path) -> None:
     put(flipped(crashed, len(crashed["-wal"]) - 10), path)
     assert open_and_count(path) >= 5 * WORKFLOWS - 1
