@@ -31,4 +31,4 @@ def test_the_tests_of_the_page_do_what_it_says(
 
 def test_the_page_shows_one_failure_and_fits_on_one_page() -> None:
     assert len(FAILURE) == 1
-    assert len(PAGE.splitlines()) < 170
+    assert len(PAGE.splitlines()) <= 170
