@@ -209,7 +209,7 @@ def test_a_child_that_lives_on_does_not_keep_the_lock_of_a_parent_that_died(spaw
     Path(f"{path}.gate").touch()
     try:
         with litewf.Engine(path, registry=program.registry) as engine:
-            assert engine.retrieve_workflow("w").get_result(timeout=2.5) == os.getpid()
+            assert engine.retrieve_workflow("w").get_result(timeout=20) == os.getpid()
     finally:
         os.kill(child, 9)
 
