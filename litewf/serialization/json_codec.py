@@ -20,6 +20,7 @@ from litewf.serialization.text import write_json
 from litewf.serialization.type_table import Opaque, TypeTable
 from litewf.serialization.walk import MAX_DEPTH, Walk, Writer
 
+NULL = "null"  # what most steps and many workflows return
 _MARK = '"$'  # stands before each tag; a text without it is plain JSON
 _WORD = 1 << 63
 _PLAIN_TYPES = frozenset((NoneType, bool, int, float, str))
@@ -47,7 +48,7 @@ class JsonSerializer:
     def encode(self, value: Any) -> tuple[str, object]:
         """The text, and the copy that a replay would see. Raises `SerializationError` with the path."""
         if value is None:
-            return "null", None
+            return NULL, None
         cls = type(value)
         if cls is str:
             if value.isascii():
@@ -67,11 +68,11 @@ class JsonSerializer:
 
     def decode(self, text: str) -> object:
         """The value. Raises `UnknownTypeError` for a class that is not loaded, else `SerializationError`."""
-        return _read(self._strict if _has_mark(text) else self._plain, text)
+        return None if text == NULL else _read(self._strict if _has_mark(text) else self._plain, text)
 
     def decode_lenient(self, text: str) -> object:
         """The value, with an `Opaque` in place of each part whose class this program lacks."""
-        return _read(self._lenient if _has_mark(text) else self._plain, text)
+        return None if text == NULL else _read(self._lenient if _has_mark(text) else self._plain, text)
 
     def encode_error(self, error: BaseException) -> tuple[str, BaseException]:
         """The text, and the copy that a replay would see. Never raises: an error must always be recorded.
