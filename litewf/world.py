@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST, LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 STOCK = 100  # ids
+DIGITS = 19  # of randomness in each
+VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))  # RFC 9562: this digit begins with the bits 10
 
 
 class Clocked(Protocol):
@@ -64,9 +66,9 @@ class Entropy:
         import random  # noqa: PLC0415 - an engine needs it, `import litewf` does not
 
         self._random = random.SystemRandom() if seed is None else random.Random(seed)
-        self._draw = self._drawn if seed is None else lambda: self._random.getrandbits(74)
+        self._draw = self._drawn if seed is None else lambda: f"{self._random.getrandbits(DIGITS * 4):0{DIGITS}x}"
         self._drawer = 0  # the process that has drawn ...
-        self._stock: list[bytes] = []  # ... these, of ten bytes each
+        self._stock: list[str] = []  # ... these
         self._prefix = -1, ""  # of the ids of one millisecond
 
     def random(self) -> float:
@@ -85,19 +87,19 @@ class Entropy:
             prefix = f"{now_ms >> 16:08x}-{now_ms & 0xFFFF:04x}-7"
             self._prefix = now_ms, prefix
         low = self._draw()
-        return f"{prefix}{low >> 62:03x}-{0x8000 | low >> 48 & 0x3FFF:04x}-{low & 0xFFFF_FFFF_FFFF:012x}"
+        return f"{prefix}{low[:3]}-{VARIANT[low[3]]}{low[4:7]}-{low[7:]}"
 
-    def _drawn(self) -> int:
-        """74 bits of the system's randomness: asked for a hundred at a time, as a call costs more than all the rest."""
+    def _drawn(self) -> str:
+        """Digits of the system's randomness: asked for a hundred at a time, as a call costs more than all the rest."""
         if self._drawer != os.getpid():  # a fork must not draw what its parent draws
             self._drawer, self._stock = os.getpid(), []
         try:
             drawn = self._stock.pop()  # atomic: no two threads get the same
         except IndexError:
-            fresh = os.urandom(10 * STOCK)
-            self._stock += [fresh[at : at + 10] for at in range(10, 10 * STOCK, 10)]
-            drawn = fresh[:10]
-        return int.from_bytes(drawn, "big") >> 6
+            fresh = os.urandom(DIGITS * STOCK // 2).hex()
+            self._stock += [fresh[at : at + DIGITS] for at in range(DIGITS, DIGITS * STOCK, DIGITS)]
+            drawn = fresh[:DIGITS]
+        return drawn
 
 
 def _live_on(point: str) -> None:

@@ -48,17 +48,15 @@ class WorkflowHandle(Generic[R_co]):
         return cls(workflow_id)
 
     def _running(self) -> Runtime:
+        if self._runtime is not None:
+            return self._runtime
         frame = FRAME.get()
-        if type(frame) is Branch and self._runtime is None:
+        if isinstance(frame, Branch | StepFrame):
             return frame.execution.runtime
-        if isinstance(frame, StepFrame) and self._runtime is None:
-            return frame.execution.runtime
-        if self._runtime is None:
-            raise UsageError(
-                f"the handle of {self.workflow_id!r} came out of a value and knows no engine here; use"
-                " engine.retrieve_workflow(id)"
-            )
-        return self._runtime
+        raise UsageError(
+            f"the handle of {self.workflow_id!r} came out of a value and knows no engine here; use"
+            " engine.retrieve_workflow(id)"
+        )
 
     def _outside(self, what: str) -> Runtime:
         if type(FRAME.get()) is Branch:

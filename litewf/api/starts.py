@@ -72,11 +72,11 @@ def many_on(queue: str, items: Sequence[Any]) -> list[StartRequest]:
     for item in items:
         if not isinstance(item, tuple | list) or not item:
             raise UsageError("enqueue_many takes tuples of a workflow and its arguments: [(render, page), ...]")
-    return [enqueue_request(queue, item[0], item[1:], {}) for item in items]
+    return [enqueue_request(queue, item[0], item[1:], starting.NO_KWARGS) for item in items]
 
 
 def as_request(item: Any) -> StartRequest:
     """One item of `start_workflows`: a workflow and its arguments."""
     if not isinstance(item, tuple | list) or not item or not isinstance(item[0], BaseWorkflow):
         raise UsageError("start_workflows takes tuples of a workflow and its arguments: [(checkout, order), ...]")
-    return item[0].request(item[1:], {})
+    return item[0].request(item[1:], starting.NO_KWARGS)

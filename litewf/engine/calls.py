@@ -100,11 +100,8 @@ def awaitable_step(
 ) -> DurableCall[Any]:
     """A step of an async workflow."""
     execution = branch.execution
-    try:
-        if branch.owner is not execution.current_task():
-            async_branch(what)  # raises, and says why
-    except RuntimeError:
-        async_branch(what)  # no loop runs in this thread
+    if branch.owner is not execution.current_task() or threading.get_ident() != execution.thread:
+        async_branch(what)  # looks more closely; raises, and says why
     if execution.over is not None:
         raise execution.over
     branch.count += 1

@@ -70,6 +70,7 @@ class Execution:
         "runtime",
         "stoppable",
         "task",
+        "thread",
         "trace",
         "unconfirmed",
         "user",
@@ -102,7 +103,8 @@ class Execution:
         self.parking: asyncio.Future[None] | None = None
         self.main = Branch(self, "")
         self.mailbox: LoopMailbox  # of the loop that runs it; set there
-        self.current_task: Callable[[], object] = no_task  # the task that runs in this thread; set with the mailbox
+        self.current_task: Callable[[], object] = no_task  # of its loop; set with the mailbox
+        self.thread = 0  # that runs its loop; set there
         # Most workflows need none of these three; empty sets and dicts would cost each of them memory and time.
         self.branches: Collection[asyncio.Task[Any]] = ()  # the tasks that the workflow started
         self.task: asyncio.Task[Any] | None = None

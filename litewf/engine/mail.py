@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator, Sequence
 from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from litewf.serialization.exceptions import described
@@ -131,10 +132,10 @@ class LoopMailbox:
     """For operations that tasks of one loop wait for."""
 
     Cancelled = asyncio.CancelledError
-    current_task = staticmethod(asyncio.current_task)
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.current_task = partial(asyncio.current_task, loop)  # which loop runs here takes longer to find out
         self.waits = LoopWaits(loop)
         self._settled: asyncio.Future[None] = loop.create_future()
         self._settled.set_result(None)

@@ -157,6 +157,7 @@ class Stage(Runtime):
         def begin() -> None:
             mailbox = self.loops.mailbox()
             rehearsal.mailbox, rehearsal.current_task = mailbox, mailbox.current_task
+            rehearsal.thread = threading.get_ident()
             rehearsal.task = asyncio.Task(runner.run_on_loop(rehearsal), loop=mailbox.loop)
 
         self.loops.run_soon(begin)

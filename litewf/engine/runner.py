@@ -58,7 +58,7 @@ async def run_on_loop(execution: Execution) -> None:
     runtime = execution.runtime
     main = execution.main
     FRAME.set(main)  # in the task's own context
-    main.owner = execution.task = asyncio.current_task()
+    main.owner = execution.task = execution.current_task()  # type: ignore[assignment]  # this one
     result, failure = None, None
     try:
         try:
@@ -69,7 +69,8 @@ async def run_on_loop(execution: Execution) -> None:
         if execution.branches and execution.over is None:
             _withdraw(execution)
         await _Driven(runtime, judge(execution, result, failure))
-        await _end_branches(execution)
+        if execution.branches:
+            await _end_branches(execution)
     except Unwind:
         runtime.keep_unreleased(execution)
     finally:

@@ -42,7 +42,7 @@ from litewf.store.mailboxes import deliver
 from litewf.store.operations import Operation, Tx
 from litewf.store.starts import Started
 from litewf.store.store import Store
-from litewf.store.waits import ELSEWHERE, workflow_key
+from litewf.store.waits import ELSEWHERE, ENDS, workflow_key
 from litewf.world import World, boot_token
 
 R = TypeVar("R")
@@ -182,7 +182,9 @@ class Runtime:
     def _touch(self, keys: Sequence[str]) -> None:
         others = []
         for key in keys:
-            if key == "ready":
+            if key.startswith(ENDS):
+                others.append(key)
+            elif key == "ready":
                 self.dispatcher.look_for_ready()
             elif key.startswith("due:"):
                 self.dispatcher.expect_due(int(key[4:]))
@@ -237,9 +239,9 @@ class Runtime:
 
     def _create_tasks(self, executions: Sequence[Execution]) -> None:
         mailbox = self.loops.mailbox()
-        loop, current_task = mailbox.loop, mailbox.current_task
+        loop, current_task, thread = mailbox.loop, mailbox.current_task, threading.get_ident()
         for execution in executions:
-            execution.mailbox, execution.current_task = mailbox, current_task
+            execution.mailbox, execution.current_task, execution.thread = mailbox, current_task, thread
             # not through the loop's factory: this is the workflow itself, not a task that it starts
             execution.task = asyncio.Task(runner.run_on_loop(execution), loop=loop)
 

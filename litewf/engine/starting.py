@@ -85,6 +85,7 @@ class Prepared(NamedTuple):
     kwargs: Mapping[str, Any]
 
 
+NO_KWARGS: Mapping[str, Any] = {}
 NO_INPUT = '{"args":[],"kwargs":{}}'
 
 
@@ -156,13 +157,14 @@ def encode_input(
 ) -> tuple[str, Sequence[Any], Mapping[str, Any]]:
     """The input as text, and the arguments as a replay would see them."""
     if not args and not kwargs and receiver is None:
-        return NO_INPUT, (), {}
+        return NO_INPUT, (), NO_KWARGS
     given: dict[str, Any] = {"args": list(args), "kwargs": dict(kwargs)}
     if receiver is not None:
         given["self"] = receiver
     text, copy = runtime.serializer.encode(given)
     assert isinstance(copy, dict)
-    return text, tuple(copy["args"]), copy["kwargs"]  # a tuple of plain values the garbage collector leaves alone
+    # A tuple of plain values the garbage collector leaves alone, and most workflows take no keywords.
+    return text, tuple(copy["args"]), copy["kwargs"] or NO_KWARGS
 
 
 def start_outside(runtime: Runtime, request: StartRequest) -> Flow[str]:

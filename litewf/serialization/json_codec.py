@@ -38,6 +38,7 @@ class JsonSerializer:
         self.types = types if types is not None else TypeTable()
         self._writers: dict[type, Writer] = {}
         self._plain = json.JSONDecoder(parse_constant=_refuse_constant)
+        self._copy: Callable[[str, int], tuple[object, int]] = self._plain.scan_once  # type: ignore[attr-defined]  # set by its __init__
         self._strict = json.JSONDecoder(
             object_hook=Reader(self.types, lenient=False).hook, parse_constant=_refuse_constant
         )
@@ -60,11 +61,7 @@ class JsonSerializer:
             return ("true" if value else "false"), value
         elif cls is float and value - value == 0.0:
             return repr(value), value
-        text = self._text_of(value)
-        try:
-            return text, self.decode(text)
-        except SerializationError as error:
-            raise SerializationError(f"value: it does not come back: {error}") from error
+        return self._encoded(value)
 
     def decode(self, text: str) -> object:
         """The value. Raises `UnknownTypeError` for a class that is not loaded, else `SerializationError`."""
@@ -101,17 +98,21 @@ class JsonSerializer:
         named = error.type if isinstance(error, Opaque) else None
         return RemoteError(named if isinstance(named, str) else type_name(type(error)), short_repr(error))
 
-    def _text_of(self, value: object) -> str:
+    def _encoded(self, value: object) -> tuple[str, object]:
+        """Whatever is more than a simple value."""
         try:
-            if _is_plain(value, MAX_DEPTH - 1):
-                text = _plain_text(value)
-                if text is not None:
-                    return text
-            return write_json(Walk(self.types, self._writers, self.decode, forgiving=False).write(value))
+            text = _plain_text(value) if _is_plain(value, MAX_DEPTH - 1) else None
+            if text is not None:
+                return text, self._copy(text, 0)[0]
+            text = write_json(Walk(self.types, self._writers, self.decode, forgiving=False).write(value))
         except Refusal as refusal:
             raise refusal.as_error() from refusal.__cause__
         except (RecursionError, ValueError, TypeError, RuntimeError) as error:
             raise SerializationError(f"value: cannot be recorded: {exceptions.told(error)}") from error
+        try:
+            return text, self.decode(text)
+        except SerializationError as error:
+            raise SerializationError(f"value: it does not come back: {error}") from error
 
 
 def _is_plain(value: object, depth: int) -> bool:

@@ -17,6 +17,7 @@ from litewf.store.wide import Wide, texts
 ELSEWHERE = "elsewhere"  # in memory only: any commit of another process, for answers that change without a new row
 PART = "\n"  # between the parts of a key: no id and no name holds it
 KEYS_AT_ONCE = 500
+ENDS = "workflow:"  # what the keys of the ends of workflows begin with
 
 
 class Awaited(NamedTuple):
@@ -31,7 +32,7 @@ class Awaited(NamedTuple):
 
 def workflow_key(workflow_id: str) -> str:
     """The end of a workflow."""
-    return f"workflow:{workflow_id}"
+    return f"{ENDS}{workflow_id}"
 
 
 def message_key(workflow_id: str, topic: str | None) -> str:
