@@ -166,7 +166,7 @@ def test_wait_first_takes_durable_waits_that_were_not_awaited(launch: Launch, re
         assert first is timer
         before = litewf.now()
         await first
-        assert (litewf.now() - before).total_seconds() < 1
+        assert (litewf.now() - before).total_seconds() < 9  # it was due, and is not slept again
         result = child.get_result_async()
         other = litewf.sleep_async(1000)
         won = await litewf.wait_first_async([other, result])
@@ -190,7 +190,7 @@ def test_a_wait_that_lost_is_withdrawn(launch: Launch, registry: litewf.Registry
                 texts.append(str(error).partition(" was ")[2])
         began = litewf.now()
         await litewf.sleep_async(NAP)
-        assert (litewf.now() - began).total_seconds() < NAP + 1
+        assert (litewf.now() - began).total_seconds() < NAP + 60  # not the thousand seconds of the one that lost
         return texts
 
     assert launch().run_workflow(race) == ["withdrawn: another wait was first", "awaited already"]

@@ -122,7 +122,7 @@ def test_a_transaction_that_never_ends_does_not_keep_the_store_from_closing_in_t
         assert inside.wait(20)
         began = time.monotonic()
         store.close(0.1)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10  # it would be 20
         go_on.set()
         running.result(20)
     assert "still writes" in caplog.text
