@@ -182,6 +182,29 @@ def test_durable_calls_from_threads_that_an_async_workflow_started_are_refused(
     assert engine.list_steps(handle.workflow_id) == []
 
 
+def test_durable_calls_from_a_thread_are_refused_also_while_the_workflow_itself_runs(
+    launch: Launch, registry: litewf.Registry
+) -> None:
+    """Its task is the loop's current one, while it waits for the thread without awaiting."""
+    step = registry.step(plus_async)
+
+    @registry.workflow
+    async def joining() -> list[str]:
+        texts: list[str] = []
+        context, calls = contextvars.copy_context(), [lambda: step(1), litewf.now, lambda: litewf.sleep_async(1)]
+        thread = threading.Thread(target=lambda: texts.extend(context.run(caught, call) for call in calls))
+        thread.start()
+        thread.join()
+        return texts
+
+    engine = launch()
+    handle = engine.start_workflow(joining)
+    texts = handle.get_result()
+    assert len(texts) == 3
+    assert all(text.startswith("UsageError") and "outside the tasks" in text for text in texts), texts
+    assert engine.list_steps(handle.workflow_id) == []
+
+
 def test_a_step_body_may_not_make_durable_calls(launch: Launch, registry: litewf.Registry, flavor: Flavor) -> None:
     child = registry.workflow(plus)
 
