@@ -89,7 +89,11 @@ WRONG = "```python wrong\n"
         "answer",
     ],
 )
-def test_a_page_that_claims_what_is_not_so_is_found(text: str, because: str, tmp_path: Path) -> None:
+def test_a_page_that_claims_what_is_not_so_is_found(
+    text: str, because: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where its programs leave their files
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     path = tmp_path / "page.md"
     path.write_text(f"# Page\n\n{text}\n")
     with pytest.raises(page.UntrueError, match=re.escape(because)):
