@@ -203,6 +203,7 @@ class AsyncStore(Store):
         self._durability: Durability = durability
         self._world = world
         self._loop = asyncio.get_running_loop()
+        self._closing = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._version: object = None
         self.on_commit: Callable[[list[Operation]], None] = lambda _: None
@@ -307,7 +308,9 @@ class AsyncStore(Store):
         self._check_files()
         try:
             return readers.ask(here(), query, self.path)
-        except StoreError:
+        except StoreError as error:
+            if self._closing:  # what still stood in line found the connection closed
+                raise EngineClosedError(f"{self.path} is closed") from error
             self._check_files()
             raise
 
@@ -326,6 +329,7 @@ class AsyncStore(Store):
 
     async def close_async(self) -> None:
         """Write what is queued, then close everything; the WAL stays for those who may copy it."""
+        self._closing = True
         ended = self._loop.create_task(self._end())
         done, _ = await asyncio.wait([ended], timeout=CLOSING_S)
         self.writer.die(EngineClosedError(f"{self.path} is closed"))
