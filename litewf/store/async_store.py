@@ -50,6 +50,7 @@ class Carrier:
         self._failure: Exception | None = None
         self._through = aiosqlite.Connection(self._connector, CHUNK)
         self._opening: asyncio.Task[Threaded] | None = None
+        self._closed = False
 
     def _connector(self) -> Threaded:
         """On the thread: connect, or connect to nothing, as aiosqlite leaves its thread to itself when this raises."""
@@ -87,24 +88,17 @@ class Carrier:
         if self._opening is None:
             self._opening = asyncio.get_running_loop().create_task(self._open())
         raw = await asyncio.shield(self._opening)  # whoever is cancelled leaves it whole for the next
+        if self._closed:
+            raise EngineClosedError(f"{self._path} is closed")
         done: list[R] = []
-
-        def run() -> None:
-            done.append(errand())
-
-        raw.errands.append(run)
-        try:
-            await self._through.commit()
-        except ValueError as error:  # aiosqlite's answer once it is closed
-            if run not in raw.errands:
-                raise
-            raw.errands.remove(run)
-            raise EngineClosedError(f"{self._path} is closed") from error
+        raw.errands.append(lambda: done.append(errand()))
+        await self._through.commit()
         return done[0]
 
     async def close(self) -> None:
         if self._opening is not None and not self.failed:
             await self._opening
+            self._closed = True  # what came later would stand in line behind the end of the connection
             await self._through.close()
 
     def abandon(self) -> None:
@@ -203,7 +197,6 @@ class AsyncStore(Store):
         self._durability: Durability = durability
         self._world = world
         self._loop = asyncio.get_running_loop()
-        self._closing = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._version: object = None
         self.on_commit: Callable[[list[Operation]], None] = lambda _: None
@@ -308,9 +301,7 @@ class AsyncStore(Store):
         self._check_files()
         try:
             return readers.ask(here(), query, self.path)
-        except StoreError as error:
-            if self._closing:  # what still stood in line found the connection closed
-                raise EngineClosedError(f"{self.path} is closed") from error
+        except StoreError:
             self._check_files()
             raise
 
@@ -329,7 +320,6 @@ class AsyncStore(Store):
 
     async def close_async(self) -> None:
         """Write what is queued, then close everything; the WAL stays for those who may copy it."""
-        self._closing = True
         ended = self._loop.create_task(self._end())
         done, _ = await asyncio.wait([ended], timeout=CLOSING_S)
         self.writer.die(EngineClosedError(f"{self.path} is closed"))

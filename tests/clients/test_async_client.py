@@ -15,6 +15,8 @@ import apsw
 import pytest
 
 import litewf
+from litewf.store.async_store import Carrier, here
+from litewf.store.standard import open_reader
 
 
 @pytest.fixture
@@ -101,6 +103,26 @@ def test_closing_tells_those_who_wait(path: Path, registry: litewf.Registry) -> 
         for task in waiting:
             with pytest.raises(litewf.EngineClosedError):
                 await task
+
+    run(main())
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_a_question_that_meets_the_close_is_answered_or_told_that_it_is_closed(path: Path, turns: int) -> None:
+    """Whichever moment it comes at: never the error of a connection that is closed under it."""
+
+    async def main() -> None:
+        reader = Carrier(path, lambda: open_reader(path))
+        assert await reader.carry(one) == 1
+        closing = asyncio.create_task(reader.close())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asked = await asyncio.gather(*(reader.carry(one) for _ in range(3)), return_exceptions=True)
+        await closing
+        assert all(answer == 1 or isinstance(answer, litewf.EngineClosedError) for answer in asked), asked
+
+    def one() -> object:
+        return here().execute("SELECT 1").get
 
     run(main())
 
