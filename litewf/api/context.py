@@ -195,8 +195,8 @@ def continue_as_new(*args: Any, **kwargs: Any) -> NoReturn:
     branch = calls.any_branch("continue_as_new")
     execution = branch.execution
     execution.check()
-    check_arguments(execution.definition.fn, args, kwargs, bound=execution.receiver is not None)
-    text, *arguments = starting.encode_input(execution.runtime, execution.receiver, args, kwargs)
+    check_arguments(execution.definition.fn, args, kwargs, bound=execution.about.receiver is not None)
+    text, *arguments = starting.encode_input(execution.runtime, execution.about.receiver, args, kwargs)
     if branch is execution.main:
         execution.check_all_replayed()
         execution.check()
@@ -251,9 +251,9 @@ def cancelled() -> bool:
 
 def authenticated_user() -> str | None:
     """The user for whom the workflow was started."""
-    return _execution("authenticated_user").user
+    return _execution("authenticated_user").about.user
 
 
 def authenticated_roles() -> tuple[str, ...]:
     """The roles with which the workflow was started."""
-    return _execution("authenticated_roles").roles
+    return _execution("authenticated_roles").about.roles

@@ -12,7 +12,7 @@ from litewf.registry import Registry
 
 def bound(execution: Execution) -> Callable[..., Any]:
     """The workflow's function, bound to its object or class."""
-    definition, receiver = execution.definition, execution.receiver
+    definition, receiver = execution.definition, execution.about.receiver
     if receiver is None:
         return definition.fn if definition.is_function else _named_alone(execution)
     if definition.is_function and not isinstance(definition.fn, classmethod):

@@ -100,7 +100,8 @@ def awaitable_step(
 ) -> DurableCall[Any]:
     """A step of an async workflow."""
     execution = branch.execution
-    if branch.owner is not execution.current_task() or threading.get_ident() != execution.thread:
+    mailbox = execution.mailbox
+    if mailbox is None or branch.owner is not mailbox.current_task() or threading.get_ident() != mailbox.thread:
         async_branch(what)  # looks more closely; raises, and says why
     if execution.over is not None:
         raise execution.over

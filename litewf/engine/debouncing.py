@@ -65,7 +65,7 @@ def _prepared(
 
 
 def _bounce(runtime: Runtime, prepared: Prepared) -> Callable[[Tx], str]:
-    task, period_us = prepared.new.task, prepared.request.options.delay_us or 0
+    task, period_us = prepared.new.task, prepared.options.delay_us or 0
 
     def change(tx: Tx) -> str:
         assert task is not None

@@ -14,7 +14,7 @@ from litewf.engine.bodies import call_in_thread, call_on_loop
 from litewf.engine.execution import FRAME, Execution, StepFrame
 from litewf.engine.mail import WAITERS, LoopMailbox, Ticket
 from litewf.engine.parking import parked, parking
-from litewf.engine.requests import Blocking, Flow, Meanwhile, Read, Replayed, Request, Wait
+from litewf.engine.requests import Blocking, Flow, Read, Replayed, Request, Wait
 from litewf.store.operations import Operation
 from litewf.store.readers import Reader
 
@@ -54,8 +54,6 @@ def _answer(runtime: Runtime, request: Request, inline: bool) -> object:
         return _block(runtime, request)
     if type(request) is Read:
         return _ask(runtime, request.query, brief=request.brief)
-    if type(request) is Meanwhile:
-        return runtime.store.writer.commit(request.operation, meanwhile=request.work)
     return request.fn() if type(request) is Blocking else None
 
 
@@ -110,7 +108,9 @@ def drive_async(  # noqa: C901, PLR0912 - the hot path: a frame in between would
     try:
         if execution is not None and execution.over is not None:
             raise execution.over
-        mailbox = runtime.loops.mailbox() if execution is None else execution.mailbox
+        mailbox = None if execution is None else execution.mailbox
+        if mailbox is None:
+            mailbox = runtime.loops.mailbox()
         request = next(flow)
         while True:
             try:
@@ -171,11 +171,6 @@ def _read(runtime: Runtime, read: Read, mailbox: LoopMailbox) -> Suspended[objec
 
 def _blocking(runtime: Runtime, blocking: Blocking, mailbox: LoopMailbox) -> Suspended[object]:
     return (yield from mailbox.in_thread(runtime.pool, blocking.fn))
-
-
-def _meanwhile(runtime: Runtime, request: Meanwhile, _mailbox: LoopMailbox) -> Suspended[object]:
-    request.work()  # a loop that waits for a commit has other things to do
-    return (yield from drive_async(runtime, _commit(request.operation)))
 
 
 def _yield_once(_runtime: Runtime, _request: Replayed, _mailbox: LoopMailbox) -> Suspended[None]:
@@ -241,6 +236,5 @@ _ASYNC: dict[type, Callable[[Runtime, Any, LoopMailbox], Suspended[Any]]] = {
     Read: _read,
     Wait: _suspend,
     Blocking: _blocking,
-    Meanwhile: _meanwhile,
     Replayed: _yield_once,
 }

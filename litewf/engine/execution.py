@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NoReturn, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Union
 
 from litewf.definitions import StepDefinition, WorkflowDefinition
 from litewf.engine.signals import Diverged, Unwind, Why
@@ -30,9 +30,18 @@ NO_WAITS: dict[Wait, None] = {}  # until there is one
 LOG_FIELDS = ("workflow_id", "workflow_name", "step_id", "attempt")  # of a log record
 
 
-def no_task() -> object:
-    """The current task of a sync workflow: nobody's."""
-    return NOTHING
+class About(NamedTuple):
+    """What an execution has to know of its workflow besides the input; most have nothing of it."""
+
+    receiver: str | None = None  # names the object or class of a method
+    deadline_us: int | None = None
+    user: str | None = None
+    roles: tuple[str, ...] = ()
+    trace: str | None = None  # the trace context in which it was started
+    queue: str | None = None  # through which it was claimed
+
+
+NOTHING_SPECIAL = About()
 
 
 class Execution:
@@ -41,12 +50,11 @@ class Execution:
     is_rehearsal = False  # whether it only compares the code with what is recorded; see rehearsing.py
 
     __slots__ = (
+        "about",
         "args",
         "branches",
         "buffered",
         "busy",
-        "current_task",
-        "deadline_us",
         "decisions",
         "definition",
         "fence",
@@ -61,20 +69,13 @@ class Execution:
         "main",
         "over",
         "parking",
-        "queue",
-        "receiver",
         "records",
         "replayed_us",
         "replaying",
-        "roles",
         "runtime",
         "stoppable",
         "task",
-        "thread",
-        "trace",
         "unconfirmed",
-        "user",
-        "version",
         "waits",
     )
 
@@ -85,13 +86,14 @@ class Execution:
         identity: tuple[int, str, int, int],
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
+        about: About = NOTHING_SPECIAL,
     ) -> None:
         self.runtime = runtime
         self.definition = definition
         self.key, self.id, self.fence, self.generation = identity
         self.args = args
         self.kwargs = kwargs
-        self.receiver: str | None = None  # names the object or class of a method
+        self.about = about
         self.records = NO_RECORDS
         self.last_recorded = NOTHING  # number of the last recorded call of each branch, by its prefix
         self.replaying = False
@@ -102,23 +104,15 @@ class Execution:
         self.waits = NO_WAITS  # durable calls in flight that are, in order
         self.parking: asyncio.Future[None] | None = None
         self.main = Branch(self, "")
-        self.mailbox: LoopMailbox  # of the loop that runs it; set there
-        self.current_task: Callable[[], object] = no_task  # of its loop; set with the mailbox
-        self.thread = 0  # that runs its loop; set there
+        self.mailbox: LoopMailbox | None = None  # of the loop that runs it, if one does; set there
         # Most workflows need none of these three; empty sets and dicts would cost each of them memory and time.
         self.branches: Collection[asyncio.Task[Any]] = ()  # the tasks that the workflow started
         self.task: asyncio.Task[Any] | None = None
         self.stoppable: Collection[asyncio.Task[Any]] = ()  # running bodies that a cancel stops
         self.decisions: Mapping[str, bool] = NO_DECISIONS  # of patches
         self.latest_us = 0  # the last time of this run: from its creation, or recorded
-        self.deadline_us: int | None = None
         self.loaded_us = 0
         self.replayed_us = 0  # how long the replay took
-        self.user: str | None = None
-        self.roles: tuple[str, ...] = ()
-        self.version: str | None = None
-        self.trace: str | None = None  # the trace context in which it was started
-        self.queue: str | None = None  # through which it was claimed
 
     def load(self, records: Mapping[str, StepRow]) -> None:
         """Take over what earlier executions recorded."""
@@ -186,11 +180,8 @@ class Execution:
     def successor(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Execution:
         """The execution of the next generation, which begins without records."""
         identity = (self.key, self.id, self.fence + 1, self.generation + 1)
-        following = Execution(self.runtime, self.definition, identity, args, kwargs)
-        following.receiver = self.receiver
-        following.latest_us, following.deadline_us = self.latest_us, self.deadline_us
-        following.user, following.roles, following.version = self.user, self.roles, self.version
-        following.queue, following.trace = self.queue, self.trace
+        following = Execution(self.runtime, self.definition, identity, args, kwargs, self.about)
+        following.latest_us = self.latest_us
         return following
 
     def dissolve(self) -> None:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from litewf.engine.execution import Execution
+from litewf.engine.execution import About, Execution
 from litewf.engine.watching import tell_of_queues
 from litewf.errors import SerializationError, StoreCorruptError
 from litewf.store import checkpoints, endings, reading, streams
@@ -76,8 +76,8 @@ def _execution(runtime: Runtime, workflow: Claimed, rows: _Rows) -> Execution:
         raise LookupError("there is no row with its input")
     found = rows.inputs[workflow.key]
     execution = execution_of(runtime, workflow, found.input, Execution)
-    execution.user, execution.trace = found.authenticated_user, found.trace
-    execution.roles = tuple(json.loads(found.authenticated_roles)) if found.authenticated_roles else ()
+    roles = tuple(json.loads(found.authenticated_roles)) if found.authenticated_roles else ()
+    execution.about = execution.about._replace(user=found.authenticated_user, roles=roles, trace=found.trace)
     execution.load(rows.records[workflow.key])
     return execution
 
@@ -89,12 +89,9 @@ def execution_of(runtime: Runtime, workflow: Claimed, text: str, kind: type[E]) 
         raise TypeError(f"it is {type(given).__name__}, not args and kwargs")
     identity = (workflow.key, workflow.id, workflow.fence, workflow.generation)
     definition = runtime.registry.workflows[workflow.name]
-    execution = kind(runtime, definition, identity, given["args"], given["kwargs"])
-    execution.receiver = given.get("self")
+    about = About(given.get("self"), workflow.deadline_us, queue=workflow.queue)
+    execution = kind(runtime, definition, identity, given["args"], given["kwargs"], about)
     execution.latest_us = workflow.latest_us
-    execution.deadline_us = workflow.deadline_us
-    execution.version = workflow.application_version
-    execution.queue = workflow.queue
     return execution
 
 

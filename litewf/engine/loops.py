@@ -32,8 +32,9 @@ class Loops:
     def mailbox(self) -> LoopMailbox:
         """The mailbox of the loop that runs in this thread."""
         loop = asyncio.get_running_loop()
-        found = self._mailboxes.get(loop)
-        return self._add(loop) if found is None else found
+        found = self._mailboxes.get(loop) or self._add(loop)
+        found.thread = threading.get_ident()
+        return found
 
     def engine_mailbox(self) -> LoopMailbox:
         """The mailbox of the loop that runs async workflows; a private loop is started when there is none."""

@@ -135,6 +135,7 @@ class LoopMailbox:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.thread = 0  # that runs the loop
         self.current_task = partial(asyncio.current_task, loop)  # which loop runs here takes longer to find out
         self.waits = LoopWaits(loop)
         self._settled: asyncio.Future[None] = loop.create_future()

@@ -80,6 +80,7 @@ def step_in_task(
             output = result = None
             error, failure = as_failure(execution, frame, raised)
         mailbox = execution.mailbox
+        assert mailbox is not None, "it runs on a loop"
         checkpoint = AwaitedCheckpoint(mailbox, settled_values(execution, frame, output, error, 1))
         if frame.streams:
             yield from drive_async(runtime, settle_streamed(execution, frame, checkpoint))

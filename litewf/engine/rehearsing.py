@@ -8,7 +8,6 @@ the execution parks, as it would in an engine; the one who agrees to that, and t
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -133,7 +132,7 @@ class Stage(Runtime):
             history.application_version, None,
         )  # fmt: skip
         rehearsal = loading.execution_of(self, claimed, history.input, Rehearsal)
-        rehearsal.user, rehearsal.roles = history.user, history.roles
+        rehearsal.about = rehearsal.about._replace(user=history.user, roles=history.roles)
         rehearsal.load({row.step: StepRow(0, *row) for row in history.steps})
         rehearsal.finished = history.is_finished
         return rehearsal
@@ -154,13 +153,7 @@ class Stage(Runtime):
             self.loops.close(CLOSE_S)
 
     def _on_loop(self, rehearsal: Rehearsal) -> None:
-        def begin() -> None:
-            mailbox = self.loops.mailbox()
-            rehearsal.mailbox, rehearsal.current_task = mailbox, mailbox.current_task
-            rehearsal.thread = threading.get_ident()
-            rehearsal.task = asyncio.Task(runner.run_on_loop(rehearsal), loop=mailbox.loop)
-
-        self.loops.run_soon(begin)
+        self.loops.run_soon(lambda: runner.begin_on_loop(rehearsal, self.loops.mailbox()))
 
     # --- what an execution asks of its engine -----------------------------------------------------------------
 

@@ -30,16 +30,6 @@ class Read:
         self.brief = brief
 
 
-class Meanwhile:
-    """Write an operation, and do some work of this process while SQLite writes it."""
-
-    __slots__ = ("operation", "work")
-
-    def __init__(self, operation: Operation, work: Callable[[], None]) -> None:
-        self.operation = operation
-        self.work = work
-
-
 class Wait:
     """Wait until `look` finds something, looking again whenever a commit touches one of `keys`, or until `due_us`.
 
@@ -104,5 +94,5 @@ class Blocking:
 
 
 REPLAYED = Replayed()
-Request: TypeAlias = "Operation | Meanwhile | StepFrame | Read | Wait | Replayed | Blocking"
+Request: TypeAlias = "Operation | StepFrame | Read | Wait | Replayed | Blocking"
 Flow = Generator["Request", Any, R]

@@ -22,6 +22,7 @@ from litewf.store.endings import Ending, Finish
 from litewf.store.operations import Turn
 
 if TYPE_CHECKING:
+    from litewf.engine.mail import LoopMailbox
     from litewf.engine.runtime import Runtime
 
 LOG = logging.getLogger("litewf")
@@ -53,12 +54,18 @@ def run_in_thread(execution: Execution) -> None:
         execution.dissolve()
 
 
+def begin_on_loop(execution: Execution, mailbox: LoopMailbox) -> None:
+    """Run an async workflow in a task; not through the loop's factory, as the workflow did not start this one."""
+    execution.mailbox = mailbox
+    execution.task = asyncio.Task(run_on_loop(execution), loop=mailbox.loop)
+
+
 async def run_on_loop(execution: Execution) -> None:
     """Run an async workflow in this task."""
     runtime = execution.runtime
     main = execution.main
     FRAME.set(main)  # in the task's own context
-    main.owner = execution.task = execution.current_task()  # type: ignore[assignment]  # this one
+    main.owner = execution.task
     result, failure = None, None
     try:
         try:

@@ -19,7 +19,7 @@ from litewf.engine.announcing import Announcing
 from litewf.engine.binding import bound
 from litewf.engine.dispatcher import Dispatcher
 from litewf.engine.ending import Ending
-from litewf.engine.execution import Execution
+from litewf.engine.execution import NOTHING_SPECIAL, About, Execution
 from litewf.engine.giving_back import GivingBack
 from litewf.engine.loops import Loops
 from litewf.engine.notifier import Notifier
@@ -218,7 +218,7 @@ class Runtime:
         elif prepared.new.owner is None:
             self.dispatcher.look_for_ready()
         else:
-            starting.begin_all(self, starting.first_executions(self, [prepared]), [started])
+            starting.begin_all(self, [prepared], [started])
 
     def launch(self, executions: Sequence[Execution]) -> None:
         """Run executions that own their workflows."""
@@ -226,10 +226,8 @@ class Runtime:
         for execution in executions:
             if not self.giving_back.admit(execution, self._active):
                 continue
-            if execution.queue is not None:
-                self._count_on_queue(execution.queue, 1)
-            if execution.deadline_us is not None:
-                self.dispatcher.expect_due(execution.deadline_us)
+            if execution.about is not NOTHING_SPECIAL:
+                self._expect(execution.about)
             if execution.definition.is_async:
                 on_loop.append(execution)
             else:
@@ -237,13 +235,16 @@ class Runtime:
         if on_loop:
             self.loops.run_soon(self._create_tasks, on_loop)
 
+    def _expect(self, about: About) -> None:
+        if about.queue is not None:
+            self._count_on_queue(about.queue, 1)
+        if about.deadline_us is not None:
+            self.dispatcher.expect_due(about.deadline_us)
+
     def _create_tasks(self, executions: Sequence[Execution]) -> None:
         mailbox = self.loops.mailbox()
-        loop, current_task, thread = mailbox.loop, mailbox.current_task, threading.get_ident()
         for execution in executions:
-            execution.mailbox, execution.current_task, execution.thread = mailbox, current_task, thread
-            # not through the loop's factory: this is the workflow itself, not a task that it starts
-            execution.task = asyncio.Task(runner.run_on_loop(execution), loop=loop)
+            runner.begin_on_loop(execution, mailbox)
 
     def next_generation(self, execution: Execution, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Run the next generation of a workflow that continued as new."""
@@ -265,9 +266,9 @@ class Runtime:
         """An execution has left memory."""
         if self._active.get(execution.key) is execution:
             del self._active[execution.key]
-        if execution.queue is not None:
-            self._count_on_queue(execution.queue, -1)
-            self.dispatcher.look_at_queue(execution.queue)
+        if (queue := execution.about.queue) is not None:
+            self._count_on_queue(queue, -1)
+            self.dispatcher.look_at_queue(queue)
         if self._ending.pop(execution.key, None) is not None:
             self.dispatcher.look_for_ready()
         if not self._active:

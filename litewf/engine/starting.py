@@ -14,8 +14,8 @@ from litewf.definitions import WorkflowDefinition
 from litewf.engine import queues
 from litewf.engine.attributes import encode_attributes
 from litewf.engine.durable import durable
-from litewf.engine.execution import Execution
-from litewf.engine.requests import Flow, Meanwhile
+from litewf.engine.execution import NOTHING_SPECIAL, About, Execution
+from litewf.engine.requests import Flow
 from litewf.engine.watching import start_trace
 from litewf.errors import DuplicateWorkflowError, WorkflowConflictError
 from litewf.registry import check_name
@@ -77,12 +77,11 @@ def check_workflow_id(workflow_id: str) -> str:
 
 
 class Prepared(NamedTuple):
-    """A start with its values encoded; `args` and `kwargs` are what a replay would see."""
+    """A start with its values encoded, and its execution if it starts in this engine's memory."""
 
-    request: StartRequest
+    options: StartOptions
     new: NewWorkflow
-    args: Sequence[Any]
-    kwargs: Mapping[str, Any]
+    execution: Execution | None
 
 
 NO_KWARGS: Mapping[str, Any] = {}
@@ -104,10 +103,11 @@ def prepare(
     deadline_us = None if timeout_us is None or options.queue is not None else now_us + timeout_us
     user, roles = options.authenticated_user, options.authenticated_roles
     if parent is not None:
-        if parent.deadline_us is not None and not options.detached:
-            deadline_us = parent.deadline_us if deadline_us is None else min(deadline_us, parent.deadline_us)
-        user = parent.user if user is None else user
-        roles = parent.roles if roles is None else roles
+        inherited_us = None if options.detached else parent.about.deadline_us
+        if inherited_us is not None:
+            deadline_us = inherited_us if deadline_us is None else min(deadline_us, inherited_us)
+        user = parent.about.user if user is None else user
+        roles = parent.about.roles if roles is None else roles
     new = NewWorkflow(
         options.workflow_id or child_id or runtime.world.workflow_id(),
         request.definition.name,
@@ -126,7 +126,10 @@ def prepare(
         trace,
         _task(options, now_us),
     )
-    return Prepared(request, new, args, kwargs)
+    if new.owner is None:
+        return Prepared(options, new, None)
+    execution = _first_execution(runtime, request, new, args, kwargs)
+    return Prepared(options, new, execution)
 
 
 def trace_of(runtime: Runtime, requests: Sequence[StartRequest]) -> str | None:
@@ -188,7 +191,6 @@ def start_many_outside(runtime: Runtime, requests: Sequence[StartRequest]) -> Fl
     trace = trace_of(runtime, requests)
     many = [prepare(runtime, request, trace) for request in requests]
     begun: list[Started] = []
-    executions: list[Execution | None] = []
 
     def change(tx: Tx) -> list[str]:
         ids, begun[:] = start_many_turn(many)(tx)
@@ -196,27 +198,22 @@ def start_many_outside(runtime: Runtime, requests: Sequence[StartRequest]) -> Fl
 
     operation = Turn(change)
     try:
-        yield Meanwhile(operation, lambda: executions.extend(first_executions(runtime, many)))
-    finally:
+        yield operation
+    finally:  # the caller's task may have been cancelled while the workflows were started
         if operation.error is None and operation.result:
-            begin_all(runtime, executions or first_executions(runtime, many), begun)
+            begin_all(runtime, many, begun)
     return cast("list[str]", operation.result)
 
 
-def first_executions(runtime: Runtime, many: Sequence[Prepared]) -> list[Execution | None]:
-    """The executions of those that start in this engine's memory; their keys are known once they have started."""
-    return [None if prepared.new.owner is None else first_execution(runtime, prepared) for prepared in many]
-
-
-def begin_all(runtime: Runtime, executions: Sequence[Execution | None], started: Sequence[Started]) -> None:
+def begin_all(runtime: Runtime, many: Sequence[Prepared], started: Sequence[Started]) -> None:
     """Run what starts in this engine's memory; nothing has begun when the start was refused."""
     if not started:
         return
     created = []
-    for execution, one in zip(executions, started, strict=True):
-        if one.created and execution is not None:
-            execution.key = one.key
-            created.append(execution)
+    for prepared, one in zip(many, started, strict=True):
+        if one.created and prepared.execution is not None:
+            prepared.execution.key = one.key
+            created.append(prepared.execution)
     runtime.launch(created)
 
 
@@ -250,10 +247,10 @@ def _there_already(tx: Tx, many: Sequence[Prepared]) -> dict[int, str]:
     """Which of these are found instead of started: by a deduplication id that is taken now."""
     there: dict[int, str] = {}
     mine: dict[tuple[str, str], str] = {}  # deduplication ids of this very batch
-    for queue in {one.new.task.queue for one in many if one.new.task and one.request.options.priority is not None}:
+    for queue in {one.new.task.queue for one in many if one.new.task and one.options.priority is not None}:
         queues.check_priority(tx.connection, queue)
     for at, prepared in enumerate(many):
-        options, task = prepared.request.options, prepared.new.task
+        options, task = prepared.options, prepared.new.task
         found = find(tx.connection, prepared.new.id) if options.workflow_id else None
         if found is not None:
             _check_existing(prepared, Started(found.key, found.name, created=False))
@@ -267,7 +264,7 @@ def _there_already(tx: Tx, many: Sequence[Prepared]) -> dict[int, str]:
 
 
 def _duplicate(prepared: Prepared, name: tuple[str, str], other: str) -> str:
-    if prepared.request.options.on_duplicate == "return_existing":
+    if prepared.options.on_duplicate == "return_existing":
         return other
     queue, deduplication_id = name
     raise DuplicateWorkflowError(
@@ -290,7 +287,7 @@ def start_child(execution: Execution, number: str, request: StartRequest) -> Flo
     name = f"litewf.start:{request.definition.name}"
     workflow_id: str = yield from durable(
         execution, number, name, change, child=prepared.new.id,
-        committed=lambda: begin_all(runtime, first_executions(runtime, [prepared]), begun),
+        committed=lambda: begin_all(runtime, [prepared], begun),
     )  # fmt: skip
     return workflow_id
 
@@ -311,7 +308,7 @@ def start_children(execution: Execution, number: str, requests: Sequence[StartRe
 
     ids: list[str] = yield from durable(
         execution, number, START_MANY, change,
-        committed=lambda: begin_all(runtime, first_executions(runtime, many), begun),
+        committed=lambda: begin_all(runtime, many, begun),
     )  # fmt: skip
     return ids
 
@@ -330,23 +327,21 @@ def _check_existing(prepared: Prepared, started: Started) -> None:
         raise WorkflowConflictError(
             f"workflow id {workflow_id!r} belongs to a run of {started.name!r}; start {name!r} with another id"
         )
-    if prepared.request.options.on_existing_id == "reject":
+    if prepared.options.on_existing_id == "reject":
         raise DuplicateWorkflowError(
             f"workflow {workflow_id!r} ({name}) exists already; retrieve_workflow() gives its handle"
         )
 
 
-def first_execution(runtime: Runtime, prepared: Prepared) -> Execution:
-    """The execution of a workflow that starts in this engine's memory, without reading it back; but for its key."""
-    new = prepared.new
-    identity = (0, new.id, FIRST_FENCE, 1)
-    definition = prepared.request.definition
-    assert isinstance(definition, WorkflowDefinition), "what runs here has code here"
-    execution = Execution(runtime, definition, identity, prepared.args, prepared.kwargs)
-    execution.receiver = prepared.request.receiver
+def _first_execution(
+    runtime: Runtime, request: StartRequest, new: NewWorkflow, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Execution:
+    """The execution of a workflow that starts here, without reading it back; its key is known once it has started."""
+    assert isinstance(request.definition, WorkflowDefinition), "what runs here has code here"
+    about = NOTHING_SPECIAL
+    if request.receiver or new.deadline_us or new.authenticated_user or new.authenticated_roles or new.trace:
+        roles = tuple(json.loads(new.authenticated_roles)) if new.authenticated_roles else ()
+        about = About(request.receiver, new.deadline_us, new.authenticated_user, roles, new.trace)
+    execution = Execution(runtime, request.definition, (0, new.id, FIRST_FENCE, 1), args, kwargs, about)
     execution.latest_us = new.created_us
-    execution.deadline_us = new.deadline_us
-    execution.user = new.authenticated_user
-    execution.roles = tuple(json.loads(new.authenticated_roles)) if new.authenticated_roles else ()
-    execution.version, execution.trace = new.application_version, new.trace
     return execution

@@ -150,4 +150,6 @@ def _is_asleep(wait: Wait) -> bool:
 def _keeps_a_slot(wait: Wait) -> bool:
     """Whether a workflow on a queue waits for another one, which may need the slot that it has while in memory."""
     assert wait.execution is not None
-    return wait.execution.queue is not None and any((one.waits or "").startswith("workflow:") for one in wait.awaited)
+    if wait.execution.about.queue is None:
+        return False
+    return any((one.waits or "").startswith("workflow:") for one in wait.awaited)

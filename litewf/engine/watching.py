@@ -52,7 +52,7 @@ def start_trace(runtime: Runtime, name: str, workflow_id: str | None = None, que
 
 def tell_of_queues(runtime: Runtime, watch: Watch, executions: Sequence[Execution]) -> None:
     """Tell for how long those had waited that were started from a queue just now."""
-    first = {one.key: one for one in executions if one.queue is not None and one.fence == FIRST_FENCE}
+    first = {one.key: one for one in executions if one.about.queue is not None and one.fence == FIRST_FENCE}
     if first:
         for stay in runtime.store.read(lambda connection: reading.queued(connection, tuple(first))):
             watch.queued(first[stay.key], stay)

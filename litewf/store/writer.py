@@ -32,7 +32,6 @@ from litewf.store.write_connection import WriteConnection
 from litewf.world import World
 
 R = TypeVar("R")
-Work = Callable[[], None]
 LOG = logging.getLogger("litewf")
 GROUP_ROWS = 1000  # operations in one transaction at most
 LOOK_EVERY = 16  # transactions, between looks at the WAL's size; after a large group at once
@@ -93,9 +92,7 @@ class Writer:
                 self._called = True
                 self._wake.notify()
 
-    def commit(
-        self, operation: Operation, *, inline: bool = False, patience_s: float = -1, meanwhile: Work | None = None
-    ) -> object:
+    def commit(self, operation: Operation, *, inline: bool = False, patience_s: float = -1) -> object:
         """Write an operation and wait until it is durable.
 
         `inline` is for the engine's own threads: such a one does it itself when nobody else is writing.
@@ -107,16 +104,12 @@ class Writer:
                 self.disown()
         elif inline:
             self._relay.wait(self._submitted(operation, self._relay))
-        else:
-            lock = self._submitted(operation, THREADS)
-            if meanwhile is not None:  # before the wait
-                meanwhile()
-            if not lock.acquire(timeout=patience_s):
-                self.withdraw(operation)
-                raise StoreLockedError(
-                    f"{self._path}: nothing could be written for {patience_s:g} s; a process that was stopped (by a"
-                    " debugger, or SIGSTOP) may keep its turn"
-                )
+        elif not self._submitted(operation, THREADS).acquire(timeout=patience_s):
+            self.withdraw(operation)
+            raise StoreLockedError(
+                f"{self._path}: nothing could be written for {patience_s:g} s; a process that was stopped (by a"
+                " debugger, or SIGSTOP) may keep its turn"
+            )
         if operation.error is not None:
             raise operation.error
         return operation.result

@@ -103,7 +103,7 @@ class TelemetryWatch:
             self._started.add(1, named)
         self._active.add(1, named)
         began = time.perf_counter()
-        origin = as_context(execution.trace) or contexts.Context()
+        origin = as_context(execution.about.trace) or contexts.Context()
         end = "returned"
         with self._span(f"workflow {execution.definition.name}", origin, attributes, SpanKind.CONSUMER) as span:
             try:
@@ -131,7 +131,7 @@ class TelemetryWatch:
         until_us = max(stay.until_us, stay.since_us)
         attributes: Attributes = {"litewf.queue.name": stay.queue, "litewf.workflow.name": execution.definition.name}
         self._queue_s.record((until_us - stay.since_us) / 1_000_000, attributes)
-        origin = as_context(execution.trace) or contexts.Context()
+        origin = as_context(execution.about.trace) or contexts.Context()
         attributes["litewf.workflow.id"] = execution.id
         span = self._begin(f"queue {stay.queue}", origin, attributes, start_time=stay.since_us * 1000)
         _end(span, until_us * 1000)
