@@ -14,6 +14,7 @@ from litewf.engine import calls
 from litewf.engine.durable import durable, recorded_read
 from litewf.engine.execution import FRAME, Branch, Execution, StepFrame, TransactionFrame
 from litewf.engine.requests import Flow, Read
+from litewf.engine.results import NOT_YET
 from litewf.errors import NotInWorkflowError, UsageError
 from litewf.store.operations import Turn, Tx
 from litewf.store.transactions import in_transaction
@@ -28,9 +29,12 @@ V = TypeVar("V")
 
 
 class Action(Generic[R]):
-    """One operation; `inside` is None where a workflow may not use it."""
+    """One operation; `inside` is None where a workflow may not use it.
 
-    __slots__ = ("candidate", "finish", "inside", "outside", "what")
+    `at_once` may answer in place of `outside` where the caller may block, or NOT_YET.
+    """
+
+    __slots__ = ("at_once", "candidate", "finish", "inside", "outside", "what")
 
     def __init__(
         self,
@@ -39,12 +43,14 @@ class Action(Generic[R]):
         inside: Callable[[Execution, str], Flow[Any]] | None,
         finish: Callable[[Runtime, Any], R],
         candidate: object = None,
+        at_once: Callable[[Runtime], Any] | None = None,
     ) -> None:
         self.what = what
         self.outside = outside
         self.inside = inside
         self.finish = finish
         self.candidate = candidate  # what wait_first needs to know of it, if it is a wait
+        self.at_once = at_once
 
 
 def keep(_runtime: Runtime, value: V) -> V:
@@ -165,7 +171,8 @@ def perform(runtime: Runtime, action: Action[R]) -> R:
         return action.finish(runtime, calls.blocking(action.what, action.inside))
     calls.refuse_on_loop(action.what)
     runtime.raise_if_closed()
-    return action.finish(runtime, runtime.drive(action.outside(runtime)))
+    answer = NOT_YET if action.at_once is None else action.at_once(runtime)
+    return action.finish(runtime, runtime.drive(action.outside(runtime)) if answer is NOT_YET else answer)
 
 
 def perform_async(runtime: Runtime, action: Action[R]) -> calls.DurableCall[R] | Outside[R]:

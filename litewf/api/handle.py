@@ -72,6 +72,7 @@ class WorkflowHandle(Generic[R_co]):
             lambda execution, number: results.result(execution, number, workflow_id, limit),
             keep,
             results.Spec("litewf.get_result", limit.due, lambda _execution, _number: results.end_of(workflow_id)),
+            lambda runtime: results.result_at_once(runtime, workflow_id),
         )
 
     def _get_status(self) -> Action[WorkflowStatus]:

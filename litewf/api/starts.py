@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from litewf.api.actions import Action
@@ -10,6 +10,7 @@ from litewf.api.handle import WorkflowHandle
 from litewf.api.named import WorkflowName
 from litewf.api.workflow import BaseWorkflow
 from litewf.engine import debouncing, starting
+from litewf.engine.execution import NO_KWARGS
 from litewf.engine.starting import StartRequest
 from litewf.errors import UsageError
 
@@ -24,8 +25,8 @@ def start(what: str, request: StartRequest) -> Action[WorkflowHandle[Any]]:
     )
 
 
-def start_many(what: str, requests: Sequence[StartRequest]) -> Action[list[WorkflowHandle[Any]]]:
-    """Start several workflows in one commit."""
+def start_many(what: str, requests: Iterable[StartRequest]) -> Action[list[WorkflowHandle[Any]]]:
+    """Start several workflows in one commit; of thousands, each is looked at when its turn comes."""
     return Action(
         what,
         lambda runtime: starting.start_many_outside(runtime, requests),
@@ -67,16 +68,17 @@ def debounce_request(
     return debouncing.debounced(plain.request(args, kwargs), key, period_us, options.max_delay_us)
 
 
-def many_on(queue: str, items: Sequence[Any]) -> list[StartRequest]:
+def many_on(queue: str, items: Sequence[Any]) -> Iterator[StartRequest]:
     """The items of `enqueue_many`: tuples of a workflow, or its name, and its arguments."""
     for item in items:
         if not isinstance(item, tuple | list) or not item:
             raise UsageError("enqueue_many takes tuples of a workflow and its arguments: [(render, page), ...]")
-    return [enqueue_request(queue, item[0], item[1:], starting.NO_KWARGS) for item in items]
+        yield enqueue_request(queue, item[0], item[1:], NO_KWARGS)
 
 
-def as_request(item: Any) -> StartRequest:
-    """One item of `start_workflows`: a workflow and its arguments."""
-    if not isinstance(item, tuple | list) or not item or not isinstance(item[0], BaseWorkflow):
-        raise UsageError("start_workflows takes tuples of a workflow and its arguments: [(checkout, order), ...]")
-    return item[0].request(item[1:], starting.NO_KWARGS)
+def many_here(items: Sequence[Any]) -> Iterator[StartRequest]:
+    """The items of `start_workflows`: tuples of a workflow and its arguments."""
+    for item in items:
+        if not isinstance(item, tuple | list) or not item or not isinstance(item[0], BaseWorkflow):
+            raise UsageError("start_workflows takes tuples of a workflow and its arguments: [(checkout, order), ...]")
+        yield item[0].request(item[1:], NO_KWARGS)

@@ -11,7 +11,7 @@ from litewf.api.naming import describe
 from litewf.definitions import OnUncertain, StepDefinition
 from litewf.durations import Duration, duration_us, optional_duration_us
 from litewf.engine import calls, steps
-from litewf.engine.execution import FRAME, Branch
+from litewf.engine.execution import FRAME, NO_KWARGS, Branch
 from litewf.registry import Registry, check_definition_name
 from litewf.retry import RetryOn, RetryPolicy
 
@@ -102,7 +102,7 @@ class AsyncStep(BaseStep[P, R_co]):
         frame = FRAME.get()
         if type(frame) is not Branch:
             return cast("Coroutine[Any, Any, R_co]", definition.fn(*args, **kwargs))
-        return calls.awaitable_step(self._label, frame, definition, args, kwargs)
+        return calls.awaitable_step(self._label, frame, definition, args, kwargs or NO_KWARGS)
 
     def with_options(self, **options: Unpack[StepOptions]) -> AsyncStep[P, R_co]:
         """The same step with other rules."""

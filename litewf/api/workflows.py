@@ -17,7 +17,7 @@ from litewf.api.handle import WorkflowHandle
 from litewf.api.messages import Messages
 from litewf.api.queues import Queue, Queues, name_of
 from litewf.api.schedules import Schedules
-from litewf.api.starts import as_request, request_of, start, start_many
+from litewf.api.starts import many_here, request_of, start, start_many
 from litewf.api.streams import Streams
 from litewf.api.workflow import BaseWorkflow
 from litewf.durations import Duration, duration_us
@@ -93,7 +93,7 @@ class WorkflowOperations(Queues, Schedules, Messages, Events, Streams, CloudEven
 
     def _start_workflows(self, starts: Sequence[Sequence[Any]]) -> Action[list[WorkflowHandle[Any]]]:
         """Start several workflows in one commit, all or none: [(checkout, order), (refund, order, "late")]."""
-        return start_many("start_workflows", [as_request(item) for item in starts])
+        return start_many("start_workflows", many_here(starts))
 
     start_workflows = blocking(_start_workflows)
     start_workflows_async = awaiting(_start_workflows)

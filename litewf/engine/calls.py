@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from litewf.definitions import StepDefinition
@@ -32,7 +32,7 @@ def blocking(what: str, flow: Callable[..., Flow[R]], *args: Any) -> R:
         execution.busy = 0
 
 
-def blocking_step(what: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+def blocking_step(what: str, definition: StepDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """A step of a sync workflow."""
     branch = sync_branch(what)
     execution = branch.execution
@@ -96,7 +96,7 @@ def awaitable(what: str, flow: Callable[..., Flow[R]], *args: Any, candidate: An
 
 
 def awaitable_step(
-    what: str, branch: Branch, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
+    what: str, branch: Branch, definition: StepDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> DurableCall[Any]:
     """A step of an async workflow."""
     execution = branch.execution

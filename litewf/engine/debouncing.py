@@ -74,7 +74,7 @@ def _bounce(runtime: Runtime, prepared: Prepared) -> Callable[[Tx], str]:
         waiting = queues.put_off(tx, task.queue, task.deduplication_id, prepared.new.input, due_us)
         if waiting is not None:
             return waiting
-        [workflow_id], _ = starting.start_many_turn([prepared])(tx)
+        [workflow_id] = starting.start_many_turn([prepared], [])(tx)  # it waits for its turn: nothing begins here
         return workflow_id
 
     return change

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from litewf.engine.requests import Wait
     from litewf.engine.runtime import Runtime
 
+NO_KWARGS: Mapping[str, Any] = {}  # one for all calls without keywords: an empty dict each would be garbage
 NO_RECORDS: Mapping[str, StepRow] = {}
 NOTHING: Mapping[str, int] = {}
 NO_DECISIONS: Mapping[str, bool] = {}

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from litewf.engine.starting import encode_input, reasons
+from litewf.engine.starting import encode_input, touch_all
 from litewf.engine.ticks import due_ticks
 from litewf.engine.watching import start_trace
 from litewf.store import claims, queues, schedules
@@ -150,8 +150,7 @@ def _places(row: ScheduleRow) -> Sequence[str]:
 def _insert(tx: Tx, workflows: Sequence[NewWorkflow]) -> None:
     if workflows:
         insert_workflows(tx.connection, workflows)
-        for key in {key for new in workflows for key in reasons(new)}:
-            tx.touch(key)
+        touch_all(tx, workflows)
 
 
 def start_all(tx: Tx, row: ScheduleRow, workflows: Sequence[NewWorkflow]) -> None:

@@ -5,7 +5,7 @@ Each function does for its world what a driver does with `steps.step`; in all ot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from litewf.definitions import StepDefinition
@@ -19,7 +19,7 @@ from litewf.store.checkpoints import Checkpoint
 
 
 def step_in_thread(
-    execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
+    execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Any:
     """A step of a sync workflow, with a sync body."""
     runtime = execution.runtime
@@ -52,7 +52,7 @@ def step_in_thread(
 
 
 def step_in_task(
-    execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
+    execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Suspended[Any]:
     """A step of an async workflow, with an async body."""
     runtime = execution.runtime
@@ -96,6 +96,8 @@ def step_in_task(
             if not isinstance(refusal, StoreError | EngineClosedError):
                 raise refusal
             yield from drive_async(runtime, write_again(execution, checkpoint, refusal))
+        if failure is None and checkpoint.result and not execution.unconfirmed:
+            return result  # without another call
         return _concluded(execution, checkpoint, result, failure)
     finally:
         execution.busy -= 1
@@ -104,14 +106,14 @@ def step_in_task(
 
 
 def flow_in_thread(
-    execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
+    execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Any:
     """Any step of a sync workflow, as its flow says."""
     return drive(execution.runtime, step(execution, number, definition, args, kwargs), inline=True)
 
 
 def flow_in_task(
-    execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
+    execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Suspended[Any]:
     """Any step of an async workflow, as its flow says."""
     return drive_async(execution.runtime, step(execution, number, definition, args, kwargs), execution)

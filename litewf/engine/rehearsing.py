@@ -164,12 +164,22 @@ class Stage(Runtime):
         return drivers.drive_async(self, within_records(flow), execution)
 
     def step_in_thread(
-        self, execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
+        self,
+        execution: Execution,
+        number: str,
+        definition: StepDefinition,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
     ) -> Any:
         return self.drive(step(execution, number, definition, args, kwargs), inline=True)
 
     def step_in_task(
-        self, execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
+        self,
+        execution: Execution,
+        number: str,
+        definition: StepDefinition,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
     ) -> Generator[Any, Any, Any]:
         return self.drive_async(step(execution, number, definition, args, kwargs), execution)
 

@@ -36,6 +36,7 @@ class Missing:
 
 
 MISSING: Any = Missing()
+NOT_YET: Any = object()  # an answer that has to be waited for
 
 
 class Due:
@@ -117,10 +118,10 @@ def not_found(workflow_id: str) -> WorkflowNotFoundError:
     return WorkflowNotFoundError(f"there is no workflow {workflow_id!r} in this file")
 
 
-def raise_held(outcome: Outcome) -> NoReturn:
+def raise_held(workflow_id: str, outcome: Outcome) -> NoReturn:
     kind = NonDeterminismError if "is recorded" in (outcome.held or "") else WorkflowHeldError
     raise kind(
-        f"workflow {outcome.id!r} ({outcome.name}) is held: {outcome.held}; run the code that it was started with, or"
+        f"workflow {workflow_id!r} ({outcome.name}) is held: {outcome.held}; run the code that it was started with, or"
         " fork it; resume_workflow() tries it again"
     )
 
@@ -138,8 +139,14 @@ def result_outside(runtime: Runtime, workflow_id: str, limit: Limit) -> Flow[Any
     if outcome is None:
         return limit.reached(f"workflow {workflow_id!r} did not end")
     if outcome.status not in TERMINAL:
-        raise_held(outcome)
+        raise_held(workflow_id, outcome)
     return _open(runtime, outcome)
+
+
+def result_at_once(runtime: Runtime, workflow_id: str) -> object:
+    """The result of a workflow that has ended, as `result_outside` gives it; NOT_YET if there is reason to wait."""
+    outcome = runtime.store.peek(ended(workflow_id))
+    return NOT_YET if outcome is None else _open(runtime, outcome)
 
 
 def _open(runtime: Runtime, outcome: Outcome) -> object:

@@ -40,7 +40,6 @@ from litewf.store.database import Durability
 from litewf.store.executors import Registration
 from litewf.store.mailboxes import deliver
 from litewf.store.operations import Operation, Tx
-from litewf.store.starts import Started
 from litewf.store.store import Store
 from litewf.store.waits import ELSEWHERE, ENDS, workflow_key
 from litewf.world import World, boot_token
@@ -206,19 +205,18 @@ class Runtime:
             return None
         return self.able.executor
 
-    def begin(self, prepared: starting.Prepared, started: Started) -> None:
+    def begin(self, prepared: starting.Prepared, key: int) -> None:
         """Run a workflow that was just started, if it starts in this engine's memory."""
-        if not started.created:
-            return
         task = prepared.new.task
         if task is not None and task.due_us is not None:
             self.dispatcher.expect_due(task.due_us)
         elif task is not None:
             self.dispatcher.look_at_queue(task.queue)
-        elif prepared.new.owner is None:
+        elif prepared.execution is None:
             self.dispatcher.look_for_ready()
         else:
-            starting.begin_all(self, [prepared], [started])
+            prepared.execution.key = key
+            self.launch([prepared.execution])
 
     def launch(self, executions: Sequence[Execution]) -> None:
         """Run executions that own their workflows."""

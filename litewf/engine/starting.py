@@ -7,14 +7,14 @@ the parent's record commit together.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from litewf.definitions import WorkflowDefinition
 from litewf.engine import queues
 from litewf.engine.attributes import encode_attributes
 from litewf.engine.durable import durable
-from litewf.engine.execution import NOTHING_SPECIAL, About, Execution
+from litewf.engine.execution import NO_KWARGS, NOTHING_SPECIAL, About, Execution
 from litewf.engine.requests import Flow
 from litewf.engine.watching import start_trace
 from litewf.errors import DuplicateWorkflowError, WorkflowConflictError
@@ -22,7 +22,7 @@ from litewf.registry import check_name
 from litewf.store.managing import find
 from litewf.store.operations import Turn, Tx
 from litewf.store.queues import NewTask, holder, touched
-from litewf.store.starts import FIRST_FENCE, NewWorkflow, Start, Started, insert_workflows
+from litewf.store.starts import FIRST_FENCE, NewWorkflow, Start, insert_workflows
 
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
@@ -84,7 +84,6 @@ class Prepared(NamedTuple):
     execution: Execution | None
 
 
-NO_KWARGS: Mapping[str, Any] = {}
 NO_INPUT = '{"args":[],"kwargs":{}}'
 
 
@@ -180,67 +179,56 @@ def start_outside(runtime: Runtime, request: StartRequest) -> Flow[str]:
     try:
         yield operation
     finally:  # the caller's task may have been cancelled while the workflow was started
-        for one in operation.started():
-            runtime.begin(prepared, one)
-    _check_existing(prepared, operation.started()[0])
+        if operation.started().keys and not operation.started().found:
+            runtime.begin(prepared, operation.started().keys[0])
+    _check_existing(prepared, operation.started().found.get(0))
     return prepared.new.id
 
 
-def start_many_outside(runtime: Runtime, requests: Sequence[StartRequest]) -> Flow[list[str]]:
+def start_many_outside(runtime: Runtime, requests: Iterable[StartRequest]) -> Flow[list[str]]:
     """Start several workflows in one commit; their ids."""
-    trace = trace_of(runtime, requests)
+    trace = None if runtime.watch is None else trace_of(runtime, requests := list(requests))
     many = [prepare(runtime, request, trace) for request in requests]
-    begun: list[Started] = []
-
-    def change(tx: Tx) -> list[str]:
-        ids, begun[:] = start_many_turn(many)(tx)
-        return ids
-
-    operation = Turn(change)
+    begun: list[Execution] = []
+    operation = Turn(start_many_turn(many, begun))
     try:
         yield operation
     finally:  # the caller's task may have been cancelled while the workflows were started
         if operation.error is None and operation.result:
-            begin_all(runtime, many, begun)
+            runtime.launch(begun)
     return cast("list[str]", operation.result)
 
 
-def begin_all(runtime: Runtime, many: Sequence[Prepared], started: Sequence[Started]) -> None:
-    """Run what starts in this engine's memory; nothing has begun when the start was refused."""
-    if not started:
-        return
-    created = []
-    for prepared, one in zip(many, started, strict=True):
-        if one.created and prepared.execution is not None:
-            prepared.execution.key = one.key
-            created.append(prepared.execution)
-    runtime.launch(created)
+def start_many_turn(many: Sequence[Prepared], begun: list[Execution]) -> Callable[[Tx], list[str]]:
+    """Start all of them or none; their ids. Once that is durable, what is in `begun` is to be launched."""
 
-
-def start_many_turn(many: Sequence[Prepared]) -> Callable[[Tx], tuple[list[str], list[Started]]]:
-    """Start all of them or none; their ids, and what became of each."""
-
-    def change(tx: Tx) -> tuple[list[str], list[Started]]:
+    def change(tx: Tx) -> list[str]:
         there = _there_already(tx, many)  # refuses before anything is written
-        places = [at for at in range(len(many)) if at not in there]
-        inserted = insert_workflows(tx.connection, [many[at].new for at in places])
-        started = dict(zip(places, inserted, strict=True))
-        for at, one in started.items():
-            _check_existing(many[at], one)
-        for key in {key for at in places for key in reasons(many[at].new)}:
-            tx.touch(key)
-        ids = [there.get(at, prepared.new.id) for at, prepared in enumerate(many)]
-        gone = Started(0, "", created=False)
-        return ids, [started.get(at, gone) for at in range(len(many))]
+        rest = [prepared for at, prepared in enumerate(many) if at not in there] if there else many
+        keys, found = insert_workflows(tx.connection, [prepared.new for prepared in rest])
+        for at, name in found.items():
+            _check_existing(rest[at], name)
+        begun.clear()  # the last attempt of the turn counts
+        for at, (prepared, key) in enumerate(zip(rest, keys, strict=True)):
+            if prepared.execution is not None and at not in found:
+                prepared.execution.key = key
+                begun.append(prepared.execution)
+        touch_all(tx, [prepared.new for prepared in rest])
+        return [there.get(at, prepared.new.id) for at, prepared in enumerate(many)]
 
     return change
 
 
-def reasons(new: NewWorkflow) -> Sequence[str]:
-    """What a new workflow gives the dispatchers to do."""
+def touch_all(tx: Tx, workflows: Iterable[NewWorkflow]) -> None:
+    """Tell the dispatchers what new workflows give them to do."""
+    for reason in {_reason(new) for new in workflows} - {None}:
+        tx.touch(cast("str", reason))
+
+
+def _reason(new: NewWorkflow) -> str | None:
     if new.task is None:
-        return ("ready",) if new.owner is None else ()
-    return (touched(new.task.queue),) if new.task.due_us is None else (f"due:{new.task.due_us}",)
+        return "ready" if new.owner is None else None
+    return touched(new.task.queue) if new.task.due_us is None else f"due:{new.task.due_us}"
 
 
 def _there_already(tx: Tx, many: Sequence[Prepared]) -> dict[int, str]:
@@ -253,7 +241,7 @@ def _there_already(tx: Tx, many: Sequence[Prepared]) -> dict[int, str]:
         options, task = prepared.options, prepared.new.task
         found = find(tx.connection, prepared.new.id) if options.workflow_id else None
         if found is not None:
-            _check_existing(prepared, Started(found.key, found.name, created=False))
+            _check_existing(prepared, found.name)
         elif task is not None and task.deduplication_id is not None:
             name = (task.queue, task.deduplication_id)
             taken = holder(tx.connection, *name)
@@ -278,38 +266,27 @@ def start_child(execution: Execution, number: str, request: StartRequest) -> Flo
     runtime = execution.runtime
     own_id = child_id(execution, number)
     prepared = prepare(runtime, request, trace_of(runtime, [request]), parent=execution, child_id=own_id)
-    begun: list[Started] = []
-
-    def change(tx: Tx) -> str:
-        [workflow_id], begun[:] = start_many_turn([prepared])(tx)  # the last attempt of the turn counts
-        return workflow_id
-
+    begun: list[Execution] = []
+    change = start_many_turn([prepared], begun)
     name = f"litewf.start:{request.definition.name}"
     workflow_id: str = yield from durable(
-        execution, number, name, change, child=prepared.new.id,
-        committed=lambda: begin_all(runtime, [prepared], begun),
+        execution, number, name, lambda tx: change(tx)[0], child=prepared.new.id,
+        committed=lambda: runtime.launch(begun),
     )  # fmt: skip
     return workflow_id
 
 
-def start_children(execution: Execution, number: str, requests: Sequence[StartRequest]) -> Flow[list[str]]:
+def start_children(execution: Execution, number: str, starts: Iterable[StartRequest]) -> Flow[list[str]]:
     """Start several children as one call; their ids."""
-    runtime = execution.runtime
+    runtime, requests = execution.runtime, list(starts)
     trace = trace_of(runtime, requests)
     many = [
         prepare(runtime, request, trace, parent=execution, child_id=child_id(execution, f"{number}.{at}"))
         for at, request in enumerate(requests, 1)
     ]
-    begun: list[Started] = []
-
-    def change(tx: Tx) -> list[str]:
-        ids, begun[:] = start_many_turn(many)(tx)
-        return ids
-
-    ids: list[str] = yield from durable(
-        execution, number, START_MANY, change,
-        committed=lambda: begin_all(runtime, many, begun),
-    )  # fmt: skip
+    begun: list[Execution] = []
+    change = start_many_turn(many, begun)
+    ids: list[str] = yield from durable(execution, number, START_MANY, change, committed=lambda: runtime.launch(begun))
     return ids
 
 
@@ -319,13 +296,14 @@ def child_id(execution: Execution, number: str) -> str:
     return f"{execution.id}~{number}{generation}"
 
 
-def _check_existing(prepared: Prepared, started: Started) -> None:
-    if started.created:
+def _check_existing(prepared: Prepared, found: str | None) -> None:
+    """Refuse what the caller cannot have meant; `found` is the name of the workflow that had the id before."""
+    if found is None:
         return
     workflow_id, name = prepared.new.id, prepared.new.name
-    if started.name != name:
+    if found != name:
         raise WorkflowConflictError(
-            f"workflow id {workflow_id!r} belongs to a run of {started.name!r}; start {name!r} with another id"
+            f"workflow id {workflow_id!r} belongs to a run of {found!r}; start {name!r} with another id"
         )
     if prepared.options.on_existing_id == "reject":
         raise DuplicateWorkflowError(

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -41,7 +41,7 @@ NOT_DONE = NotDone()
 
 
 def step(
-    execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: dict[str, Any]
+    execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Flow[Any]:
     """Run a body unless its outcome is recorded; record the outcome."""
     record = recorded(execution, number, definition.name)
@@ -123,7 +123,7 @@ class Attempts:
         number: str,
         definition: StepDefinition,
         args: Sequence[Any],
-        kwargs: dict[str, Any],
+        kwargs: Mapping[str, Any],
         record: StepRow | None,
     ) -> None:
         self.execution = execution

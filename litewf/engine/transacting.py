@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from litewf.definitions import StepDefinition, TransactionDefinition
@@ -16,7 +16,7 @@ from litewf.store.transactions import Connection, Lost
 
 
 def transaction(
-    execution: Execution, number: str, definition: TransactionDefinition, args: Sequence[Any], kwargs: dict[str, Any]
+    execution: Execution, number: str, definition: TransactionDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Flow[Any]:
     """Run a function with a connection of its own; its effect and its record are one commit, and happen once."""
     record = recorded(execution, number, definition.name)

@@ -9,7 +9,7 @@ import apsw
 
 from litewf.store import communication, queues
 from litewf.store.operations import Tx
-from litewf.store.starts import NewWorkflow, start
+from litewf.store.starts import NewWorkflow, insert_workflows
 from litewf.store.wide import integers, texts
 
 # The number of a step in the workflow's own sequence: '4.1' happened inside call number 4.
@@ -38,24 +38,24 @@ def find(connection: apsw.Connection, workflow_id: str) -> Found | None:
 
 def fork(tx: Tx, source: Found, start_step: int, new: NewWorkflow) -> int:
     """A new workflow with the request of `source` and its settled steps before `start_step`; its key."""
-    forked = start(tx, new)
-    if not forked.created:
-        return forked.key
+    [key], found = insert_workflows(tx.connection, [new])
+    if found:
+        return key
     tx.connection.execute(
         "UPDATE request SET (input, authenticated_user, authenticated_roles, attributes) ="
         " (SELECT input, authenticated_user, authenticated_roles, attributes FROM request WHERE workflow = ?)"
         " WHERE workflow = ?",
-        (source.key, forked.key),
+        (source.key, key),
     )
     tx.connection.execute(
         "INSERT INTO step (workflow, step, name, output, error, attempts, child, started_us, completed_us)"
         " SELECT ?, step, name, output, error, attempts, child, started_us, completed_us FROM step"
         f" WHERE workflow = ? AND completed_us IS NOT NULL AND {NUMBER} < ? ORDER BY key",
-        (forked.key, source.key, start_step),
+        (key, source.key, start_step),
     )
-    communication.copy(tx, source.key, forked.key, start_step)
+    communication.copy(tx, source.key, key, start_step)
     tx.touch("ready" if new.task is None else queues.touched(new.task.queue))
-    return forked.key
+    return key
 
 
 def first_failed_step(connection: apsw.Connection, key: int) -> int:

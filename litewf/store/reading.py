@@ -127,10 +127,8 @@ def waits_of(connection: apsw.Connection, workflows: Sequence[int]) -> dict[int,
 class Outcome(NamedTuple):
     """Where a workflow stands for those who wait for its end."""
 
-    key: int
-    id: str
-    name: str
     status: str
+    name: str
     held: str | None
     output: str | None
     error: str | None
@@ -138,7 +136,7 @@ class Outcome(NamedTuple):
 
 def outcome_of(connection: apsw.Connection, workflow_id: str) -> Outcome | None:
     row = connection.execute(
-        "SELECT w.key, w.id, w.name, w.status, w.held, o.output, o.error FROM workflow AS w"
+        "SELECT w.status, w.name, w.held, o.output, o.error FROM workflow AS w"
         " LEFT JOIN outcome AS o ON o.workflow = w.key WHERE w.id = ?",
         (workflow_id,),
     ).fetchone()

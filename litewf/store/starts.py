@@ -5,13 +5,13 @@ An id is a key: the first start with it creates the workflow, any later one find
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple, Self, cast
 
 import apsw
 
 from litewf.store import queues
-from litewf.store.operations import Operation, Tx
+from litewf.store.operations import Operation
 from litewf.store.queues import Newcomer, NewTask
 from litewf.store.wide import Value, Wide
 
@@ -44,11 +44,17 @@ class NewWorkflow(NamedTuple):
 
 
 class Started(NamedTuple):
-    """The workflow that has the id now; `created` tells whether this start made it."""
+    """The workflows that have the ids now: their keys, and by place the names of those that were there before."""
 
-    key: int
-    name: str
-    created: bool
+    keys: Sequence[int]
+    found: Mapping[int, str]
+
+    def part(self, start: int, count: int) -> Started:
+        """The same of some of them."""
+        places = range(start, start + count) if self.found else ()
+        return Started(
+            self.keys[start : start + count], {at - start: self.found[at] for at in places if at in self.found}
+        )
 
 
 WORKFLOW = Wide(
@@ -80,7 +86,7 @@ FIRST_FENCE = 1  # of a workflow that starts in its starter's memory
 
 
 class Start(Operation):
-    """Starts workflows; `result` is a list of Started, one for each."""
+    """Starts workflows; `result` is what became of them."""
 
     __slots__ = ("workflows",)
     rank: ClassVar[int] = 0
@@ -89,9 +95,9 @@ class Start(Operation):
         super().__init__()
         self.workflows = workflows
 
-    def started(self) -> list[Started]:
+    def started(self) -> Started:
         """What was committed; nothing if it failed or was withdrawn."""
-        return cast("list[Started]", self.result) if self.error is None and self.result is not None else []
+        return cast("Started", self.result) if self.error is None and self.result is not None else Started((), {})
 
     @classmethod
     def apply(cls, connection: apsw.Connection, operations: Sequence[Self]) -> None:
@@ -100,16 +106,11 @@ class Start(Operation):
         at = 0
         for operation in operations:
             count = len(operation.workflows)
-            operation.result = started[at : at + count]
+            operation.result = started.part(at, count)
             at += count
 
 
-def start(tx: Tx, new: NewWorkflow) -> Started:
-    """Start one workflow inside a larger change."""
-    return insert_workflows(tx.connection, [new])[0]
-
-
-def insert_workflows(connection: apsw.Connection, workflows: Sequence[NewWorkflow]) -> list[Started]:
+def insert_workflows(connection: apsw.Connection, workflows: Sequence[NewWorkflow]) -> Started:
     """Insert those whose id is new; keys are given here so that a whole group needs no answer from SQL."""
     first = _next_key(connection)
     rows: list[Value] = []
@@ -119,18 +120,18 @@ def insert_workflows(connection: apsw.Connection, workflows: Sequence[NewWorkflo
         requests += (key, *new[8:15])
     inserted = WORKFLOW.run(connection, rows)
     REQUEST.run(connection, requests)
-    if inserted == len(workflows):
-        started = [Started(key, new.name, created=True) for key, new in enumerate(workflows, first)]
-    else:
-        started = [_find(connection, new.id, key) for key, new in enumerate(workflows, first)]
+    keys: Sequence[int] = range(first, first + len(workflows))
+    found = {} if inserted == len(workflows) else _found(connection, workflows, keys)
     newcomers = [
-        Newcomer(one.key, new.name, new.application_version, new.task)
-        for one, new in zip(started, workflows, strict=True)
-        if new.task is not None and one.created
+        Newcomer(key, new.name, new.application_version, new.task)
+        for at, (key, new) in enumerate(zip(keys, workflows, strict=True))
+        if new.task is not None and at not in found
     ]
     if newcomers:
         queues.add(connection, newcomers)
-    return started
+    if found:
+        keys = [found[at][0] if at in found else key for at, key in enumerate(keys)]
+    return Started(keys, {at: name for at, (_, name) in found.items()})
 
 
 def _next_key(connection: apsw.Connection) -> int:
@@ -138,8 +139,15 @@ def _next_key(connection: apsw.Connection) -> int:
     return 1 if row is None else row[0] + 1
 
 
-def _find(connection: apsw.Connection, workflow_id: str, mine: int) -> Started:
-    row = connection.execute("SELECT key, name FROM workflow WHERE id = ?", (workflow_id,)).fetchone()
-    assert row is not None, "the insert did nothing, so the id is there"
-    key, name = row
-    return Started(key, name, created=key == mine)
+def _found(
+    connection: apsw.Connection, workflows: Sequence[NewWorkflow], keys: Sequence[int]
+) -> dict[int, tuple[int, str]]:
+    """Key and name of those that had the id before, by place."""
+    before = {}
+    for at, (new, mine) in enumerate(zip(workflows, keys, strict=True)):
+        row = connection.execute("SELECT key, name FROM workflow WHERE id = ?", (new.id,)).fetchone()
+        assert row is not None, "if the insert did nothing, the id is there"
+        key, name = row
+        if key != mine:
+            before[at] = (key, name)
+    return before
