@@ -60,11 +60,7 @@ class Checkpoint(Operation):
 
     @classmethod
     def apply(cls, connection: apsw.Connection, operations: Sequence[Self]) -> None:
-        values = list(itertools.chain.from_iterable(map(VALUES, operations)))
-        if SETTLE.run(connection, values) * WIDTH == len(values):
-            return
-        for operation in operations:
-            operation.result = all(_recorded(connection, row) for row in operation.rows)
+        write_checkpoints(connection, operations, values_of(operations))
 
 
 VALUES: Callable[[Checkpoint], tuple[Value, ...]] = attrgetter("values")
@@ -80,11 +76,25 @@ def are_checkpoints(operations: Sequence[Operation]) -> bool:
     return all(issubclass(kind, Checkpoint) for kind in set(map(type, operations)))
 
 
-def fits_one_statement(group: Sequence[Operation]) -> bool:
-    """Whether the group is checkpoints that one statement can write."""
-    if not are_checkpoints(group):
-        return False
-    return sum(map(len, map(VALUES, cast("Sequence[Checkpoint]", group)))) <= STATEMENT_ROWS * WIDTH
+def values_of(checkpoints: Iterable[Checkpoint]) -> list[Value]:
+    """Their rows one after the other, as the statement takes them."""
+    return list(itertools.chain.from_iterable(map(VALUES, checkpoints)))
+
+
+def write_checkpoints(connection: apsw.Connection, checkpoints: Sequence[Checkpoint], values: list[Value]) -> None:
+    """Write their values; unless all of that was written, look for each what became of it."""
+    if SETTLE.run(connection, values) * WIDTH == len(values):
+        return
+    for checkpoint in checkpoints:
+        checkpoint.result = all(_recorded(connection, row) for row in checkpoint.rows)
+
+
+def for_one_statement(group: Sequence[Operation]) -> list[Value] | None:
+    """The values of a group that is checkpoints which one statement can write; None if it is not."""
+    if len(group) > STATEMENT_ROWS or not are_checkpoints(group):
+        return None
+    values = values_of(cast("Sequence[Checkpoint]", group))
+    return values if len(values) <= STATEMENT_ROWS * WIDTH else None
 
 
 def _recorded(connection: apsw.Connection, row: SettledRow) -> bool:

@@ -14,7 +14,7 @@ from typing import cast
 import apsw
 
 from litewf.errors import LitewfError, OutcomeUnknownError, StoreLockedError
-from litewf.store.checkpoints import Checkpoint, fits_one_statement
+from litewf.store.checkpoints import Checkpoint, for_one_statement, write_checkpoints
 from litewf.store.database import damaged_text, translate, unknown_outcome
 from litewf.store.operations import Operation
 from litewf.store.write_connection import WriteConnection
@@ -28,9 +28,9 @@ def commit_group(file: WriteConnection, path: Path, group: list[Operation]) -> N
     connection = file.live
     committing = False
     try:
-        if fits_one_statement(group):
+        if (values := for_one_statement(group)) is not None:
             committing = True  # it commits itself
-            Checkpoint.apply(connection, cast("list[Checkpoint]", group))
+            write_checkpoints(connection, cast("list[Checkpoint]", group), values)
             return
         connection.execute("BEGIN IMMEDIATE")
         group.sort(key=BY_RANK)
