@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from litewf.definitions import StepDefinition
 from litewf.engine.execution import FRAME, Branch, Execution, StepFrame
@@ -53,27 +53,24 @@ class DurableCall(Coroutine[Any, Any, R]):
     To asyncio it is a coroutine, so it can be awaited, gathered, or handed to a TaskGroup.
     """
 
-    __slots__ = ("_driver", "_execution", "_state", "candidate", "number")
-
-    def __init__(
-        self, execution: Execution, number: str, driver: Generator[Any, Any, R], candidate: Any = None
-    ) -> None:
-        self._execution = execution
-        self._driver = driver
-        self._state: str | None = None  # why it cannot be awaited any more
-        self.number = number
-        self.candidate = candidate  # what wait_first needs to know of it, if it is a wait
-
-    def __await__(self) -> Generator[Any, Any, R]:
-        if self._state is not None:
-            raise UsageError(f"call {self.number} of {self._execution.label} was {self._state}")
-        self._state = "awaited already"
-        return self._driver
+    if not TYPE_CHECKING:  # to mypy it would mean that there are no attributes
+        __slots__ = ()
+    execution: Execution
+    number: str
+    candidate: Any = None  # what wait_first needs to know of it, if it is a wait
+    _driver: Generator[Any, Any, R] | None
+    _gone: str | None  # why it cannot be awaited any more
 
     def withdraw(self) -> None:
         """Make it an error to await this call: another one was first."""
-        if self._state is None:
-            self._state = "withdrawn: another wait was first"
+        if self._gone is None:
+            self._gone = "withdrawn: another wait was first"
+
+    def take(self) -> None:
+        """Take it: it can be awaited once."""
+        if self._gone is not None:
+            raise UsageError(f"call {self.number} of {self.execution.label} was {self._gone}")
+        self._gone = "awaited already"
 
     def send(self, value: Any) -> Any:
         return self._begun().send(value)
@@ -82,17 +79,37 @@ class DurableCall(Coroutine[Any, Any, R]):
         return self._begun().throw(*error)
 
     def close(self) -> None:
-        self._driver.close()
+        if self._driver is not None:
+            self._driver.close()
 
     def _begun(self) -> Generator[Any, Any, R]:
-        return self.__await__() if self._state is None else self._driver
+        if self._driver is None:
+            self._driver = self.__await__()
+        return self._driver
+
+
+class FlowCall(DurableCall[R]):
+    """A durable call that a flow describes."""
+
+    __slots__ = ("_driver", "_flow", "_gone", "candidate", "execution", "number")
+
+    def __init__(self, execution: Execution, number: str, flow: Flow[R], candidate: Any = None) -> None:
+        self.execution = execution
+        self.number = number
+        self.candidate = candidate
+        self._flow = flow
+        self._driver = None
+        self._gone = None
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        self.take()
+        return self.execution.runtime.drive_async(self._flow, self.execution)
 
 
 def awaitable(what: str, flow: Callable[..., Flow[R]], *args: Any, candidate: Any = None) -> DurableCall[R]:
     """A durable call of an async workflow."""
     execution, number = numbered(what)
-    driver = execution.runtime.drive_async(flow(execution, number, *args), execution)
-    return DurableCall(execution, number, driver, candidate)
+    return FlowCall(execution, number, flow(execution, number, *args), candidate)
 
 
 def awaitable_step(
@@ -107,7 +124,7 @@ def awaitable_step(
         raise execution.over
     branch.count += 1
     number = f"{branch.prefix}{branch.count}"
-    return DurableCall(execution, number, execution.runtime.step_in_task(execution, number, definition, args, kwargs))
+    return execution.runtime.step_call(execution, number, definition, args, kwargs)
 
 
 def numbered(what: str) -> tuple[Execution, str]:

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from litewf.definitions import StepDefinition
+from litewf.engine.calls import DurableCall, FlowCall
 from litewf.engine.drivers import Suspended, drive, drive_async, until_known
-from litewf.engine.execution import FRAME, Execution, StepFrame
+from litewf.engine.execution import FRAME, NO_STREAMS, Execution, StepFrame
 from litewf.engine.mail import AwaitedCheckpoint
 from litewf.engine.recording import write_again
 from litewf.engine.steps import as_failure, settle_streamed, settled_values, step
@@ -51,58 +52,84 @@ def step_in_thread(
     return _concluded(execution, checkpoint, result, failure)
 
 
-def step_in_task(
-    execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> Suspended[Any]:
-    """A step of an async workflow, with an async body."""
-    runtime = execution.runtime
-    if not definition.once or not execution.is_plain():
-        return (yield from drive_async(runtime, step(execution, number, definition, args, kwargs), execution))
-    output: str | None
-    error: str | None
-    failure: BaseException | None
-    execution.busy += 1
-    try:
-        frame = StepFrame(execution, number, definition, 1, args, kwargs)
+class StepCall(StepFrame, DurableCall[Any]):
+    """A step of an async workflow, with an async body: the call, and while the body runs, its frame."""
+
+    __slots__ = ("_driver", "_gone")
+
+    def __init__(
+        self,
+        execution: Execution,
+        number: str,
+        definition: StepDefinition,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> None:
+        self.execution = execution
+        self.number = number
+        self.definition = definition
+        self.attempt = 1
+        self.args = args
+        self.kwargs = kwargs
+        self.streams = NO_STREAMS
+        self._driver = None
+        self._gone = None
+
+    def __await__(self) -> Suspended[Any]:
+        if self._gone is not None:
+            self.take()  # raises, and says why
+        self._gone = "awaited already"
+        execution, definition = self.execution, self.definition
+        runtime = execution.runtime
+        if not definition.once or not execution.is_plain():
+            flow = step(execution, self.number, definition, self.args, self.kwargs)
+            del self
+            return (yield from drive_async(runtime, flow, execution))
+        output: str | None
+        error: str | None
+        failure: BaseException | None
+        execution.busy += 1
         try:
-            token = FRAME.set(frame)
+            self.started_us = execution.now_us()
             try:
-                # not a name for it: what a suspended step holds, the garbage collector visits
-                result = yield from (definition.fn if runtime.around is None else runtime.around(definition))(
-                    *args, **kwargs
-                ).__await__()
-            finally:
-                FRAME.reset(token)
-                del token  # as above
-            output, result = runtime.serializer.encode(result)
-            error = failure = None
-        except BaseException as raised:  # noqa: BLE001 - the outcome of user code
-            output = result = None
-            error, failure = as_failure(execution, frame, raised)
-        mailbox = execution.mailbox
-        assert mailbox is not None, "it runs on a loop"
-        checkpoint = AwaitedCheckpoint(mailbox, settled_values(execution, frame, output, error, 1))
-        if frame.streams:
-            yield from drive_async(runtime, settle_streamed(execution, frame, checkpoint))
+                token = FRAME.set(self)
+                try:
+                    # not a name for it: what a suspended step holds, the garbage collector visits
+                    result = yield from (definition.fn if runtime.around is None else runtime.around(definition))(
+                        *self.args, **self.kwargs
+                    ).__await__()
+                finally:
+                    FRAME.reset(token)
+                    del token  # as above
+                output, result = runtime.serializer.encode(result)
+                error = failure = None
+            except BaseException as raised:  # noqa: BLE001 - the outcome of user code
+                output = result = None
+                error, failure = as_failure(execution, self, raised)
+            mailbox = execution.mailbox
+            assert mailbox is not None, "it runs on a loop"
+            checkpoint = AwaitedCheckpoint(mailbox, settled_values(execution, self, output, error, 1))
+            if self.streams:
+                yield from drive_async(runtime, settle_streamed(execution, self, checkpoint))
+                return _concluded(execution, checkpoint, result, failure)
+            del self, definition  # as above
+            runtime.submit(checkpoint)
+            try:
+                yield checkpoint
+            except mailbox.Cancelled:
+                yield from until_known(runtime, checkpoint, mailbox)
+            refusal = checkpoint.error
+            if refusal is not None:
+                if not isinstance(refusal, StoreError | EngineClosedError):
+                    raise refusal
+                yield from drive_async(runtime, write_again(execution, checkpoint, refusal))
+            if failure is None and checkpoint.result and not execution.unconfirmed:
+                return result  # without another call
             return _concluded(execution, checkpoint, result, failure)
-        del frame  # as above
-        runtime.submit(checkpoint)
-        try:
-            yield checkpoint
-        except mailbox.Cancelled:
-            yield from until_known(runtime, checkpoint, mailbox)
-        refusal = checkpoint.error
-        if refusal is not None:
-            if not isinstance(refusal, StoreError | EngineClosedError):
-                raise refusal
-            yield from drive_async(runtime, write_again(execution, checkpoint, refusal))
-        if failure is None and checkpoint.result and not execution.unconfirmed:
-            return result  # without another call
-        return _concluded(execution, checkpoint, result, failure)
-    finally:
-        execution.busy -= 1
-        if not execution.busy and (execution.waits or execution.over is not None):
-            execution.left_calls()
+        finally:
+            execution.busy -= 1
+            if not execution.busy and (execution.waits or execution.over is not None):
+                execution.left_calls()
 
 
 def flow_in_thread(
@@ -112,11 +139,11 @@ def flow_in_thread(
     return drive(execution.runtime, step(execution, number, definition, args, kwargs), inline=True)
 
 
-def flow_in_task(
+def flow_call(
     execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> Suspended[Any]:
+) -> DurableCall[Any]:
     """Any step of an async workflow, as its flow says."""
-    return drive_async(execution.runtime, step(execution, number, definition, args, kwargs), execution)
+    return FlowCall(execution, number, step(execution, number, definition, args, kwargs))
 
 
 def _concluded(execution: Execution, checkpoint: Checkpoint, result: Any, failure: BaseException | None) -> Any:

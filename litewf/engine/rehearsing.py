@@ -18,6 +18,7 @@ from litewf.engine.alarms import Alarms
 from litewf.engine.execution import FRAME, Branch, Execution, highest_numbers
 from litewf.engine.loops import Loops
 from litewf.engine.notifier import Notifier
+from litewf.engine.plain_steps import flow_call
 from litewf.engine.pool import Pool
 from litewf.engine.requests import REPLAYED, Flow, Wait
 from litewf.engine.runtime import Runtime, Settings
@@ -173,15 +174,7 @@ class Stage(Runtime):
     ) -> Any:
         return self.drive(step(execution, number, definition, args, kwargs), inline=True)
 
-    def step_in_task(
-        self,
-        execution: Execution,
-        number: str,
-        definition: StepDefinition,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-    ) -> Generator[Any, Any, Any]:
-        return self.drive_async(step(execution, number, definition, args, kwargs), execution)
+    step_call = staticmethod(flow_call)
 
     def admit(self, _definition: WorkflowDefinition, _version: str | None) -> int | None:
         return None  # no child starts here

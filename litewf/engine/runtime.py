@@ -17,13 +17,14 @@ from litewf.engine import drivers, loading, runner, starting
 from litewf.engine.alarms import Alarm, Alarms
 from litewf.engine.announcing import Announcing
 from litewf.engine.binding import bound
+from litewf.engine.calls import DurableCall
 from litewf.engine.dispatcher import Dispatcher
 from litewf.engine.ending import Ending
 from litewf.engine.execution import NOTHING_SPECIAL, About, Execution
 from litewf.engine.giving_back import GivingBack
 from litewf.engine.loops import Loops
 from litewf.engine.notifier import Notifier
-from litewf.engine.plain_steps import step_in_task, step_in_thread
+from litewf.engine.plain_steps import StepCall, step_in_thread
 from litewf.engine.pool import Pool
 from litewf.engine.requests import Flow
 from litewf.engine.retention import Pruner
@@ -152,7 +153,7 @@ class Runtime:
 
     # --- driving flows ----------------------------------------------------------------------------------------
 
-    step_in_task = staticmethod(step_in_task)
+    step_call: Callable[..., DurableCall[Any]] = StepCall
     step_in_thread = staticmethod(step_in_thread)
     function_of = staticmethod(bound)
     is_async = staticmethod(cast("Callable[[Callable[..., Any]], bool]", asyncio.iscoroutinefunction))
