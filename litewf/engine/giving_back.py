@@ -5,6 +5,7 @@ dispatcher comes here now and then; until the file can be written, everything is
 """
 
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from litewf.errors import LitewfError
@@ -29,13 +30,13 @@ class GivingBack:
         """Give a workflow back as soon as the file can be written."""
         self._waiting.append((key, fence))
 
-    def admit(self, execution: "Execution", active: "dict[int, Execution]") -> bool:
-        """Add an execution to those in memory, unless its workflow was given back meanwhile."""
+    def admit(self, executions: "Sequence[Execution]", active: "dict[int, Execution]") -> "Sequence[Execution]":
+        """Add executions to those in memory, but not those whose workflows were given back meanwhile."""
         with self._lock:
-            if (execution.key, execution.fence) in self._disowned:
-                return False
-            active[execution.key] = execution
-            return True
+            if self._disowned:
+                executions = [one for one in executions if (one.key, one.fence) not in self._disowned]
+            active.update((one.key, one) for one in executions)
+            return executions
 
     def run_once(self) -> None:
         """Give back what waits for it."""

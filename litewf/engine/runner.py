@@ -57,7 +57,7 @@ def run_in_thread(execution: Execution) -> None:
 def begin_on_loop(execution: Execution, mailbox: LoopMailbox) -> None:
     """Run an async workflow in a task; not through the loop's factory, as the workflow did not start this one."""
     execution.mailbox = mailbox
-    execution.task = asyncio.Task(run_on_loop(execution), loop=mailbox.loop)
+    execution.task = asyncio.Task(run_on_loop(execution), loop=mailbox.loop, name=execution.id)
 
 
 async def run_on_loop(execution: Execution) -> None:

@@ -222,9 +222,7 @@ class Runtime:
     def launch(self, executions: Sequence[Execution]) -> None:
         """Run executions that own their workflows."""
         on_loop = []
-        for execution in executions:
-            if not self.giving_back.admit(execution, self._active):
-                continue
+        for execution in self.giving_back.admit(executions, self._active):
             if execution.about is not NOTHING_SPECIAL:
                 self._expect(execution.about)
             if execution.definition.is_async:

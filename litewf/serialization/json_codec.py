@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import json.encoder
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import NoneType
 from typing import Any
 
@@ -38,7 +38,6 @@ class JsonSerializer:
         self.types = types if types is not None else TypeTable()
         self._writers: dict[type, Writer] = {}
         self._plain = json.JSONDecoder(parse_constant=_refuse_constant)
-        self._copy: Callable[[str, int], tuple[object, int]] = self._plain.scan_once  # type: ignore[attr-defined]  # set by its __init__
         self._strict = json.JSONDecoder(
             object_hook=Reader(self.types, lenient=False).hook, parse_constant=_refuse_constant
         )
@@ -101,9 +100,10 @@ class JsonSerializer:
     def _encoded(self, value: object) -> tuple[str, object]:
         """Whatever is more than a simple value."""
         try:
-            text = _plain_text(value) if _is_plain(value, MAX_DEPTH - 1) else None
+            copy = value if type(value) in _PLAIN_TYPES else _plain_copy(value, MAX_DEPTH - 1)
+            text = None if copy is None else _plain_text(value)
             if text is not None:
-                return text, self._copy(text, 0)[0]
+                return text, copy
             text = write_json(Walk(self.types, self._writers, self.decode, forgiving=False).write(value))
         except Refusal as refusal:
             raise refusal.as_error() from refusal.__cause__
@@ -115,24 +115,33 @@ class JsonSerializer:
             raise SerializationError(f"value: it does not come back: {error}") from error
 
 
-def _is_plain(value: object, depth: int) -> bool:
-    """Whether the value is made of JSON's own types, exactly; C compares them, a container at a time."""
+def _plain_copy(value: object, depth: int) -> list[object] | dict[str, object] | None:
+    """A deep copy of a list or dict that is made of JSON's own types, exactly; None for any other value.
+
+    C compares the types, a container at a time.
+    """
+    copy: list[object] | dict[str, object]
     if type(value) is list:
-        inner = value
-    elif type(value) is dict:
-        if not _TEXT.issuperset(map(type, value)):
-            return False
-        inner = value.values()  # type: ignore[assignment] # only iterated
+        copy = value.copy()
+        places: Iterable[Any] = enumerate(copy)
+        plain = _PLAIN_TYPES.issuperset(map(type, copy))
+    elif type(value) is dict and _TEXT.issuperset(map(type, value)):
+        copy = value.copy()
+        places = copy.items()
+        plain = _PLAIN_TYPES.issuperset(map(type, copy.values()))
     else:
-        return type(value) in _PLAIN_TYPES
-    if _PLAIN_TYPES.issuperset(map(type, inner)):
-        return True
+        return None
+    if plain:
+        return copy
     if depth == 0:
-        return False
-    for each in inner:  # noqa: SIM110 - all() over a generator costs half as much again
-        if type(each) not in _PLAIN_TYPES and not _is_plain(each, depth - 1):
-            return False
-    return True
+        return None
+    for place, inner in places:
+        if type(inner) not in _PLAIN_TYPES:
+            inner_copy = _plain_copy(inner, depth - 1)
+            if inner_copy is None:
+                return None
+            copy[place] = inner_copy  # of a place that is there, which may be done while one goes through them
+    return copy
 
 
 def _plain_text(value: object) -> str | None:
