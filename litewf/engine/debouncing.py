@@ -13,7 +13,7 @@ from litewf.engine import starting
 from litewf.engine.durable import durable
 from litewf.engine.execution import Execution
 from litewf.engine.requests import Flow
-from litewf.engine.starting import Prepared, StartRequest
+from litewf.engine.starting import Batch, StartRequest
 from litewf.store import queues
 from litewf.store.operations import Turn, Tx
 from litewf.store.queues import NO_LIMIT
@@ -37,8 +37,7 @@ def debounced(request: StartRequest, key: str, period_us: int, max_delay_us: int
 
 def outside(runtime: Runtime, request: StartRequest) -> Flow[str]:
     """Debounce from outside; the id of the one workflow."""
-    prepared = _prepared(runtime, request)
-    workflow_id: str = yield Turn(_bounce(runtime, prepared))
+    workflow_id: str = yield Turn(_bounce(runtime, _prepared(runtime, request)))
     return workflow_id
 
 
@@ -46,35 +45,35 @@ def inside(execution: Execution, number: str, request: StartRequest) -> Flow[str
     """Debounce from a workflow, recorded."""
     runtime = execution.runtime
     child = starting.child_id(execution, number)
-    prepared = _prepared(runtime, request, execution, child)
+    change = _bounce(runtime, _prepared(runtime, request, execution, child))
     name = f"litewf.debounce:{request.definition.name}"
-    workflow_id: str = yield from durable(execution, number, name, _bounce(runtime, prepared), child=child)
+    workflow_id: str = yield from durable(execution, number, name, change, child=child)
     return workflow_id
 
 
 def _prepared(
     runtime: Runtime, request: StartRequest, parent: Execution | None = None, child_id: str | None = None
-) -> Prepared:
-    trace = starting.trace_of(runtime, [request])
-    prepared = starting.prepare(runtime, request, trace, parent=parent, child_id=child_id)
-    most_us, task = request.options.max_delay_us, prepared.new.task
-    assert task is not None
-    latest_us = NO_LIMIT if most_us is None else prepared.new.created_us + most_us
-    due_us = min(prepared.new.created_us + (request.options.delay_us or 0), latest_us)
-    return prepared._replace(new=prepared.new._replace(task=task._replace(due_us=due_us, latest_us=latest_us)))
+) -> Batch:
+    batch = starting.prepare(runtime, [request], starting.trace_of(runtime, [request]), parent, [child_id])
+    [new], most_us = batch.new, request.options.max_delay_us
+    assert new.task is not None
+    latest_us = NO_LIMIT if most_us is None else new.created_us + most_us
+    due_us = min(new.created_us + (request.options.delay_us or 0), latest_us)
+    return batch._replace(new=[new._replace(task=new.task._replace(due_us=due_us, latest_us=latest_us))])
 
 
-def _bounce(runtime: Runtime, prepared: Prepared) -> Callable[[Tx], str]:
-    task, period_us = prepared.new.task, prepared.options.delay_us or 0
+def _bounce(runtime: Runtime, batch: Batch) -> Callable[[Tx], str]:
+    [new], [options] = batch.new, batch.options
+    task, period_us = new.task, options.delay_us or 0
 
     def change(tx: Tx) -> str:
         assert task is not None
         assert task.deduplication_id is not None
         due_us = runtime.now_us() + period_us
-        waiting = queues.put_off(tx, task.queue, task.deduplication_id, prepared.new.input, due_us)
+        waiting = queues.put_off(tx, task.queue, task.deduplication_id, new.input, due_us)
         if waiting is not None:
             return waiting
-        [workflow_id] = starting.start_many_turn([prepared], [])(tx)  # it waits for its turn: nothing begins here
+        [workflow_id] = starting.start_many_turn(batch, [])(tx)  # it waits for its turn: nothing begins here
         return workflow_id
 
     return change

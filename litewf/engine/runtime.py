@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
 
 from litewf.definitions import WorkflowDefinition
-from litewf.engine import drivers, loading, runner, starting
+from litewf.engine import drivers, loading, runner
 from litewf.engine.alarms import Alarm, Alarms
 from litewf.engine.announcing import Announcing
 from litewf.engine.binding import bound
@@ -41,6 +41,7 @@ from litewf.store.database import Durability
 from litewf.store.executors import Registration
 from litewf.store.mailboxes import deliver
 from litewf.store.operations import Operation, Tx
+from litewf.store.starts import NewWorkflow
 from litewf.store.store import Store
 from litewf.store.waits import ELSEWHERE, ENDS, workflow_key
 from litewf.world import World, boot_token
@@ -206,18 +207,18 @@ class Runtime:
             return None
         return self.able.executor
 
-    def begin(self, prepared: starting.Prepared, key: int) -> None:
+    def begin(self, new: NewWorkflow, execution: Execution | None, key: int) -> None:
         """Run a workflow that was just started, if it starts in this engine's memory."""
-        task = prepared.new.task
+        task = new.task
         if task is not None and task.due_us is not None:
             self.dispatcher.expect_due(task.due_us)
         elif task is not None:
             self.dispatcher.look_at_queue(task.queue)
-        elif prepared.execution is None:
+        elif execution is None:
             self.dispatcher.look_for_ready()
         else:
-            prepared.execution.key = key
-            self.launch([prepared.execution])
+            execution.key = key
+            self.launch([execution])
 
     def launch(self, executions: Sequence[Execution]) -> None:
         """Run executions that own their workflows."""

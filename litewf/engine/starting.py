@@ -7,7 +7,8 @@ the parent's record commit together.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from itertools import compress, repeat
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from litewf.definitions import WorkflowDefinition
@@ -76,12 +77,22 @@ def check_workflow_id(workflow_id: str) -> str:
     return workflow_id
 
 
-class Prepared(NamedTuple):
-    """A start with its values encoded, and its execution if it starts in this engine's memory."""
+class Batch(NamedTuple):
+    """Starts of one commit with their values encoded; an execution for each that begins in this engine's memory.
 
-    options: StartOptions
-    new: NewWorkflow
-    execution: Execution | None
+    Column by column: an object more for each of thousands is work for the garbage collector.
+    """
+
+    options: list[StartOptions]
+    new: list[NewWorkflow]
+    executions: list[Execution | None]
+
+    def without(self, places: Container[int]) -> Batch:
+        """All but those at these places."""
+        kept = [at not in places for at in range(len(self.new))]
+        return Batch(
+            list(compress(self.options, kept)), list(compress(self.new, kept)), list(compress(self.executions, kept))
+        )
 
 
 NO_INPUT = '{"args":[],"kwargs":{}}'
@@ -89,13 +100,24 @@ NO_INPUT = '{"args":[],"kwargs":{}}'
 
 def prepare(
     runtime: Runtime,
-    request: StartRequest,
+    requests: Iterable[StartRequest],
     trace: str | None,
-    *,
     parent: Execution | None = None,
-    child_id: str | None = None,
-) -> Prepared:
+    child_ids: Iterable[str | None] = repeat(None),
+) -> Batch:
     """Check and encode everything before anything is written."""
+    batch = Batch([], [], [])
+    for request, child_id in zip(requests, child_ids, strict=False):
+        new, execution = _prepared(runtime, request, trace, parent, child_id)
+        batch.options.append(request.options)
+        batch.new.append(new)
+        batch.executions.append(execution)
+    return batch
+
+
+def _prepared(
+    runtime: Runtime, request: StartRequest, trace: str | None, parent: Execution | None, child_id: str | None
+) -> tuple[NewWorkflow, Execution | None]:
     options, now_us = request.options, runtime.now_us()
     text, args, kwargs = encode_input(runtime, request.receiver, request.args, request.kwargs)
     timeout_us = options.timeout_us
@@ -125,10 +147,7 @@ def prepare(
         trace,
         _task(options, now_us),
     )
-    if new.owner is None:
-        return Prepared(options, new, None)
-    execution = _first_execution(runtime, request, new, args, kwargs)
-    return Prepared(options, new, execution)
+    return new, None if new.owner is None else _first_execution(runtime, request, new, args, kwargs)
 
 
 def trace_of(runtime: Runtime, requests: Sequence[StartRequest]) -> str | None:
@@ -174,23 +193,23 @@ def start_outside(runtime: Runtime, request: StartRequest) -> Flow[str]:
     if request.options.deduplication_id is not None or request.options.priority is not None:
         [workflow_id] = yield from start_many_outside(runtime, [request])
         return workflow_id
-    prepared = prepare(runtime, request, trace_of(runtime, [request]))
-    operation = Start([prepared.new])
+    batch = prepare(runtime, [request], trace_of(runtime, [request]))
+    [new], [execution] = batch.new, batch.executions
+    operation = Start([new])
     try:
         yield operation
     finally:  # the caller's task may have been cancelled while the workflow was started
         if operation.started().keys and not operation.started().found:
-            runtime.begin(prepared, operation.started().keys[0])
-    _check_existing(prepared, operation.started().found.get(0))
-    return prepared.new.id
+            runtime.begin(new, execution, operation.started().keys[0])
+    _check_existing(new, request.options, operation.started().found.get(0))
+    return new.id
 
 
 def start_many_outside(runtime: Runtime, requests: Iterable[StartRequest]) -> Flow[list[str]]:
     """Start several workflows in one commit; their ids."""
     trace = None if runtime.watch is None else trace_of(runtime, requests := list(requests))
-    many = [prepare(runtime, request, trace) for request in requests]
     begun: list[Execution] = []
-    operation = Turn(start_many_turn(many, begun))
+    operation = Turn(start_many_turn(prepare(runtime, requests, trace), begun))
     try:
         yield operation
     finally:  # the caller's task may have been cancelled while the workflows were started
@@ -199,22 +218,22 @@ def start_many_outside(runtime: Runtime, requests: Iterable[StartRequest]) -> Fl
     return cast("list[str]", operation.result)
 
 
-def start_many_turn(many: Sequence[Prepared], begun: list[Execution]) -> Callable[[Tx], list[str]]:
+def start_many_turn(batch: Batch, begun: list[Execution]) -> Callable[[Tx], list[str]]:
     """Start all of them or none; their ids. Once that is durable, what is in `begun` is to be launched."""
 
     def change(tx: Tx) -> list[str]:
-        there = _there_already(tx, many)  # refuses before anything is written
-        rest = [prepared for at, prepared in enumerate(many) if at not in there] if there else many
-        keys, found = insert_workflows(tx.connection, [prepared.new for prepared in rest])
+        there = _there_already(tx, batch)  # refuses before anything is written
+        rest = batch.without(there) if there else batch
+        keys, found = insert_workflows(tx.connection, rest.new)
         for at, name in found.items():
-            _check_existing(rest[at], name)
+            _check_existing(rest.new[at], rest.options[at], name)
         begun.clear()  # the last attempt of the turn counts
-        for at, (prepared, key) in enumerate(zip(rest, keys, strict=True)):
-            if prepared.execution is not None and at not in found:
-                prepared.execution.key = key
-                begun.append(prepared.execution)
-        touch_all(tx, [prepared.new for prepared in rest])
-        return [there.get(at, prepared.new.id) for at, prepared in enumerate(many)]
+        for at, (execution, key) in enumerate(zip(rest.executions, keys, strict=True)):
+            if execution is not None and at not in found:
+                execution.key = key
+                begun.append(execution)
+        touch_all(tx, rest.new)
+        return [there.get(at, new.id) for at, new in enumerate(batch.new)] if there else [new.id for new in batch.new]
 
     return change
 
@@ -231,28 +250,29 @@ def _reason(new: NewWorkflow) -> str | None:
     return touched(new.task.queue) if new.task.due_us is None else f"due:{new.task.due_us}"
 
 
-def _there_already(tx: Tx, many: Sequence[Prepared]) -> dict[int, str]:
+def _there_already(tx: Tx, batch: Batch) -> dict[int, str]:
     """Which of these are found instead of started: by a deduplication id that is taken now."""
     there: dict[int, str] = {}
     mine: dict[tuple[str, str], str] = {}  # deduplication ids of this very batch
-    for queue in {one.new.task.queue for one in many if one.new.task and one.options.priority is not None}:
+    many = list(zip(batch.options, batch.new, strict=True))
+    for queue in {new.task.queue for options, new in many if new.task and options.priority is not None}:
         queues.check_priority(tx.connection, queue)
-    for at, prepared in enumerate(many):
-        options, task = prepared.options, prepared.new.task
-        found = find(tx.connection, prepared.new.id) if options.workflow_id else None
+    for at, (options, new) in enumerate(many):
+        task = new.task
+        found = find(tx.connection, new.id) if options.workflow_id else None
         if found is not None:
-            _check_existing(prepared, found.name)
+            _check_existing(new, options, found.name)
         elif task is not None and task.deduplication_id is not None:
             name = (task.queue, task.deduplication_id)
             taken = holder(tx.connection, *name)
-            other = mine.setdefault(name, prepared.new.id) if taken is None else taken[1]
-            if other != prepared.new.id:
-                there[at] = _duplicate(prepared, name, other)
+            other = mine.setdefault(name, new.id) if taken is None else taken[1]
+            if other != new.id:
+                there[at] = _duplicate(options, name, other)
     return there
 
 
-def _duplicate(prepared: Prepared, name: tuple[str, str], other: str) -> str:
-    if prepared.options.on_duplicate == "return_existing":
+def _duplicate(options: StartOptions, name: tuple[str, str], other: str) -> str:
+    if options.on_duplicate == "return_existing":
         return other
     queue, deduplication_id = name
     raise DuplicateWorkflowError(
@@ -264,13 +284,12 @@ def _duplicate(prepared: Prepared, name: tuple[str, str], other: str) -> str:
 def start_child(execution: Execution, number: str, request: StartRequest) -> Flow[str]:
     """Start a child; its id."""
     runtime = execution.runtime
-    own_id = child_id(execution, number)
-    prepared = prepare(runtime, request, trace_of(runtime, [request]), parent=execution, child_id=own_id)
+    batch = prepare(runtime, [request], trace_of(runtime, [request]), execution, [child_id(execution, number)])
     begun: list[Execution] = []
-    change = start_many_turn([prepared], begun)
+    change = start_many_turn(batch, begun)
     name = f"litewf.start:{request.definition.name}"
     workflow_id: str = yield from durable(
-        execution, number, name, lambda tx: change(tx)[0], child=prepared.new.id,
+        execution, number, name, lambda tx: change(tx)[0], child=batch.new[0].id,
         committed=lambda: runtime.launch(begun),
     )  # fmt: skip
     return workflow_id
@@ -279,13 +298,10 @@ def start_child(execution: Execution, number: str, request: StartRequest) -> Flo
 def start_children(execution: Execution, number: str, starts: Iterable[StartRequest]) -> Flow[list[str]]:
     """Start several children as one call; their ids."""
     runtime, requests = execution.runtime, list(starts)
-    trace = trace_of(runtime, requests)
-    many = [
-        prepare(runtime, request, trace, parent=execution, child_id=child_id(execution, f"{number}.{at}"))
-        for at, request in enumerate(requests, 1)
-    ]
+    own_ids = [child_id(execution, f"{number}.{at}") for at, _ in enumerate(requests, 1)]
+    batch = prepare(runtime, requests, trace_of(runtime, requests), execution, own_ids)
     begun: list[Execution] = []
-    change = start_many_turn(many, begun)
+    change = start_many_turn(batch, begun)
     ids: list[str] = yield from durable(execution, number, START_MANY, change, committed=lambda: runtime.launch(begun))
     return ids
 
@@ -296,16 +312,16 @@ def child_id(execution: Execution, number: str) -> str:
     return f"{execution.id}~{number}{generation}"
 
 
-def _check_existing(prepared: Prepared, found: str | None) -> None:
+def _check_existing(new: NewWorkflow, options: StartOptions, found: str | None) -> None:
     """Refuse what the caller cannot have meant; `found` is the name of the workflow that had the id before."""
     if found is None:
         return
-    workflow_id, name = prepared.new.id, prepared.new.name
+    workflow_id, name = new.id, new.name
     if found != name:
         raise WorkflowConflictError(
             f"workflow id {workflow_id!r} belongs to a run of {found!r}; start {name!r} with another id"
         )
-    if prepared.options.on_existing_id == "reject":
+    if options.on_existing_id == "reject":
         raise DuplicateWorkflowError(
             f"workflow {workflow_id!r} ({name}) exists already; retrieve_workflow() gives its handle"
         )
