@@ -52,48 +52,38 @@ class Awaited:
     if not TYPE_CHECKING:  # to mypy it would mean that there are no attributes
         __slots__ = ()
     _asyncio_future_blocking: bool  # True from the start, as a future's `__await__` sets it: it is to be yielded
-    _callback: Callable[[Any], object] | None
-    _context: Context | None
-    _done: bool
+    callback: Callable[[Any], object]  # lets the task go on; set when the task is told to wait
+    context: Context  # of the task; set with it
+    is_done: bool
     _loop: asyncio.AbstractEventLoop
 
     def __await__(self) -> Generator[Any, None, None]:
-        if not self._done:
+        if not self.is_done:
             self._asyncio_future_blocking = True
             yield self
 
     __iter__ = __await__
 
-    def settle(self, settled: asyncio.Future[None]) -> None:
-        """The outcome is known: let the task go on."""
-        if not self._done:
-            self._done = True
-            callback, self._callback = self._callback, None
-            if callback is not None and self._context is not None:
-                self._context.run(callback, settled)
-
     # --- what a task asks of a future -------------------------------------------------------------------------
 
     def done(self) -> bool:
-        return self._done
+        return self.is_done
 
     def add_done_callback(self, callback: Callable[[Any], object], *, context: Context) -> None:
-        self._callback, self._context = callback, context
+        self.callback, self.context = callback, context
 
     def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - a future's signature
         """The task was cancelled: it goes on in the loop's next cycle, to find out what became of its operation."""
-        if self._done:
+        if self.is_done:
             return False
-        self._done = True
-        callback, self._callback = self._callback, None
-        if callback is not None:
-            cancelled = self._loop.create_future()
-            cancelled.cancel()
-            self._loop.call_soon(callback, cancelled, context=self._context)
+        self.is_done = True
+        cancelled = self._loop.create_future()
+        cancelled.cancel()
+        self._loop.call_soon(self.callback, cancelled, context=self.context)
         return True
 
 
-PROTOCOL = ("_asyncio_future_blocking", "_callback", "_context", "_done", "_loop")
+PROTOCOL = ("_asyncio_future_blocking", "_loop", "callback", "context", "is_done")
 
 
 class Ticket(Awaited):
@@ -104,9 +94,7 @@ class Ticket(Awaited):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._asyncio_future_blocking = True
-        self._callback = None
-        self._context = None
-        self._done = False
+        self.is_done = False
 
 
 class AwaitedCheckpoint(Awaited, Checkpoint):
@@ -117,9 +105,7 @@ class AwaitedCheckpoint(Awaited, Checkpoint):
     def __init__(self, mailbox: LoopMailbox, values: tuple[Value, ...]) -> None:
         self._loop = mailbox.loop
         self._asyncio_future_blocking = True
-        self._callback = None
-        self._context = None
-        self._done = False
+        self.is_done = False
         self.mailbox = mailbox
         self.waiter = self
         self.error = None
@@ -152,9 +138,11 @@ class LoopMailbox:
             while backwards:
                 operation = backwards.pop()
                 operation.mailbox = None  # the outcome is known
-                waiter = operation.waiter
+                awaited: Awaited = operation.waiter  # type: ignore[assignment]  # put there by the driver
                 operation.waiter = None  # it may be the operation itself
-                waiter.settle(settled)  # type: ignore[attr-defined]  # put there by the driver
+                if not awaited.is_done:
+                    awaited.is_done = True
+                    awaited.context.run(awaited.callback, settled)
         finally:
             if backwards:  # a task raised SystemExit or the like, which ends the loop's cycle
                 self.loop.call_soon(self._settle, backwards)
