@@ -64,11 +64,16 @@ def test_a_violation_says_how_to_see_it_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(database.SYNCHRONOUS, "full", 1)
-    (violation,) = enumerate_cuts(the_smallest, seed=SEED, budget=200, damages=POWER, stop_at=1).violations
-    python, *module, name, seed, cut = shlex.split(violation.replay)
-    assert (python, module, name, seed) == ("python", ["-m", "tests.crash.power"], "one step", str(SEED))
-    # the run is recorded anew, and which of its threads writes first is not up to the seed
-    assert any(power.main(name, seed, cut) == 1 for _ in range(10))
+    for _ in range(10):
+        (violation,) = enumerate_cuts(the_smallest, seed=SEED, budget=200, damages=POWER, stop_at=1).violations
+        python, *module, name, seed, cut = shlex.split(violation.replay)
+        assert (python, module, name, seed) == ("python", ["-m", "tests.crash.power"], "one step", str(SEED))
+        # Each run is recorded anew, and which of its threads writes first is not up to the seed: what was found in
+        # a run of a rare order is mostly not there in others.
+        if any(power.main(name, seed, cut) == 1 for _ in range(5)):
+            break
+    else:
+        pytest.fail("no violation was seen again")
     invariant = violation.problems[0].split()[2]  # of "life 1: A4 ..."
     assert f": {invariant} " in capsys.readouterr().out
     monkeypatch.undo()
