@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from contextlib import closing, suppress
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,9 @@ IDENTITY = {
     ("message", "key"),
     ("event", "key"),
 }  # those of others clash
-# From the ends of its integers SQLite itself cannot count on: nothing more is written there, neither a fence nor a new key.
+# From the ends of its integers SQLite itself cannot count on: nothing more is written there, be it a fence or a new key.
 COUNTED = {("workflow", "fence"), ("workflow", "generation"), ("workflow", "recoveries"), ("workflow", "progress")}
+UNCOUNTABLE = {*product(COUNTED, FAR[-2:]), *((place, FAR[-2]) for place in IDENTITY if place[1] == "key")}
 WITH_VALUES = {
     "request",
     "outcome",
@@ -132,7 +134,7 @@ def _change(
         value = _value(chance, column, key)
         if isinstance(value, bytes) and table not in WITH_VALUES:
             return None
-        if (table, column) in COUNTED | IDENTITY and value in (FAR[-1], FAR[-2]):
+        if ((table, column), value) in UNCOUNTABLE:
             return None
         written = "CAST(? AS TEXT)" if isinstance(value, bytes) else "?"  # a text that is no UTF-8
         connection.execute(f"UPDATE {table} SET {column} = {written} WHERE {where}", (value, row))

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, get_args
 
 from litewf.errors import PayloadError, UsageError
-from litewf.serialization.exceptions import told
+from litewf.serialization.exceptions import message_or_repr
 
 if TYPE_CHECKING:  # what a type checker needs to know of as_type: a type form, and Any where there is none
     from typing_extensions import TypeForm as TypeForm  # noqa: PLC0414 - exported
@@ -94,7 +94,7 @@ def _understood(build: Callable[[], Any], as_type: Any) -> Any:
         return build()
     except Exception as error:
         raise TypeError(
-            f"as_type: {as_type!r} is no type that a value can be checked against: {told(error)}"
+            f"as_type: {as_type!r} is no type that a value can be checked against: {message_or_repr(error)}"
         ) from error
 
 
@@ -103,7 +103,7 @@ def _checked(convert: Callable[[], Any], as_type: Any) -> Any:
         return convert()
     except Exception as error:  # noqa: BLE001 - validators are the user's code; whatever they raise is a refusal
         name = as_type.__qualname__ if isinstance(as_type, type) else repr(as_type)
-        raise PayloadError(f"what arrived does not fit {name}: {told(error)}") from None
+        raise PayloadError(f"what arrived does not fit {name}: {message_or_repr(error)}") from None
 
 
 def _need_pydantic(as_type: Any) -> UsageError:

@@ -49,7 +49,7 @@ def message_of(error: BaseException) -> str | None:
         return None
 
 
-def told(error: BaseException) -> str:
+def message_or_repr(error: BaseException) -> str:
     """Its message; where that is empty or cannot be read, its repr."""
     return message_of(error) or short_repr(error)
 

@@ -108,7 +108,7 @@ class JsonSerializer:
         except Refusal as refusal:
             raise refusal.as_error() from refusal.__cause__
         except (RecursionError, ValueError, TypeError, RuntimeError) as error:
-            raise SerializationError(f"value: cannot be recorded: {exceptions.told(error)}") from error
+            raise SerializationError(f"value: cannot be recorded: {exceptions.message_or_repr(error)}") from error
         try:
             return text, self.decode(text)
         except SerializationError as error:

@@ -175,7 +175,8 @@ def _refusal_of(error: Exception, cls: type) -> Refusal:
         return Refusal(str(error))
     if isinstance(error, RecursionError):
         return Refusal("nested too deep for Python's stack; return a flatter value")
-    return Refusal(f"{type_name(cls)} raised {type_name(type(error))} while it was recorded: {exceptions.told(error)}")
+    message = exceptions.message_or_repr(error)
+    return Refusal(f"{type_name(cls)} raised {type_name(type(error))} while it was recorded: {message}")
 
 
 def _quoted(key: object) -> str:
