@@ -129,7 +129,7 @@ class Execution:
 
         When something is due is a matter of the clock alone.
         """
-        now_us = self.runtime.now_us()
+        now_us = self.runtime.now_ns() // 1000
         if now_us > self.latest_us:  # noqa: PLR1730 - max() would be a call more for each record
             self.latest_us = now_us
         return self.latest_us

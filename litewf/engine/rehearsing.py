@@ -106,7 +106,7 @@ class Stage(Runtime):
         self.registry = registry
         self.serializer = serializer
         self.world = World(StandingClock(now_us), Entropy(0))
-        self.now_us = self.world.now_us
+        self.now_us, self.now_ns = self.world.now_us, self.world.now_ns
         self.version = "rehearsal"
         self.starts_as = None
         self.settings = Settings(

@@ -80,7 +80,7 @@ class Runtime:
         self.registry = settings.registry
         self.serializer = settings.serializer
         self.world = settings.world
-        self.now_us = settings.world.now_us
+        self.now_us, self.now_ns = settings.world.now_us, settings.world.now_ns
         self.around = settings.world.around
         self.version = settings.application_version
         self.starts_as = self.version if settings.serves else None  # a client's workflows are for any version
