@@ -16,7 +16,7 @@ from litewf.engine.requests import Flow
 from litewf.errors import BlockingCallError, NotInWorkflowError, UsageError
 
 R = TypeVar("R")
-FlowFn = Callable[..., Flow[R]]
+AWAITED = "awaited already"
 
 
 def blocking(what: str, flow: Callable[..., Flow[R]], *args: Any) -> R:
@@ -70,7 +70,7 @@ class DurableCall(Coroutine[Any, Any, R]):
         """Take it: it can be awaited once."""
         if self._gone is not None:
             raise UsageError(f"call {self.number} of {self.execution.label} was {self._gone}")
-        self._gone = "awaited already"
+        self._gone = AWAITED
 
     def send(self, value: Any) -> Any:
         return self._begun().send(value)

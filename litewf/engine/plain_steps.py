@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from litewf.definitions import StepDefinition
-from litewf.engine.calls import DurableCall, FlowCall
+from litewf.engine.calls import AWAITED, DurableCall, FlowCall
 from litewf.engine.drivers import Suspended, drive, drive_async, until_known
 from litewf.engine.execution import FRAME, NO_STREAMS, Execution, StepFrame
 from litewf.engine.mail import AwaitedCheckpoint
@@ -78,7 +78,7 @@ class StepCall(StepFrame, DurableCall[Any]):
     def __await__(self) -> Suspended[Any]:
         if self._gone is not None:
             self.take()  # raises, and says why
-        self._gone = "awaited already"
+        self._gone = AWAITED
         execution, definition = self.execution, self.definition
         runtime = execution.runtime
         if not definition.once or not execution.is_plain():

@@ -327,15 +327,17 @@ def _check_existing(new: NewWorkflow, options: StartOptions, found: str | None) 
         )
 
 
+NO_SPECIALS = NOTHING_SPECIAL[:5]
+
+
 def _first_execution(
     runtime: Runtime, request: StartRequest, new: NewWorkflow, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Execution:
     """The execution of a workflow that starts here, without reading it back; its key is known once it has started."""
     assert isinstance(request.definition, WorkflowDefinition), "what runs here has code here"
-    about = NOTHING_SPECIAL
-    if request.receiver or new.deadline_us or new.authenticated_user or new.authenticated_roles or new.trace:
-        roles = tuple(json.loads(new.authenticated_roles)) if new.authenticated_roles else ()
-        about = About(request.receiver, new.deadline_us, new.authenticated_user, roles, new.trace)
+    roles = tuple(json.loads(new.authenticated_roles)) if new.authenticated_roles else ()
+    special = (request.receiver, new.deadline_us, new.authenticated_user, roles, new.trace)
+    about = NOTHING_SPECIAL if special == NO_SPECIALS else About(*special)
     execution = Execution(runtime, request.definition, (0, new.id, FIRST_FENCE, 1), args, kwargs, about)
     execution.latest_us = new.created_us
     return execution
