@@ -73,6 +73,7 @@ class BaseWorkflow(Generic[P, R_co]):
         self.__doc__ = definition.fn.__doc__
         self.__wrapped__ = definition.fn
         self._label = f"workflow {self.__name__}"
+        self._fitting: set[int] = set()  # so many arguments are known to fit
 
     @property
     def name(self) -> str:
@@ -99,7 +100,10 @@ class BaseWorkflow(Generic[P, R_co]):
 
     def request(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> StartRequest:
         """A start of this workflow; wrong arguments raise TypeError here, before anything is written."""
-        check_arguments(self._definition.fn, args, kwargs, bound=self._receiver is not None)
+        if kwargs or len(args) not in self._fitting:
+            check_arguments(self._definition.fn, args, kwargs, bound=self._receiver is not None)
+            if not kwargs:
+                self._fitting.add(len(args))
         if self._options is not starting.DEFAULTS:
             refuse_without_meaning(self._options)
         return StartRequest(self._definition, self._options, self._receiver, args, kwargs)
