@@ -253,11 +253,13 @@ class Execution:
         """Let the next commit record this."""
         self.buffered = (*self.buffered, row)
 
-    def take_buffered(self) -> list[SettledRow]:
+    def take_buffered(self) -> Sequence[SettledRow]:
         """The records that the next commit must carry, also those that another branch's commit may be writing now.
 
         `confirm` them once they are written; to settle a step twice changes nothing.
         """
+        if not (self.unconfirmed or self.buffered):
+            return ()
         rows = [*self.unconfirmed, *self.buffered]
         self.unconfirmed, self.buffered = rows, ()
         return rows

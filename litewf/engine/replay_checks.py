@@ -116,8 +116,8 @@ def _beyond_the_end(history: History, rehearsal: Rehearsal) -> Diverged | None:
     if calls:
         number, name = _of_the_main_branch(calls)
         return Diverged(f"the run ended without step {number}, but the code now calls {name!r}", number, None, name)
-    if ending is not None and ending.ending.status != history.status:
-        how = _how_it_ended(rehearsal, ending.ending.status, ending.ending.error)
+    if ending is not None and ending.status != history.status:
+        how = _how_it_ended(rehearsal, ending.status, ending.failure)
         return Diverged(f"the run ended with {history.status}, but the code now {how}", _next_number(rehearsal))
     return None
 
@@ -140,7 +140,7 @@ def _onward(history: History, rehearsal: Rehearsal) -> str:
         return "it continues as new"
     ending = rehearsal.end_of_run
     if ending is not None:
-        return f"it {_how_it_ended(rehearsal, ending.ending.status, ending.ending.error)}"
+        return f"it {_how_it_ended(rehearsal, ending.status, ending.failure)}"
     values = {row[2] for row in rehearsal.buffered}  # such as the time, for which nothing waits
     calls = [(row.step, row.name) for row in history.steps if row.completed_us is None]
     calls += [call for call in rehearsal.ahead if call[0] not in values]

@@ -18,7 +18,7 @@ from litewf.engine.requests import Flow
 from litewf.engine.signals import ContinueAsNew, Unwind
 from litewf.errors import SerializationError, UsageError
 from litewf.store import endings
-from litewf.store.endings import Ending, Finish
+from litewf.store.endings import Finish
 from litewf.store.operations import Turn
 
 if TYPE_CHECKING:
@@ -140,8 +140,11 @@ def _finish(execution: Execution, result: object, failure: BaseException | None)
     if failure is not None:
         error = serializer.encode_error(failure)[0]
     status = "SUCCESS" if failure is None else "ERROR"
-    ending = Ending(execution.key, execution.fence, status, execution.now_us(), execution.id, output, error)
-    if not (yield from write(execution, Finish(ending, execution.take_buffered()))):
+    finish = Finish(
+        execution.key, execution.fence, execution.id, status, execution.now_us(), output, error,
+        execution.take_buffered(),
+    )  # fmt: skip
+    if not (yield from write(execution, finish)):
         yield from _release(execution)
     elif (watch := execution.runtime.watch) is not None:
         watch.ended(execution, status)

@@ -6,7 +6,7 @@ Each checks the fence: an execution that lost the workflow changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Self
 
 import apsw
 
@@ -18,18 +18,6 @@ from litewf.store.waits import WAIT, Awaited, wake, workflow_key
 from litewf.store.wide import Value, Wide
 
 Look = Callable[[apsw.Connection], object]  # finds what a wait is for, or None
-
-
-class Ending(NamedTuple):
-    """The outcome of a workflow, in the order of the statement's parameters."""
-
-    key: int
-    fence: int
-    status: str
-    completed_us: int
-    id: str
-    output: str | None
-    error: str | None
 
 
 FINISH = Wide(
@@ -59,12 +47,28 @@ OUTCOME = Wide(
 class Finish(Operation):
     """Ends a workflow with its outcome; `result` is False if it was cancelled or lost before."""
 
-    __slots__ = ("ending", "rows")
+    __slots__ = ("completed_us", "failure", "fence", "id", "key", "output", "rows", "status")
     rank: ClassVar[int] = 30
 
-    def __init__(self, ending: Ending, rows: Sequence[SettledRow] = ()) -> None:
+    def __init__(
+        self,
+        key: int,
+        fence: int,
+        id: str,
+        status: str,
+        completed_us: int,
+        output: str | None,
+        failure: str | None,
+        rows: Sequence[SettledRow] = (),
+    ) -> None:
         super().__init__()
-        self.ending = ending
+        self.key = key
+        self.fence = fence
+        self.id = id
+        self.status = status
+        self.completed_us = completed_us
+        self.output = output
+        self.failure = failure
         self.rows = rows  # records that were still buffered
 
     @classmethod
@@ -73,25 +77,24 @@ class Finish(Operation):
         endings: list[Value] = []
         outcomes: list[Value] = []
         for operation in operations:
-            ending: Ending = operation.ending
-            endings += ending[:4]
-            outcomes += (ending.key, ending.fence, ending.output, ending.error)
+            endings += (operation.key, operation.fence, operation.status, operation.completed_us)
+            outcomes += (operation.key, operation.fence, operation.output, operation.failure)
             operation.result = True
-            operation.touched = (workflow_key(ending.id),)
+            operation.touched = (workflow_key(operation.id),)
         finished = FINISH.run(connection, endings)
         if finished != len(operations):
             for operation in operations:
-                operation.result = _ended_so(connection, operation.ending)
+                operation.result = _ended_so(connection, operation)
         OUTCOME.run(connection, outcomes)
-        if wake(connection, [workflow_key(operation.ending.id) for operation in operations if operation.result]):
+        if wake(connection, [workflow_key(operation.id) for operation in operations if operation.result]):
             operations[0].touched = (*operations[0].touched, "ready")
 
 
-def _ended_so(connection: apsw.Connection, ending: Ending) -> bool:
+def _ended_so(connection: apsw.Connection, finish: Finish) -> bool:
     found = connection.execute(
         "SELECT 1 FROM workflow WHERE key = ? AND fence = ? AND status = ? AND completed_us = ? AND owner IS NULL"
         " AND NOT EXISTS (SELECT 1 FROM outcome WHERE workflow = key)",
-        ending[:4],
+        (finish.key, finish.fence, finish.status, finish.completed_us),
     ).fetchone()
     return found is not None
 

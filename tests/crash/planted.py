@@ -134,8 +134,8 @@ BUGS = (
     Planted(
         "the end of a workflow wakes nobody who is parked",
         "store/endings.py",
-        "        if wake(connection, [workflow_key(operation.ending.id) for operation in operations if operation.result]):",
-        "        if wake(connection, [workflow_key(operation.ending.id) for operation in operations if operation.error]):",
+        "        if wake(connection, [workflow_key(operation.id) for operation in operations if operation.result]):",
+        "        if wake(connection, [workflow_key(operation.id) for operation in operations if operation.error]):",
         by="crash an_async_child_is_awaited_parked",
     ),
     Planted(
