@@ -124,7 +124,8 @@ class Queues(Operations):
 
     def _enqueue_many(self, queue: Queue | str, starts: Sequence[Sequence[Any]]) -> Action[list[WorkflowHandle[Any]]]:
         """Put several workflows on a queue in one commit, all or none: [(render, 1), (render, 2)]."""
-        return start_many("enqueue_many", many_on(name_of(queue), starts))
+        name = name_of(queue)
+        return start_many("enqueue_many", lambda: many_on(name, starts))
 
     def _create_queue(self, name: str, **limits: Unpack[QueueLimits]) -> Action[None]:
         """Give a queue limits, in the file, from now on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from litewf.api.actions import Action
@@ -25,12 +25,12 @@ def start(what: str, request: StartRequest) -> Action[WorkflowHandle[Any]]:
     )
 
 
-def start_many(what: str, requests: Iterable[StartRequest]) -> Action[list[WorkflowHandle[Any]]]:
+def start_many(what: str, requests: Callable[[], Iterable[StartRequest]]) -> Action[list[WorkflowHandle[Any]]]:
     """Start several workflows in one commit; of thousands, each is looked at when its turn comes."""
     return Action(
         what,
-        lambda runtime: starting.start_many_outside(runtime, requests),
-        lambda execution, number: starting.start_children(execution, number, requests),
+        lambda runtime: starting.start_many_outside(runtime, requests()),
+        lambda execution, number: starting.start_children(execution, number, list(requests())),
         lambda runtime, ids: [WorkflowHandle(workflow_id, runtime) for workflow_id in ids],
     )
 

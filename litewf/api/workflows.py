@@ -93,7 +93,7 @@ class WorkflowOperations(Queues, Schedules, Messages, Events, Streams, CloudEven
 
     def _start_workflows(self, starts: Sequence[Sequence[Any]]) -> Action[list[WorkflowHandle[Any]]]:
         """Start several workflows in one commit, all or none: [(checkout, order), (refund, order, "late")]."""
-        return start_many("start_workflows", many_here(starts))
+        return start_many("start_workflows", lambda: many_here(starts))
 
     start_workflows = blocking(_start_workflows)
     start_workflows_async = awaiting(_start_workflows)

@@ -295,9 +295,9 @@ def start_child(execution: Execution, number: str, request: StartRequest) -> Flo
     return workflow_id
 
 
-def start_children(execution: Execution, number: str, starts: Iterable[StartRequest]) -> Flow[list[str]]:
+def start_children(execution: Execution, number: str, requests: Sequence[StartRequest]) -> Flow[list[str]]:
     """Start several children as one call; their ids."""
-    runtime, requests = execution.runtime, list(starts)
+    runtime = execution.runtime
     own_ids = [child_id(execution, f"{number}.{at}") for at, _ in enumerate(requests, 1)]
     batch = prepare(runtime, requests, trace_of(runtime, requests), execution, own_ids)
     begun: list[Execution] = []
