@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -201,9 +202,9 @@ def test_a_death_at_any_commit_of_a_pruning_harms_nothing(
         run(engine, long, 2)
         stage.clock.move(HOUR_S)
         kept = set(run(engine, quick, 2))
-    image = path.read_bytes()
+    image = _files(path)
     for at in range(1, 60):
-        path.write_bytes(image)
+        _put(image, path)
         if not _killed(stage, at):
             break
         assert rows(stage, "PRAGMA integrity_check") == [("ok",)]
@@ -212,6 +213,19 @@ def test_a_death_at_any_commit_of_a_pruning_harms_nothing(
         with stage.engine(retention=10.0) as engine:
             stage.until(lambda engine=engine: ids(engine) == kept)
     assert at > 12
+
+
+def _files(path: Path) -> dict[str, bytes]:
+    """The file, and the -wal where a busy machine left one."""
+    found = {suffix: path.with_name(path.name + suffix) for suffix in ("", "-wal")}
+    return {suffix: file.read_bytes() for suffix, file in found.items() if file.exists()}
+
+
+def _put(files: dict[str, bytes], path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    for suffix, content in files.items():
+        path.with_name(path.name + suffix).write_bytes(content)
 
 
 def _killed(stage: Stage, at: int) -> bool:
