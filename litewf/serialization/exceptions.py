@@ -205,7 +205,7 @@ def _rebuild(types: TypeTable, record: dict[str, Any]) -> BaseException:
     if not issubclass(cls, BaseException):
         raise UnknownTypeError(f"{name} was recorded as an error and is none in this program")
     error = _make(cls, record)
-    attributes = dict(record.get("attributes", {}))
+    attributes = {**record.get("attributes", {})}
     for attribute, slot in _builtin_slots(cls).items():
         if attribute in attributes:
             slot.__set__(error, attributes.pop(attribute))

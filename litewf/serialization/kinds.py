@@ -112,6 +112,16 @@ def listed(payload: object) -> list[Any]:
     return payload
 
 
+def pair_up(cls: Any, payload: Any) -> object:
+    """`cls(payload)` for mappings: a list of pairs, which are lists, too."""
+    return cls(pairs_in(payload))
+
+
+def pairs_in(payload: object) -> list[list[Any]]:
+    """A payload that must be a list of lists."""
+    return [listed(pair) for pair in listed(payload)]
+
+
 # --- spellings that need more than an expression -----------------------------------------------------------
 
 
@@ -191,7 +201,7 @@ def _spell_defaultdict(walk: Walk, value: Any) -> object:
 
 def _read_defaultdict(cls: Any, payload: Any) -> object:
     name, pairs = payload
-    return cls(None if name is None else _FACTORIES[name], pairs)
+    return cls(None if name is None else _FACTORIES[name], pairs_in(pairs))
 
 
 def _read_deque(cls: Any, payload: Any) -> object:
@@ -242,8 +252,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("$fraction", "fractions:Fraction", leaf(lambda v: _ints(v.numerator, v.denominator)), _read_fraction),
     Kind("$uuid", "uuid:UUID", leaf(str), call),
     *_paths("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"),
-    Kind("$ordereddict", "collections:OrderedDict", lambda walk, value: walk.pairs(value), call),
-    Kind("$counter", "collections:Counter", lambda walk, value: walk.pairs(value), lambda c, p: c(dict(p))),
+    Kind("$ordereddict", "collections:OrderedDict", lambda walk, value: walk.pairs(value), pair_up),
+    Kind("$counter", "collections:Counter", lambda walk, value: walk.pairs(value), lambda c, p: c(dict(pairs_in(p)))),
     Kind("$defaultdict", "collections:defaultdict", _spell_defaultdict, _read_defaultdict),
     Kind("$deque", "collections:deque", lambda walk, v: [walk.items(v), v.maxlen], _read_deque),
     Kind("$opaque", "litewf.serialization.type_table:Opaque", _spell_opaque, spread),
@@ -253,7 +263,7 @@ _FORMS_OF_PLAIN_TYPES: tuple[Kind, ...] = (  # read only: these types are writte
     Kind("$int", "builtins:int", leaf(hex), lambda cls, text: cls(text, 16)),
     Kind("$float", "builtins:float", leaf(repr), call),
     Kind("$str", "builtins:str", leaf(spell_str), _unescape),
-    Kind("$dict", "builtins:dict", lambda walk, value: walk.pairs(value), call),
+    Kind("$dict", "builtins:dict", lambda walk, value: walk.pairs(value), pair_up),
 )
 
 KIND_BY_TAG: dict[str, Kind] = {kind.tag: kind for kind in (*KINDS, *_FORMS_OF_PLAIN_TYPES)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from litewf.serialization.kinds import spell_str
+from litewf.serialization.kinds import listed, spell_str
 from litewf.serialization.records import lost
 from litewf.serialization.refusal import Refusal, type_name
 
@@ -47,7 +47,7 @@ def rebuild_model(cls: Any, fields: dict[str, Any], more: dict[str, Any] | None 
     gained = {name: _default(cls, name) for name in cls.__pydantic_fields__ if name not in fields}
     model = object.__new__(cls)
     object.__setattr__(model, "__dict__", fields | gained)
-    object.__setattr__(model, "__pydantic_fields_set__", set(more.get("set", fields)))
+    object.__setattr__(model, "__pydantic_fields_set__", set(listed(more["set"]) if "set" in more else fields))
     _put(model, "__pydantic_extra__", more.get("extra", _no_extra(cls)))
     _put(model, "__pydantic_private__", _private(cls, more.get("private", {})))
     return model

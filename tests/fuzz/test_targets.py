@@ -27,6 +27,7 @@ FOUND = {
                ("machine", 133), ("process_death", 753)],
     20261208: [("codec", 1276), ("power_loss", 170), ("wal", 2781)],
     20261210: [("rows", 44)],
+    20261302: [("codec", 16319)],
 }  # fmt: skip
 
 

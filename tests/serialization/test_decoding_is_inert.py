@@ -144,6 +144,24 @@ def test_a_text_that_would_be_endless_once_unfolded_is_refused(text):
         CODEC.decode_lenient(text)
 
 
+SHORT = '{"$range":[0,3,1]}'  # in earnest it is as long as memory
+
+
+@pytest.mark.parametrize(
+    "text",
+    [*(f'{{"{tag}":[{SHORT}]}}' for tag in ("$dict", "$ordereddict", "$counter")), f'{{"$defaultdict":[null,[{SHORT}]]}}',
+     f'{{"$pydantic":["tests.serialization.value_samples:Model",{{"a":1,"b":0,"c":[]}},{{"set":{SHORT}}}]}}'],
+)  # fmt: skip
+def test_a_range_in_the_place_of_a_pair_is_not_unfolded(text):
+    with pytest.raises(SerializationError, match="a list was expected, not a range"):
+        CODEC.decode(text)
+
+
+def test_the_attributes_of_an_error_are_a_mapping_and_not_unfolded_into_one():
+    with pytest.raises(SerializationError, match="mapping"):
+        CODEC.decode(f'{{"$error":{{"type":"builtins:ValueError","attributes":[{SHORT}]}}}}')
+
+
 @pytest.mark.parametrize(
     "text",
     ['{"$slice":[{"$int":"0x' + "f" * 4000 + '"},1,2]}', '{"$opaque":[{"$int":"0x' + "f" * 4000 + '"},1]}',
