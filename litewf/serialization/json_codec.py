@@ -101,7 +101,7 @@ class JsonSerializer:
         """Whatever is more than a simple value."""
         try:
             copy = value if type(value) in _PLAIN_TYPES else _plain_copy(value, MAX_DEPTH - 1)
-            text = None if copy is None else _plain_text(value)
+            text = None if copy is None else _plain_text(copy)  # not of the value, which others may change meanwhile
             if text is not None:
                 return text, copy
             text = write_json(Walk(self.types, self._writers, self.decode, forgiving=False).write(value))
