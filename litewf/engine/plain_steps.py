@@ -136,7 +136,7 @@ def flow_in_thread(
     execution: Execution, number: str, definition: StepDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Any:
     """Any step of a sync workflow, as its flow says."""
-    return drive(execution.runtime, step(execution, number, definition, args, kwargs), inline=True)
+    return execution.runtime.drive(step(execution, number, definition, args, kwargs), inline=True)
 
 
 def flow_call(

@@ -9,21 +9,20 @@ the execution parks, as it would in an engine; the one who agrees to that, and t
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from litewf.definitions import StepDefinition, WorkflowDefinition
+from litewf.definitions import WorkflowDefinition
 from litewf.engine import drivers, loading, runner
 from litewf.engine.alarms import Alarms
 from litewf.engine.execution import FRAME, Branch, Execution, highest_numbers
 from litewf.engine.loops import Loops
 from litewf.engine.notifier import Notifier
-from litewf.engine.plain_steps import flow_call
+from litewf.engine.plain_steps import flow_call, flow_in_thread
 from litewf.engine.pool import Pool
 from litewf.engine.requests import REPLAYED, Flow, Wait
 from litewf.engine.runtime import Runtime, Settings
 from litewf.engine.signals import Unwind
-from litewf.engine.steps import step
 from litewf.engine.waiting import Waiting
 from litewf.errors import EngineClosedError
 from litewf.histories import History
@@ -164,16 +163,7 @@ class Stage(Runtime):
     def drive_async(self, flow: Flow[R], execution: Execution | None = None) -> Generator[Any, Any, R]:
         return drivers.drive_async(self, within_records(flow), execution)
 
-    def step_in_thread(
-        self,
-        execution: Execution,
-        number: str,
-        definition: StepDefinition,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-    ) -> Any:
-        return self.drive(step(execution, number, definition, args, kwargs), inline=True)
-
+    step_in_thread = staticmethod(flow_in_thread)
     step_call = staticmethod(flow_call)
 
     def admit(self, _definition: WorkflowDefinition, _version: str | None) -> int | None:
