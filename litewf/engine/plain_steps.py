@@ -65,6 +65,7 @@ class StepCall(StepFrame, DurableCall[Any]):
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
     ) -> None:
+        # What its base does, but for the time: the body begins when the call is awaited.
         self.execution = execution
         self.number = number
         self.definition = definition
