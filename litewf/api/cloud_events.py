@@ -79,7 +79,7 @@ def _check_extension(name: object, value: object) -> None:
 
 def publishing(runtime: Runtime, event: CloudEvent) -> Action[bool]:
     """Keep an event and wake whom it concerns; data that cannot be recorded is refused before that takes a number."""
-    data = runtime.serializer.encode(event.data)[0]
+    data = cloud_events.codec(runtime).encode(event.data)[0]
 
     def outside(runtime: Runtime) -> Flow[Any]:
         return (yield Turn(cloud_events.publish(runtime, event, data, event.id or runtime.world.workflow_id())))
@@ -93,7 +93,8 @@ def publishing(runtime: Runtime, event: CloudEvent) -> Action[bool]:
 
 def publishing_all(runtime: Runtime, events: Sequence[CloudEvent]) -> Action[list[bool]]:
     """Keep several events in one commit, and wake whom they concern; see publishing."""
-    texts = [runtime.serializer.encode(event.data)[0] for event in events]
+    encode = cloud_events.codec(runtime).encode
+    texts = [encode(event.data)[0] for event in events]
 
     def outside(runtime: Runtime) -> Flow[Any]:
         ids = [event.id or runtime.world.workflow_id() for event in events]

@@ -13,6 +13,7 @@ from litewf.engine.receiving import Convert, Inbox
 from litewf.engine.results import Target
 from litewf.matching import Conditions, meets, most_telling
 from litewf.records import CloudEvent, ReceivedEvent
+from litewf.serialization import JsonSerializer
 from litewf.serialization.plain import plain
 from litewf.store import cloud_events
 from litewf.store.cloud_events import CloudEventRow, NewCloudEvent, Selection, cloud_key, keys_of
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
 Delivery = Literal["all", "one"]
+
+
+def codec(runtime: Runtime) -> JsonSerializer:
+    """How data is read and written: as JSON, whatever else the file holds, for the programs that send it."""
+    own = runtime.serializer
+    return own if isinstance(own, JsonSerializer) else JsonSerializer(runtime.registry.types)
 
 
 # --- publishing ---------------------------------------------------------------------------------------------------
@@ -68,12 +75,12 @@ class Wanted(NamedTuple):
 
 def inbox(execution: Execution, number: str, wanted: Wanted) -> Inbox:
     """Where wait_event receives from."""
-    serializer, selection = execution.runtime.serializer, _selection(execution, wanted)
+    runtime, selection = execution.runtime, _selection(execution, wanted)
     return Inbox(
         name="litewf.wait_event",
         missing=f"no CloudEvent of type {wanted.type!r} came for {execution.label}",
         target=target(execution, number, wanted),
-        read=lambda row: _received(row, serializer.decode(row.data)),
+        read=lambda row: _received(row, codec(runtime).decode(row.data)),
         take=lambda tx, key, step: cloud_events.take(tx, selection, key, step),
         where=wanted.type,
         trace=_trace,

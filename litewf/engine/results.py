@@ -275,7 +275,7 @@ def first(execution: Execution, number: str, candidates: Sequence[Candidate], li
         yield from promised(execution, own)
         execution.check()
     chosen = yield from known(execution, kept, _choose(execution, kept, candidates))
-    text = TIMED_OUT if chosen is None else str(chosen)
+    text = TIMED_OUT if chosen is None else execution.runtime.serializer.encode(chosen)[0]
     execution.buffer(row(execution, number, name, kept.started_us, text))
     for at, one in enumerate(candidates):
         if one.kept is not None and at != chosen:

@@ -52,7 +52,7 @@ def _refused(execution: Execution, why: Appended, item: Item, call: str) -> None
     if why == "lost":
         execution.end("lost")
     if item.value is None:
-        execution.buffer(row(execution, item.step, call, item.written_us, "null"))
+        execution.buffer(row(execution, item.step, call, item.written_us, None))
         return
     error, refusal = execution.runtime.serializer.encode_error(_closed(execution, item.name))
     execution.buffer(row(execution, item.step, call, item.written_us, None, error))

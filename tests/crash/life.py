@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import litewf
+from litewf.serialization import JsonSerializer, Serializer, TypeTable
 from litewf.testing import MortalEngine, SimulatedDeath, VirtualClock
 from litewf.testing.clock import FOREVER_US
 from tests.crash.ledger import Ledger, Receipt
@@ -31,6 +32,7 @@ class Life:
         linger: float | None,
         vfs: str | None = None,
         callers: bool = True,
+        codec: Callable[[TypeTable], Serializer] = JsonSerializer,
     ) -> None:
         self.ledger = ledger
         self.clock = clock
@@ -41,7 +43,7 @@ class Life:
         self._others = set(threading.enumerate())
         self.engine = MortalEngine(
             path, registry=self.registry, clock=clock, die_at=crash_at, linger=linger, application_version="1",
-            max_threads=20, durability="full", vfs=vfs,
+            max_threads=20, durability="full", vfs=vfs, serializer=codec(self.registry.types),
         )  # fmt: skip
 
     @property
