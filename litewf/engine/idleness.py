@@ -27,8 +27,9 @@ class Idleness:
         return self._runtime.closed or self._runtime.dispatcher.is_stopping
 
     @property
-    def groups(self) -> int:
-        return self._runtime.groups
+    def activity(self) -> int:
+        runtime = self._runtime
+        return runtime.groups + runtime.pool.done + runtime.reading.done
 
     def is_idle(self, *, despite_bodies: bool = False) -> bool:
         """Whether nobody commits, no thread works, and every execution in memory waits.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextvars import copy_context
 from typing import Any
 
@@ -16,6 +16,8 @@ from litewf.engine.calls import DurableCall
 from litewf.engine.execution import FRAME, Branch
 from litewf.engine.mail import LoopMailbox
 from litewf.errors import EngineClosedError
+
+CYCLES = 10  # in which what a loop had to do is done, with what comes of it
 
 
 class Loops:
@@ -28,6 +30,7 @@ class Loops:
         self._thread: threading.Thread | None = None
         self._replaced: Any = None
         self._closed = False
+        self._came_around = True  # what was left with the loop when it was asked before has run
 
     def mailbox(self) -> LoopMailbox:
         """The mailbox of the loop that runs in this thread."""
@@ -57,8 +60,26 @@ class Loops:
 
     @property
     def idle(self) -> bool:
-        """Whether the loop waits for something to come; asyncio keeps what is to run in a private attribute."""
-        return not getattr(self._loop, "_ready", None)
+        """Whether the loop waits for something to come.
+
+        asyncio keeps what is to run in a private attribute. A loop without, such as uvloop's, is idle as far as one can
+        tell if it has come around a few times since it was asked before.
+        """
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return True
+        if (ready := to_run(loop)) is not None:
+            return not ready
+        came_around, self._came_around = self._came_around, False
+        if came_around:
+            self.run_soon(self._come_around, loop, CYCLES)
+        return came_around
+
+    def _come_around(self, loop: asyncio.AbstractEventLoop, cycles: int) -> None:
+        if cycles:
+            loop.call_soon(self._come_around, loop, cycles - 1)
+        else:
+            self._came_around = True
 
     def run_soon(self, fn: Callable[..., object], *args: object) -> None:
         """Call a function on the engine's loop, unless it has ended."""
@@ -154,3 +175,8 @@ def _make(inner: Any, loop: asyncio.AbstractEventLoop, coro: Any, options: dict[
         task: asyncio.Task[Any] = inner(loop, coro, **options)
         return task
     return asyncio.Task(coro, loop=loop, **options)
+
+
+def to_run(loop: asyncio.AbstractEventLoop) -> Collection[object] | None:
+    """What the loop will run in its next cycle; None if it does not show that."""
+    return getattr(loop, "_ready", None)

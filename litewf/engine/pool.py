@@ -30,6 +30,7 @@ class Pool:
         self._threads = 0
         self._idle = 0
         self._closed = False
+        self.done = 0  # pieces of work so far
 
     @property
     def backlog(self) -> int:
@@ -91,6 +92,7 @@ class Pool:
 
     def _next(self) -> Callable[[], None] | None:
         with self._lock:
+            self.done += 1
             self._idle += 1
             free = not self._queue
         if free:

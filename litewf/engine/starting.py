@@ -7,7 +7,7 @@ the parent's record commit together.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import compress, repeat
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
@@ -87,6 +87,10 @@ class Batch(NamedTuple):
     options: list[StartOptions]
     new: list[NewWorkflow]
     executions: list[Execution | None]
+
+    def each(self) -> Iterator[tuple[StartOptions, NewWorkflow]]:
+        """What was asked for, and the row that comes of it."""
+        return zip(self.options, self.new, strict=True)
 
     def without(self, places: Container[int]) -> Batch:
         """All but those at these places."""
@@ -257,10 +261,9 @@ def _there_already(tx: Tx, batch: Batch) -> dict[int, str]:
     """Which of these are found instead of started: by a deduplication id that is taken now."""
     there: dict[int, str] = {}
     mine: dict[tuple[str, str], str] = {}  # deduplication ids of this very batch
-    many = list(zip(batch.options, batch.new, strict=True))
-    for queue in {new.task.queue for options, new in many if new.task and options.priority is not None}:
+    for queue in {new.task.queue for options, new in batch.each() if new.task and options.priority is not None}:
         queues.check_priority(tx.connection, queue)
-    for at, (options, new) in enumerate(many):
+    for at, (options, new) in enumerate(batch.each()):
         task = new.task
         found = find(tx.connection, new.id) if options.workflow_id else None
         if found is not None:

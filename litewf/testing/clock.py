@@ -175,8 +175,8 @@ class VirtualClock(Clock):
         return all(other.rested_at == pace.rested_at for other in self._living())
 
     def _is_idle(self, pace: _Pace, this_round: int) -> bool:
-        """Whether it was idle at two looks in a row with no commit between: one look sees one part after the other."""
-        looked = this_round, sum(one.engine.groups for one in self._living()), self._now_us
+        """Whether it was idle at two looks in a row with nothing done between: one look sees part after part."""
+        looked = this_round, sum(one.engine.activity for one in self._living()), self._now_us
         idle = pace.engine.is_idle(despite_bodies=self._despite_bodies)
         before, pace.idle_since = pace.idle_since, looked if idle else None
         if not idle or before != looked:
