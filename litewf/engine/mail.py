@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Generator, Sequence
 from contextvars import Context
 from functools import partial
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from litewf.engine.requests import Wait
 
 R = TypeVar("R")
+task_of: Callable[[asyncio.AbstractEventLoop], object] = asyncio.current_task
+if sys.version_info < (3, 12):  # where that is written in Python, around this look into a dict
+    task_of = asyncio.tasks._current_tasks.get  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 class BellMailbox:
@@ -122,7 +126,7 @@ class LoopMailbox:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.thread = 0  # that runs the loop
-        self.current_task = partial(asyncio.current_task, loop)  # which loop runs here takes longer to find out
+        self.current_task = partial(task_of, loop)  # which loop runs here takes longer to find out
         self.waits = LoopWaits(loop)
         self._settled: asyncio.Future[None] = loop.create_future()
         self._settled.set_result(None)
