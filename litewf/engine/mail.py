@@ -29,6 +29,7 @@ class BellMailbox:
 
     def deliver(self, waits: list[Wait]) -> None:
         for wait in waits:
+            wait.asleep = False  # first: from Python 3.13 on what is put may be in neither queue nor thread for a while
             wait.waiter.put(None)  # type: ignore[attr-defined]  # a SimpleQueue, put there by the driver
 
 

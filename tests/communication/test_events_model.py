@@ -1,9 +1,6 @@
 """Random plans of events and watchers, killed at random commits, against a model in plain Python (E5, E7, C3, B9)."""
 
-import contextlib
-from asyncio import AbstractEventLoop
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -161,32 +158,6 @@ TWO_KEYS = Plan(
 @given(PLANS, CRASHES)
 def test_every_get_event_gives_what_the_model_says(plan: Plan, crashes: list[int]) -> None:
     play(lambda life: played(plan, life), plan.linger, crashes)
-
-
-def post_slowly(loop: AbstractEventLoop, fn: Callable[..., None], *args: Any) -> None:
-    """Leave a call with a loop that comes to it after some other work."""
-
-    def work(pieces: int) -> None:
-        if pieces:
-            sum(range(10_000))
-            loop.call_soon(work, pieces - 1)
-        else:
-            fn(*args)
-
-    with contextlib.suppress(RuntimeError):  # the loop is closed
-        loop.call_soon_threadsafe(work, 5)
-
-
-@pytest.mark.usefixtures("silent_logs")
-@settings(max_examples=25, **UNHURRIED)
-@given(PLANS, CRASHES)
-def test_virtual_time_waits_for_a_loop_that_does_not_show_what_it_has_to_do(plan: Plan, crashes: list[int]) -> None:
-    """As uvloop's, which has no list of it that Python could see; and this one takes its time."""
-    plan = replace(plan, is_async=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("litewf.engine.loops.to_run", lambda _: None)
-        patch.setattr("litewf.engine.mail._post", post_slowly)
-        play(lambda life: played(plan, life), plan.linger, crashes)
 
 
 @pytest.mark.nightly
