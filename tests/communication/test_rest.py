@@ -30,7 +30,7 @@ def post_slowly(loop: AbstractEventLoop, fn: Callable[..., None], *args: Any) ->
         loop.call_soon_threadsafe(work, 5)
 
 
-@settings(max_examples=25, **UNHURRIED)
+@settings(max_examples=15, **UNHURRIED)
 @given(PLANS, CRASHES)
 def test_time_waits_for_a_loop_that_does_not_show_what_it_has_to_do(plan: Plan, crashes: list[int]) -> None:
     """As uvloop's, which has no list of it that Python could see; and this one takes its time."""
@@ -71,7 +71,7 @@ class HandingQueue:
         return not self._held
 
 
-@settings(max_examples=25, **UNHURRIED)
+@settings(max_examples=15, **UNHURRIED)
 @given(PLANS, CRASHES)
 def test_time_waits_for_a_thread_that_was_woken_and_does_not_run_yet(plan: Plan, crashes: list[int]) -> None:
     plan = replace(plan, is_async=False)
