@@ -1,5 +1,6 @@
 """Files that are missing, damaged, too new, locked or not ours: one line, the right exit status, never a traceback."""
 
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -72,6 +73,12 @@ def test_a_file_of_another_program(here: Here, tmp_path: Path, command: tuple[st
 @EVERY
 def test_a_directory(here: Here, tmp_path: Path, command: tuple[str, ...]) -> None:
     assert "is a directory" in is_one_line(here, 5, command, tmp_path)
+
+
+def test_a_worker_that_cannot_start_leaves_its_process_as_it_was(here: Here, tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT), sys.getswitchinterval()
+    is_one_line(here, 5, ("run", "litewf"), tmp_path)
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT), sys.getswitchinterval()) == before
 
 
 @pytest.mark.parametrize("command", READING[:2], ids=["list", "show"])

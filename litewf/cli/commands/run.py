@@ -74,28 +74,37 @@ def run(
 
 
 def _run(engine: Engine, ready: Callable[[], None], grace_s: float, *, with_parent: bool) -> None:
-    sys.setswitchinterval(SWITCH_INTERVAL_S)  # this process is ours alone
     stop = threading.Event()
+    interval_s = sys.getswitchinterval()
     before: dict[signal.Signals, Any] = {}
-    for each in SIGNALS:
-        before[each] = signal.signal(each, lambda _number, _frame: _stop(stop, before))
-    if with_parent:
-        threading.Thread(target=_stop_with_parent, args=(stop,), daemon=True).start()
-    engine.launch()
+
+    def end() -> None:
+        _handle(before)  # a second signal does what it always does
+        stop.set()
+
     try:
-        ready()
-        while not stop.wait(LOOK_S) and engine.is_running:
-            pass
-        if not stop.is_set():
-            engine.next_due()  # raises why the engine has ended by itself
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        for each in SIGNALS:
+            before[each] = signal.signal(each, lambda _number, _frame: end())
+        if with_parent:
+            threading.Thread(target=_stop_with_parent, args=(stop,), daemon=True).start()
+        engine.launch()
+        try:
+            ready()
+            while not stop.wait(LOOK_S) and engine.is_running:
+                pass
+            if not stop.is_set():
+                engine.next_due()  # raises why the engine has ended by itself
+        finally:
+            engine.shutdown(grace_s)
     finally:
-        engine.shutdown(grace_s)
+        _handle(before)
+        sys.setswitchinterval(interval_s)
 
 
-def _stop(stop: threading.Event, before: dict[signal.Signals, Any]) -> None:
-    for each, handler in before.items():
-        signal.signal(each, handler)  # a second signal does what it always does
-    stop.set()
+def _handle(signals: dict[signal.Signals, Any]) -> None:
+    for each, handler in signals.items():
+        signal.signal(each, handler)
 
 
 def _stop_with_parent(stop: threading.Event) -> None:
