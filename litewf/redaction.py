@@ -98,37 +98,47 @@ class Hiding:
 
     def text(self, path: str, text: str | None, spared: frozenset[str] = frozenset()) -> str | None:
         """A recorded value; entries of the outermost object that are spared stay."""
+
+        def hidden(value: Any) -> Any:
+            kept = {key: value[key] for key in spared & value.keys()} if isinstance(value, dict) else {}
+            return self.value(path, value) | kept if kept else self.value(path, value)
+
+        return self._inside(path, text, hidden)
+
+    def _inside(self, path: str, text: str | None, hidden: Callable[[Any], Any]) -> str | None:
+        """A recorded text with its value as `hidden` makes it; what is no JSON, all or nothing."""
         if text is None:
             return None
         try:
             value = json.loads(text)
-        except ValueError:  # of another serializer: all or nothing
+        except ValueError:  # of another serializer
             return self.name(path, text)
-        hidden = self.value(path, value)
-        if isinstance(value, dict) and spared & value.keys():
-            hidden |= {key: value[key] for key in spared & value.keys()}
-        return _written(hidden)
+        return _written(hidden(value))
 
     def several_texts(self, path: str, text: str | None) -> str | None:
         """The errors of failed attempts: a list of recorded texts."""
-        if text is None:
-            return None
-        return _written([self.text(f"{path}.{at}", each) for at, each in enumerate(json.loads(text))])
+
+        def hidden(texts: Any) -> Any:
+            return [self.text(f"{path}.{at}", each) for at, each in enumerate(texts)]
+
+        return self._inside(path, text, hidden)
 
     def outcomes(self, path: str, text: str | None) -> str | None:
         """What wait_all recorded: output and error of each workflow, as texts."""
-        if text is None:
-            return None
-        each = enumerate(json.loads(text))
-        return _written([[self.text(f"{path}.{at}", one) for one in outcome] for at, outcome in each])
+
+        def hidden(outcomes: Any) -> Any:
+            return [[self.text(f"{path}.{at}", one) for one in outcome] for at, outcome in enumerate(outcomes)]
+
+        return self._inside(path, text, hidden)
 
     def stream(self, path: str, text: str | None) -> str | None:
         """What read_stream recorded: items (offset, value, attempt, recorded), where to go on, whether it ended."""
-        if text is None:
-            return None
-        items, *rest = json.loads(text)
-        hidden = [[item[0], self.value(f"{path}.{item[0]}", item[1]), *item[2:]] for item in items]
-        return _written([hidden, *rest])
+
+        def hidden(batch: Any) -> Any:
+            items, *rest = batch
+            return [[[item[0], self.value(f"{path}.{item[0]}", item[1]), *item[2:]] for item in items], *rest]
+
+        return self._inside(path, text, hidden)
 
     # --- values as JSON ---------------------------------------------------------------------------------------
 

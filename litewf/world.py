@@ -32,7 +32,7 @@ class Clocked(Protocol):
     def closed(self) -> bool: ...
 
     @property
-    def activity(self) -> int: ...  # how much was done so far: transactions, and what threads were given
+    def activity(self) -> int: ...  # how much was done so far
 
     def is_idle(self, *, despite_bodies: bool = False) -> bool: ...
 

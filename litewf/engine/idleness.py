@@ -28,6 +28,7 @@ class Idleness:
 
     @property
     def activity(self) -> int:
+        """Transactions and pieces of threads' work so far: as many at two looks means that nothing was done between."""
         runtime = self._runtime
         return runtime.groups + runtime.pool.done + runtime.reading.done
 

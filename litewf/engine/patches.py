@@ -7,7 +7,7 @@ patch moves nothing else.
 from __future__ import annotations
 
 from litewf.engine.execution import Branch, Execution
-from litewf.engine.recording import row
+from litewf.engine.recording import opened, row
 from litewf.engine.signals import Diverged
 
 NAME = "litewf.patch"
@@ -20,7 +20,7 @@ def patch(branch: Branch, name: str) -> bool:
     if decided is None:
         decided = execution.is_new_to(branch)
         number = f"{branch.prefix}{branch.count + 1}:{name}"
-        settled = row(execution, number, NAME, execution.now_us(), "true" if decided else "false")
+        settled = row(execution, number, NAME, execution.now_us(), execution.runtime.serializer.encode(decided)[0])
         execution.buffer(settled)
         execution.decide(name, decided)
     return decided
@@ -40,6 +40,6 @@ def _decided(execution: Execution, name: str) -> bool | None:
     if known is None:
         for record in execution.records.values():
             if record.name == NAME and record.step.partition(":")[2] == name:
-                known = record.output == "true"
+                known = bool(opened(execution, record.step, record.name, record.output, record.error))
                 execution.decide(name, known)
     return known

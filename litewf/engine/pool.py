@@ -30,7 +30,7 @@ class Pool:
         self._threads = 0
         self._idle = 0
         self._closed = False
-        self.done = 0  # pieces of work so far
+        self.done = 0  # pieces of work so far, but for the extra ones
 
     @property
     def backlog(self) -> int:

@@ -88,7 +88,8 @@ def _cure(history: History, rehearsal: Rehearsal, parted: Diverged) -> tuple[Ver
     if parted.patch is not None:
         patch = f"litewf.patch({parted.patch!r})"
         return "diverges", f"put {patch} back with both ways, until the last run from before it has ended"
-    lost = [name for name, is_new in _decisions(history) if not is_new and name not in rehearsal.decisions]
+    decisions = _decisions(history, rehearsal.runtime.serializer)
+    lost = [name for name, is_new in decisions if not is_new and name not in rehearsal.decisions]
     if lost:
         patch = f"litewf.patch({lost[0]!r})"
         return "diverges", f"this run takes the old way of {patch}: put it back with both ways, until such runs ended"
@@ -100,10 +101,10 @@ def _cure(history: History, rehearsal: Rehearsal, parted: Diverged) -> tuple[Ver
     return "lacks_patch", LACKS_PATCH
 
 
-def _decisions(history: History) -> list[tuple[str, bool]]:
+def _decisions(history: History, serializer: Serializer) -> list[tuple[str, bool]]:
     """The patches that the run has asked for, and which way it went."""
     asked = [row for row in history.steps if row.name == patches.NAME]
-    return [(row.step.partition(":")[2], row.output == "true") for row in asked]
+    return [(row.step.partition(":")[2], row.output == serializer.encode(True)[0]) for row in asked]
 
 
 def _beyond_the_end(history: History, rehearsal: Rehearsal) -> Diverged | None:

@@ -11,6 +11,7 @@ import pytest
 import litewf
 from litewf.api.upgrades import check_upgrade
 from litewf.engine.replay_checks import check
+from litewf.redaction import redacted
 from litewf.serialization import JsonSerializer, Serializer, TypeTable
 from litewf.testing import VirtualClock
 from tests.crash.explorer import Scenario, workplace
@@ -54,9 +55,11 @@ def _replay_all(scenario: Scenario, path: Path, crash_at: int | None, codec: Cod
     with litewf.Client(path, registry=registry, serializer=serializer) as client:
         ids = [status.workflow_id for status in client.list_workflows()]
         histories = [client.export_workflow(one) for one in ids]
+        assert [step for one in ids for step in client.list_steps(one) if isinstance(step.output, litewf.Opaque)] == []
     for history in histories:
         read = litewf.History.from_json(history.to_json())
         assert read == history
+        assert redacted(history, lambda _path, _value: True).redacted
         found = check(read, registry, serializer, patience_s=20)
         assert found.matches, found
     return len(ids)
