@@ -6,8 +6,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, Literal
 
 import typer
@@ -74,18 +76,7 @@ def run(
 
 
 def _run(engine: Engine, ready: Callable[[], None], grace_s: float, *, with_parent: bool) -> None:
-    stop = threading.Event()
-    interval_s = sys.getswitchinterval()
-    before: dict[signal.Signals, Any] = {}
-
-    def end() -> None:
-        _handle(before)  # a second signal does what it always does
-        stop.set()
-
-    try:
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
-        for each in SIGNALS:
-            before[each] = signal.signal(each, lambda _number, _frame: end())
+    with _until_signalled() as stop:
         if with_parent:
             threading.Thread(target=_stop_with_parent, args=(stop,), daemon=True).start()
         engine.launch()
@@ -97,14 +88,31 @@ def _run(engine: Engine, ready: Callable[[], None], grace_s: float, *, with_pare
                 engine.next_due()  # raises why the engine has ended by itself
         finally:
             engine.shutdown(grace_s)
+
+
+@contextmanager
+def _until_signalled() -> Iterator[threading.Event]:
+    """An event that the first signal sets; signal handlers and switch interval are as before afterwards."""
+    stop = threading.Event()
+    interval_s = sys.getswitchinterval()
+    handlers: dict[signal.Signals, Any] = {}
+
+    def give_back() -> None:
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        give_back()  # a second signal does what it always does
+        stop.set()
+
+    try:
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        for each in SIGNALS:
+            handlers[each] = signal.signal(each, end)
+        yield stop
     finally:
-        _handle(before)
+        give_back()
         sys.setswitchinterval(interval_s)
-
-
-def _handle(signals: dict[signal.Signals, Any]) -> None:
-    for each, handler in signals.items():
-        signal.signal(each, handler)
 
 
 def _stop_with_parent(stop: threading.Event) -> None:
