@@ -19,15 +19,13 @@ from litewf.store.wide import Value, Wide, integers
 # workflow key, fence, step, name, output, error, attempts, started_us, completed_us
 SettledRow = tuple[int, int, str, str, str | None, str | None, int, int, int]
 
-WIDTH = 9
 STATEMENT_ROWS = 512  # checkpoints that one statement writes
 
 SETTLE = Wide(
-    WIDTH,
+    "workflow, fence, step, name, output, error, attempts, started_us, completed_us",
     """
-    WITH v (workflow, fence, step, name, output, error, attempts, started_us, completed_us) AS (VALUES {rows})
     INSERT INTO step (workflow, step, name, output, error, attempts, started_us, completed_us)
-    SELECT v.workflow, v.step, v.name, v.output, v.error, v.attempts, v.started_us, v.completed_us FROM v
+    SELECT v.workflow, v.step, v.name, v.output, v.error, v.attempts, v.started_us, v.completed_us FROM {v}
     WHERE EXISTS (SELECT 1 FROM workflow WHERE workflow.key = v.workflow AND workflow.fence = v.fence)
     ON CONFLICT (workflow, step) DO UPDATE
     SET output = excluded.output, error = excluded.error, attempts = excluded.attempts, due_us = NULL,
@@ -55,8 +53,8 @@ class Checkpoint(Operation):
 
     @property
     def rows(self) -> list[SettledRow]:
-        starts = range(0, len(self.values), WIDTH)
-        return [cast("SettledRow", self.values[start : start + WIDTH]) for start in starts]
+        starts = range(0, len(self.values), SETTLE.width)
+        return [cast("SettledRow", self.values[start : start + SETTLE.width]) for start in starts]
 
     @classmethod
     def apply(cls, connection: apsw.Connection, operations: Sequence[Self]) -> None:
@@ -83,7 +81,7 @@ def values_of(checkpoints: Iterable[Checkpoint]) -> list[Value]:
 
 def write_checkpoints(connection: apsw.Connection, checkpoints: Sequence[Checkpoint], values: list[Value]) -> None:
     """Write their values; unless all of that was written, look for each what became of it."""
-    if SETTLE.run(connection, values) * WIDTH == len(values):
+    if SETTLE.run(connection, values) * SETTLE.width == len(values):
         return
     for checkpoint in checkpoints:
         checkpoint.result = all(_recorded(connection, row) for row in checkpoint.rows)
@@ -94,7 +92,7 @@ def for_one_statement(group: Sequence[Operation]) -> list[Value] | None:
     if len(group) > STATEMENT_ROWS or not are_checkpoints(group):
         return None
     values = values_of(cast("Sequence[Checkpoint]", group))
-    return values if len(values) <= STATEMENT_ROWS * WIDTH else None
+    return values if len(values) <= STATEMENT_ROWS * SETTLE.width else None
 
 
 def _recorded(connection: apsw.Connection, row: SettledRow) -> bool:
@@ -129,11 +127,10 @@ class Promise(NamedTuple):
 
 
 PROMISE = Wide(
-    9,
+    "workflow, fence, step, name, started_us, due_us, attempts, error, output",
     """
-    WITH v (workflow, fence, step, name, started_us, due_us, attempts, error, output) AS (VALUES {rows})
     INSERT INTO step (workflow, step, name, started_us, due_us, attempts, error, output)
-    SELECT v.workflow, v.step, v.name, v.started_us, v.due_us, v.attempts, v.error, v.output FROM v
+    SELECT v.workflow, v.step, v.name, v.started_us, v.due_us, v.attempts, v.error, v.output FROM {v}
     WHERE EXISTS (SELECT 1 FROM workflow WHERE workflow.key = v.workflow AND workflow.fence = v.fence)
     ON CONFLICT (workflow, step) DO UPDATE
     SET due_us = excluded.due_us, attempts = excluded.attempts, error = excluded.error, output = excluded.output
@@ -163,7 +160,7 @@ class Promising(Operation):
             operation.result = True
             for promise in operation.promises:
                 values += (operation.key, operation.fence, *promise)
-        if PROMISE.run(connection, values) * 9 != len(values):
+        if PROMISE.run(connection, values) * PROMISE.width != len(values):
             for operation in operations:
                 operation.result = has_fence(connection, operation.key, operation.fence)
 

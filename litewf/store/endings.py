@@ -21,22 +21,20 @@ Look = Callable[[apsw.Connection], object]  # finds what a wait is for, or None
 
 
 FINISH = Wide(
-    4,
+    "key, fence, status, completed_us",
     """
-    WITH v (key, fence, status, completed_us) AS (VALUES {rows})
     UPDATE workflow
     SET status = v.status, phase = NULL, owner = NULL, updated_us = v.completed_us, completed_us = v.completed_us
-    FROM v
+    FROM {v}
     WHERE workflow.key = v.key AND workflow.fence = v.fence AND workflow.phase = 'running'
     """,
 )
 
 OUTCOME = Wide(
-    4,
+    "workflow, fence, output, error",
     """
-    WITH v (workflow, fence, output, error) AS (VALUES {rows})
     INSERT INTO outcome (workflow, output, error)
-    SELECT v.workflow, v.output, v.error FROM v
+    SELECT v.workflow, v.output, v.error FROM {v}
     WHERE EXISTS (SELECT 1 FROM workflow
                   WHERE workflow.key = v.workflow AND workflow.fence = v.fence AND workflow.owner IS NULL
                     AND workflow.status IN ('SUCCESS', 'ERROR'))
@@ -86,7 +84,7 @@ class Finish(Operation):
             for operation in operations:
                 operation.result = _ended_so(connection, operation)
         OUTCOME.run(connection, outcomes)
-        if wake(connection, [workflow_key(operation.id) for operation in operations if operation.result]):
+        if wake(connection, [operation.touched[0] for operation in operations if operation.result]):
             operations[0].touched = (*operations[0].touched, "ready")
 
 
@@ -100,10 +98,9 @@ def _ended_so(connection: apsw.Connection, finish: Finish) -> bool:
 
 
 PARK = Wide(
-    4,
+    "key, fence, due_us, now_us",
     """
-    WITH v (key, fence, due_us, now_us) AS (VALUES {rows})
-    UPDATE workflow SET phase = 'parked', owner = NULL, due_us = v.due_us, updated_us = v.now_us FROM v
+    UPDATE workflow SET phase = 'parked', owner = NULL, due_us = v.due_us, updated_us = v.now_us FROM {v}
     WHERE workflow.key = v.key AND workflow.fence = v.fence AND workflow.phase = 'running'
     """,
 )

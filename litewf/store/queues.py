@@ -153,12 +153,10 @@ def _count(tx: Tx, here: tuple[str, str]) -> int:
 # --- enqueueing ---------------------------------------------------------------------------------------------------
 
 TASK = Wide(
-    10,
+    "workflow, name, version, queue, priority, partition, deduplication_id, due_us, latest_us, state",
     """
-    WITH v (workflow, name, version, queue, priority, partition, deduplication_id, due_us, latest_us, state)
-        AS (VALUES {rows})
     INSERT INTO task (workflow, name, version, queue, priority, partition, deduplication_id, due_us, latest_us, state)
-    SELECT v.* FROM v WHERE EXISTS (SELECT 1 FROM workflow WHERE workflow.key = v.workflow)
+    SELECT v.* FROM {v} WHERE EXISTS (SELECT 1 FROM workflow WHERE workflow.key = v.workflow)
     """,
 )
 

@@ -58,28 +58,24 @@ class Started(NamedTuple):
 
 
 WORKFLOW = Wide(
-    11,
+    "key, id, name, owner, parent, detached, deadline_us, application_version, created_us, status, queue",
     """
-    WITH v (key, id, name, owner, parent, detached, deadline_us, application_version, created_us, status, queue)
-        AS (VALUES {rows})
     INSERT INTO workflow (key, id, name, owner, parent, detached, deadline_us, application_version, created_us,
                           updated_us, status, queue, phase, fence, started_us)
     SELECT key, id, name, owner, parent, detached, deadline_us, application_version, created_us, created_us, status,
            queue, iif(status = 'PENDING', iif(owner IS NULL, 'ready', 'running'), NULL), owner IS NOT NULL,
            iif(owner IS NULL, NULL, created_us)
-    FROM v WHERE key IS NOT NULL
+    FROM {v} WHERE key IS NOT NULL
     ON CONFLICT (id) DO NOTHING
     """,
 )
 
 REQUEST = Wide(
-    8,
+    "workflow, input, timeout_us, forked_from, authenticated_user, authenticated_roles, attributes, trace",
     """
-    WITH v (workflow, input, timeout_us, forked_from, authenticated_user, authenticated_roles, attributes, trace)
-        AS (VALUES {rows})
     INSERT INTO request (workflow, input, timeout_us, forked_from, authenticated_user, authenticated_roles, attributes,
                          trace)
-    SELECT v.* FROM v WHERE EXISTS (SELECT 1 FROM workflow WHERE workflow.key = v.workflow)
+    SELECT v.* FROM {v} WHERE EXISTS (SELECT 1 FROM workflow WHERE workflow.key = v.workflow)
     """,
 )
 FIRST_FENCE = 1  # of a workflow that starts in its starter's memory

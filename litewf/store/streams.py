@@ -36,15 +36,14 @@ class Item(NamedTuple):
 # The last row of a stream says where the next one goes. If it has no value the stream is closed: the next one, which
 # gets no offset, is ignored.
 APPEND = Wide(
-    8,
+    "workflow, fence, name, value, step, attempt, recorded, written_us",
     """
-    WITH v (workflow, fence, name, value, step, attempt, recorded, written_us) AS (VALUES {rows})
     INSERT OR IGNORE INTO stream (workflow, name, offset, value, step, attempt, fence, recorded, written_us)
     SELECT v.workflow, v.name,
            nullif(coalesce((SELECT iif(s.value IS NULL, -1, s.offset + 1) FROM stream AS s
                             WHERE s.workflow = v.workflow AND s.name = v.name ORDER BY s.offset DESC LIMIT 1), 0), -1),
            v.value, v.step, v.attempt, v.fence, v.recorded, v.written_us
-    FROM v
+    FROM {v}
     WHERE EXISTS (SELECT 1 FROM workflow WHERE workflow.key = v.workflow AND workflow.fence = v.fence
                       AND workflow.phase = 'running')
     """,

@@ -73,11 +73,10 @@ def describe(awaited: Awaited) -> str:
 
 
 WAIT = Wide(
-    7,
+    "workflow, fence, step, name, waits, due_us, detail",
     """
-    WITH v (workflow, fence, step, name, waits, due_us, detail) AS (VALUES {rows})
     INSERT INTO wait (workflow, step, name, waits, due_us, detail)
-    SELECT v.workflow, v.step, v.name, v.waits, v.due_us, v.detail FROM v
+    SELECT v.workflow, v.step, v.name, v.waits, v.due_us, v.detail FROM {v}
     WHERE EXISTS (SELECT 1 FROM workflow
                   WHERE workflow.key = v.workflow AND workflow.fence = v.fence AND workflow.phase = 'parked')
     """,
