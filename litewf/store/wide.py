@@ -13,7 +13,7 @@ import apsw
 
 Value = str | int | None
 CACHED_TEXT = 16_000  # apsw does not cache longer statements
-SIZES = (1, 4, 16, 64, 128, 256, 512)
+SIZES = (1, 4, 16, 64, 128, 256, 512, 1024)
 
 
 class Wide:

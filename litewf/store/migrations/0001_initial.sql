@@ -19,6 +19,8 @@
 --
 -- Times are microseconds since 1970 in UTC and come from the engine's clock, never from SQL.
 -- Each index answers one question and covers unfinished work only, so finished history costs nothing.
+-- What a column may hold is a list of comparisons, the frequent ones first: for an IN of more than two
+-- SQLite looks into a temporary table, which took a third of the time of each insert and update.
 
 CREATE TABLE store (
     one        INTEGER PRIMARY KEY CHECK (one = 1),
@@ -41,9 +43,11 @@ CREATE TABLE workflow (
     key                 INTEGER PRIMARY KEY AUTOINCREMENT,
     id                  TEXT NOT NULL UNIQUE,
     name                TEXT NOT NULL,
-    status              TEXT NOT NULL CHECK (status IN ('DELAYED', 'ENQUEUED', 'PENDING', 'SUCCESS', 'ERROR',
-                                                        'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED')),
-    phase               TEXT CHECK (phase IN ('ready', 'running', 'parked', 'stopping', 'held')),
+    status              TEXT NOT NULL CHECK (status = 'PENDING' OR status = 'SUCCESS' OR status = 'ENQUEUED'
+                                             OR status = 'ERROR' OR status = 'CANCELLED' OR status = 'DELAYED'
+                                             OR status = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED'),
+    phase               TEXT CHECK (phase IS NULL OR phase = 'running' OR phase = 'parked' OR phase = 'ready'
+                                    OR phase = 'stopping' OR phase = 'held'),
     fence               INTEGER NOT NULL DEFAULT 0,
     owner               INTEGER,
     due_us              INTEGER,                  -- when a parked workflow goes on, whatever else happens

@@ -42,7 +42,8 @@ CREATE TABLE task (
     priority         INTEGER NOT NULL DEFAULT 0,
     partition        TEXT,
     deduplication_id TEXT,
-    state            TEXT NOT NULL CHECK (state IN ('delayed', 'behind', 'waiting', 'started', 'held', 'ended')),
+    state            TEXT NOT NULL CHECK (state = 'waiting' OR state = 'started' OR state = 'ended' OR state = 'delayed'
+                                            OR state = 'behind' OR state = 'held'),
     slot             INTEGER NOT NULL DEFAULT 0,
     due_us           INTEGER,
     latest_us        INTEGER                      -- a debounced task is put off no longer than this
