@@ -42,7 +42,7 @@ class Action(Generic[R]):
         outside: Callable[[Runtime], Flow[Any]],
         inside: Callable[[Execution, str], Flow[Any]] | None,
         finish: Callable[[Runtime, Any], R],
-        candidate: object = None,
+        candidate: Callable[[], object] = lambda: None,
         at_once: Callable[[Runtime], Any] | None = None,
     ) -> None:
         self.what = what
@@ -187,7 +187,7 @@ def perform_async(runtime: Runtime, action: Action[R]) -> calls.DurableCall[R] |
         return action.finish(runtime, (yield from inside(execution, number)))
 
     name = f"{action.what.removesuffix('_async')}_async"
-    return calls.awaitable(name, flow, candidate=action.candidate)
+    return calls.awaitable(name, flow, candidate=action.candidate())
 
 
 class Outside(Coroutine[Any, Any, R]):

@@ -86,7 +86,7 @@ def _getting(workflow_id: str, key: str, timeout: Duration | None, default: Any,
         lambda runtime: events.get_outside(runtime, workflow_id, key, limit, convert),
         lambda execution, number: events.get(execution, number, workflow_id, key, limit, convert),
         keep,
-        Spec("litewf.get_event", limit.due, lambda _execution, _number: events.target(workflow_id, key)),
+        lambda: Spec("litewf.get_event", limit.due, lambda _execution, _number: events.target(workflow_id, key)),
     )
 
 

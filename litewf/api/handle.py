@@ -71,7 +71,9 @@ class WorkflowHandle(Generic[R_co]):
             lambda runtime: results.result_outside(runtime, workflow_id, limit),
             lambda execution, number: results.result(execution, number, workflow_id, limit),
             keep,
-            results.Spec("litewf.get_result", limit.due, lambda _execution, _number: results.end_of(workflow_id)),
+            lambda: results.Spec(
+                "litewf.get_result", limit.due, lambda _execution, _number: results.end_of(workflow_id)
+            ),
             lambda runtime: results.result_at_once(runtime, workflow_id),
         )
 

@@ -108,9 +108,9 @@ def prepare(
     child_ids: Iterable[str | None] = repeat(None),
 ) -> Batch:
     """Check and encode everything before anything is written."""
-    batch = Batch([], [], [])
+    batch, now_us = Batch([], [], []), runtime.now_us()
     for request, child_id in zip(requests, child_ids, strict=False):
-        new, execution = _prepared(runtime, request, trace, parent, child_id)
+        new, execution = _prepared(runtime, request, now_us, trace, parent, child_id)
         batch.options.append(request.options)
         batch.new.append(new)
         batch.executions.append(execution)
@@ -118,9 +118,14 @@ def prepare(
 
 
 def _prepared(
-    runtime: Runtime, request: StartRequest, trace: str | None, parent: Execution | None, child_id: str | None
+    runtime: Runtime,
+    request: StartRequest,
+    now_us: int,
+    trace: str | None,
+    parent: Execution | None,
+    child_id: str | None,
 ) -> tuple[NewWorkflow, Execution | None]:
-    options, now_us = request.options, runtime.now_us()
+    options = request.options
     text, args, kwargs = encode_input(runtime, request.receiver, request.args, request.kwargs)
     timeout_us = options.timeout_us
     deadline_us = None if timeout_us is None or options.queue is not None else now_us + timeout_us
@@ -132,7 +137,7 @@ def _prepared(
         user = parent.about.user if user is None else user
         roles = parent.about.roles if roles is None else roles
     new = NewWorkflow(
-        options.workflow_id or child_id or runtime.world.workflow_id(),
+        options.workflow_id or child_id or runtime.world.entropy.uuid7(now_us),
         request.definition.name,
         _owner(runtime, request),
         None if parent is None else parent.key,
@@ -182,8 +187,9 @@ def encode_input(
     serializer = runtime.serializer
     if receiver is None and not kwargs and type(serializer) is JsonSerializer:
         try:  # without `suppress`, which takes as long as a third of the rest
-            text, copy = serializer.encode(list(args))
-            return f'{{"args":{text},"kwargs":{{}}}}', tuple(cast("list[Any]", copy)), NO_KWARGS
+            encoded = [serializer.encode(value) for value in args]
+            texts = ",".join([text for text, _ in encoded])
+            return f'{{"args":[{texts}],"kwargs":{{}}}}', tuple([copy for _, copy in encoded]), NO_KWARGS
         except SerializationError:
             pass  # said below, with the whole path of what is refused
     given: dict[str, Any] = {"args": list(args), "kwargs": dict(kwargs)}
