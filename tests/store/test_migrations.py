@@ -11,6 +11,7 @@ import pytest
 from disk import FULL, Disk
 
 import litewf
+from litewf.records import STATUSES
 from litewf.store import migrate as migrating
 from litewf.store.mailboxes import deliver
 from litewf.store.place import APPLICATION_ID
@@ -229,3 +230,33 @@ def test_every_table_is_strict_and_every_index_is_partial_or_unique(path: Path) 
     # The wait table holds unfinished work only; the others are the only way into a table whose rows stay.
     allowed = {"wait_workflow", "event_name", "cloud_event_type", "cloud_event_accepted", "taking_event"}
     assert {sql.split()[2] for sql in whole} == allowed
+
+
+def test_the_file_takes_every_status_that_there_is_and_no_other(path: Path) -> None:
+    @litewf.workflow
+    def waits_its_turn() -> None: ...
+
+    with litewf.Engine(path, queues=[]) as engine:
+        engine.enqueue("later", waits_its_turn)
+    connection = apsw.Connection(str(path))
+
+    def takes(table: str, column: str, value: str, rest: str = "") -> bool:
+        connection.execute("BEGIN")
+        try:
+            connection.execute(f"UPDATE {table} SET {column} = ?{rest}", (value,))
+        except apsw.ConstraintError:
+            return False
+        finally:
+            connection.execute("ROLLBACK")
+        return True
+
+    for status in STATUSES:
+        assert takes("workflow", "status", status, ", phase = 'ready'" if status == "PENDING" else ""), status
+    for phase in ("ready", "running", "parked", "stopping", "held"):
+        assert takes("workflow", "phase", phase, f", status = 'PENDING', held = {'1' if phase == 'held' else 'NULL'}")
+    for state in ("waiting", "started", "ended", "delayed", "behind", "held"):
+        assert takes("task", "state", state)
+    assert not takes("workflow", "status", "PAUSED")
+    assert not takes("workflow", "phase", "paused", ", status = 'PENDING'")
+    assert not takes("task", "state", "paused")
+    connection.close()
