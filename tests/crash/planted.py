@@ -88,8 +88,8 @@ BUGS = (
     Planted(
         "a checkpoint does not look at the fence",
         "store/checkpoints.py",
-        "v.completed_us FROM v\n    WHERE EXISTS (SELECT 1 FROM workflow WHERE workflow.key = v.workflow AND workflow.fence = v.fence)\n",
-        "v.completed_us FROM v\n    WHERE EXISTS (SELECT 1 FROM workflow WHERE workflow.key = v.workflow)\n",
+        "v.completed_us FROM {v}\n    WHERE EXISTS (SELECT 1 FROM workflow WHERE workflow.key = v.workflow AND workflow.fence = v.fence)\n",
+        "v.completed_us FROM {v}\n    WHERE EXISTS (SELECT 1 FROM workflow WHERE workflow.key = v.workflow)\n",
     ),
     Planted(
         "a rewind does not raise the fence",
@@ -134,8 +134,8 @@ BUGS = (
     Planted(
         "the end of a workflow wakes nobody who is parked",
         "store/endings.py",
-        "        if wake(connection, [workflow_key(operation.id) for operation in operations if operation.result]):",
-        "        if wake(connection, [workflow_key(operation.id) for operation in operations if operation.error]):",
+        "        if wake(connection, [operation.touched[0] for operation in operations if operation.result]):",
+        "        if wake(connection, [operation.touched[0] for operation in operations if operation.error]):",
         by="crash an_async_child_is_awaited_parked",
     ),
     Planted(
