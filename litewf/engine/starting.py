@@ -137,7 +137,7 @@ def _prepared(
         user = parent.about.user if user is None else user
         roles = parent.about.roles if roles is None else roles
     new = NewWorkflow(
-        options.workflow_id or child_id or runtime.world.entropy.uuid7(now_us),
+        options.workflow_id or child_id or runtime.world.workflow_id(),
         request.definition.name,
         _owner(runtime, request),
         None if parent is None else parent.key,
