@@ -20,15 +20,25 @@ BEAT_S = 0.004  # how long things take here
 
 
 class Diary:
-    """Lines that are in the file when `write` returns, whatever then happens to the process."""
+    """Lines that are in the file when `write` returns, whatever then happens to the process.
+
+    A kill may tear the line that is being written, where it lies across two pages.
+    """
 
     def __init__(self, path: Path, life: str) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         self._runs = itertools.count(1)
         self._life = life
+        os.write(self._fd, b"\n")  # after a line that was torn
 
     def write(self, *words: object) -> None:
-        os.write(self._fd, (" ".join(map(str, (self._life, *words))) + "\n").encode())
+        os.write(self._fd, (" ".join(map(str, (self._life, *words))) + f"{WHOLE}\n").encode())
+
+    @staticmethod
+    def lines(path: Path, start: int) -> tuple[list[str], int]:
+        """What was written from a line on, but for what was torn; and where to read on."""
+        lines = path.read_text().splitlines()
+        return [line.removesuffix(WHOLE) for line in lines[start:] if line.endswith(WHOLE)], len(lines)
 
     def body(self, attempts: int) -> str:
         """A body starts; what it returns as its receipt."""
@@ -118,6 +128,7 @@ def define(registry: litewf.Registry, diary: Diary) -> list[Any]:
     return [sequence, branches, retried, sleeper, family, banker, generations]
 
 
+WHOLE = " ."  # ends each line
 RESULTS = {"sequence": 5, "branches": 3, "retried": 2, "sleeper": 3, "family": 15, "banker": 3, "generations": 3}
 
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.crash.invariants import Image
-from tests.crash.killed_child import RESULTS
+from tests.crash.killed_child import RESULTS, Diary
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,8 +60,8 @@ class Account:
     def settle(self, *, at_the_end: bool = False) -> Image:
         """Read on in the diary, then check the file."""
         recorded_before, begun = self._settled, set()
-        diary = (self._folder / "diary").read_text().splitlines()
-        for line in diary[self._read :]:
+        lines, self._read = Diary.lines(self._folder / "diary", self._read)
+        for line in lines:
             _life, what, key, *rest = line.split()
             if what == "start":
                 assert key not in recorded_before, f"B1 {key} started although it was recorded"
@@ -72,7 +72,6 @@ class Account:
                 self._ended[rest[0]] = key
             else:
                 self._started.add(key)
-        self._read = len(diary)
         image = Image.of(self._folder / "flows.db")
         self._excused.update(key for key in begun if not image.settles(key))
         self._check(image, at_the_end=at_the_end)

@@ -70,6 +70,18 @@ def test_a_workflow_whose_rows_are_damaged_is_held_and_the_others_go_on(
             engine.retrieve_workflow("f0").get_result(timeout=20)
 
 
+def test_a_timeout_beyond_all_time_keeps_nobody_from_its_turn(file: Path, registry: litewf.Registry) -> None:
+    edit(
+        file, f"UPDATE request SET timeout_us = {2**63 - 1} WHERE workflow = (SELECT key FROM workflow WHERE id = 'q0')"
+    )
+    with litewf.Engine(file, registry=registry, linger=0) as engine:
+        for n in range(3):
+            engine.send(f"q{n}", "message", topic="go")
+        assert [engine.retrieve_workflow(f"q{n}").get_result(timeout=20) for n in range(3)] == [
+            [n, "message"] for n in range(3)
+        ]
+
+
 def test_a_place_on_a_queue_whose_workflow_is_gone_is_passed(file: Path, registry: litewf.Registry) -> None:
     edit(file, "DELETE FROM workflow WHERE id = 'q0'")
     with litewf.Engine(file, registry=registry, linger=0) as engine:
