@@ -67,15 +67,14 @@ CLAIM = f"""
     WHERE key IN (SELECT key FROM workflow WHERE phase = 'ready' AND queue IS NULL AND {MINE} ORDER BY key LIMIT ?)
     RETURNING {TAKEN}
 """
-NEVER = "1 << 62"  # microseconds; more would leave SQLite's integers when it is added to a time
+DEADLINE = "?2 + min(timeout_us, 1 << 62)"  # more would leave SQLite's integers
 # The time of a queued workflow begins to run when it is claimed for the first time.
 CLAIM_KEYS = f"""
     UPDATE workflow SET phase = 'running', held = NULL, owner = ?1, fence = fence + 1, due_us = NULL,
                         updated_us = max(updated_us, ?2),
                         started_us = coalesce(started_us, max(?2, created_us)), status = 'PENDING',
                         deadline_us = iif(status = 'PENDING', deadline_us, coalesce(
-                            min(deadline_us, ?2 + min(timeout_us, {NEVER})), deadline_us,
-                            ?2 + min(timeout_us, {NEVER})))
+                            min(deadline_us, {DEADLINE}), deadline_us, {DEADLINE}))
     FROM request WHERE request.workflow = key AND key IN (SELECT value FROM carray(?3))
     RETURNING {TAKEN}
 """

@@ -305,8 +305,8 @@ BUGS = (
         "a workflow that goes on gets its whole timeout again",
         "store/claims.py",
         "                        deadline_us = iif(status = 'PENDING', deadline_us, coalesce(\n"
-        "                            min(deadline_us, ?2 + timeout_us), deadline_us, ?2 + timeout_us))\n",
-        "                        deadline_us = coalesce(?2 + timeout_us, deadline_us)\n",
+        "                            min(deadline_us, {DEADLINE}), deadline_us, {DEADLINE}))\n",
+        "                        deadline_us = coalesce({DEADLINE}, deadline_us)\n",
     ),
     # --- schedules
     Planted(
