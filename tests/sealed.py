@@ -1,9 +1,12 @@
-"""A serializer whose texts are no JSON, as one is that encrypts: nothing but itself can read what it wrote."""
+"""A serializer as one is that encrypts: its texts are no JSON, differ each time, and nothing but itself can read them."""
+
+from itertools import count
 
 from litewf.errors import SerializationError
 from litewf.serialization import JsonSerializer, TypeTable
 
 SEAL = "sealed:"
+_numbers = count(1)  # of the seals
 
 
 class SealedSerializer:
@@ -34,10 +37,10 @@ class SealedSerializer:
 
 
 def _sealed(text: str) -> str:
-    return SEAL + text[::-1]
+    return f"{SEAL}{next(_numbers)}:{text[::-1]}"
 
 
 def _opened(text: str) -> str:
     if not text.startswith(SEAL):
         raise SerializationError(f"nobody sealed this text: {text!r}")
-    return text.removeprefix(SEAL)[::-1]
+    return text.removeprefix(SEAL).partition(":")[2][::-1]

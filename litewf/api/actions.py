@@ -49,7 +49,7 @@ class Action(Generic[R]):
         self.outside = outside
         self.inside = inside
         self.finish = finish
-        self.candidate = candidate  # what wait_first needs to know of it, if it is a wait
+        self.candidate = candidate  # gives what wait_first needs to know of it, if it is a wait
         self.at_once = at_once
 
 

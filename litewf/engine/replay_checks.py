@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from litewf.engine import patches
@@ -88,10 +89,10 @@ def _cure(history: History, rehearsal: Rehearsal, parted: Diverged) -> tuple[Ver
     if parted.patch is not None:
         patch = f"litewf.patch({parted.patch!r})"
         return "diverges", f"put {patch} back with both ways, until the last run from before it has ended"
-    decisions = _decisions(history, rehearsal.runtime.serializer)
-    lost = [name for name, is_new in decisions if not is_new and name not in rehearsal.decisions]
-    if lost:
-        patch = f"litewf.patch({lost[0]!r})"
+    old_ways = _old_ways(history, rehearsal.runtime.serializer)
+    lost = next((name for name in old_ways if name not in rehearsal.decisions), None)
+    if lost is not None:
+        patch = f"litewf.patch({lost!r})"
         return "diverges", f"this run takes the old way of {patch}: put it back with both ways, until such runs ended"
     if history.is_finished:
         return "diverges", f"if runs like this one may still be unfinished: {LACKS_PATCH}"
@@ -101,10 +102,13 @@ def _cure(history: History, rehearsal: Rehearsal, parted: Diverged) -> tuple[Ver
     return "lacks_patch", LACKS_PATCH
 
 
-def _decisions(history: History, serializer: Serializer) -> list[tuple[str, bool]]:
-    """The patches that the run has asked for, and which way it went."""
-    asked = [row for row in history.steps if row.name == patches.NAME]
-    return [(row.step.partition(":")[2], row.output == serializer.encode(True)[0]) for row in asked]
+def _old_ways(history: History, serializer: Serializer) -> Iterator[str]:
+    """The patches that the run has asked for, and whose old way it went."""
+    for row in history.steps:
+        if row.name == patches.NAME and row.output is not None:
+            with suppress(SerializationError):  # damaged: it does not say which way
+                if serializer.decode(row.output) is False:
+                    yield row.step.partition(":")[2]
 
 
 def _beyond_the_end(history: History, rehearsal: Rehearsal) -> Diverged | None:

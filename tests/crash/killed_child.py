@@ -16,6 +16,7 @@ from typing import Any
 import litewf
 
 LINGER_S = 0.005
+WHOLE = " ."  # ends each line of a diary
 BEAT_S = 0.004  # how long things take here
 
 
@@ -128,7 +129,6 @@ def define(registry: litewf.Registry, diary: Diary) -> list[Any]:
     return [sequence, branches, retried, sleeper, family, banker, generations]
 
 
-WHOLE = " ."  # ends each line
 RESULTS = {"sequence": 5, "branches": 3, "retried": 2, "sleeper": 3, "family": 15, "banker": 3, "generations": 3}
 
 

@@ -82,6 +82,22 @@ def test_arguments_and_results_come_back_equal_and_of_the_same_type(
         assert type(found) is type(value)
 
 
+def test_arguments_without_keywords_come_back_each_as_its_type(
+    launch: Launch, registry: litewf.Registry, flavor: Flavor
+) -> None:
+    given = (*VALUES, '"$tuple":', {"$tuple": [1]}, [{"$": Point(3.0, 4.0)}])
+    seen = []
+
+    @flavor.workflow(registry)
+    def flow(do: Any, *found: Any) -> Any:
+        seen.append(found)
+        yield do.sleep(NAP)
+
+    launch().run_workflow(flow, *given)
+    assert seen == [given, given]
+    assert [[type(value) for value in found] for found in seen] == [[type(value) for value in given]] * 2
+
+
 def test_what_a_workflow_does_to_a_result_does_not_change_the_record(
     launch: Launch, registry: litewf.Registry, flavor: Flavor
 ) -> None:

@@ -44,7 +44,7 @@ class Runs:
         self.bodies.clear()
         return history
 
-    def check(self, history: litewf.History, body: Any) -> ReplayCheck:
-        found = check_replay(history, self.workflow(body))
+    def check(self, history: litewf.History, body: Any, serializer: litewf.Serializer | None = None) -> ReplayCheck:
+        found = check_replay(history, self.workflow(body), serializer=serializer)
         assert self.bodies == []
         return found

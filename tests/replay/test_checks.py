@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 import litewf
+from litewf.serialization import JsonSerializer, Serializer, TypeTable
 from litewf.testing import assert_replays
 from tests.replay.runs import FOREVER, Runs
+from tests.sealed import SealedSerializer
 
 
 def before(runs: Runs) -> Callable[[Any], Any]:
@@ -69,7 +71,12 @@ def test_a_patch_that_was_deprecated_too_early_is_named(runs: Runs) -> None:
     assert "litewf.patch('new first')" in found.advice
 
 
-def test_a_patch_that_was_removed_while_a_run_takes_its_old_way_is_named(runs: Runs) -> None:
+@pytest.mark.parametrize("codec", [JsonSerializer, SealedSerializer])
+def test_a_patch_that_was_removed_while_a_run_takes_its_old_way_is_named(
+    runs: Runs, codec: Callable[[TypeTable], Serializer]
+) -> None:
+    serializer = codec(TypeTable())
+
     def patched(do: Any) -> Any:
         yield from runs.call("a")
         yield from runs.call("new" if litewf.patch("p") else "b")
@@ -79,15 +86,22 @@ def test_a_patch_that_was_removed_while_a_run_takes_its_old_way_is_named(runs: R
         yield from runs.call("a", "new")
         yield do.sleep(FOREVER)
 
-    new_way = runs.export(patched)
-    assert runs.check(new_way, removed).matches
+    def astray(do: Any) -> Any:
+        yield from runs.call("a", "other")
+        yield do.sleep(FOREVER)
+
+    new_way = runs.export(patched, serializer=serializer)
+    assert runs.check(new_way, removed, serializer).matches
+    assert "old way" not in runs.check(new_way, astray, serializer).advice
     decision = next(row for row in new_way.steps if row.name == "litewf.patch")
     old_way = tuple(
-        {"litewf.patch": row._replace(output="false"), "new": row._replace(name="b")}.get(row.name, row)
+        {"litewf.patch": row._replace(output=serializer.encode(False)[0]), "new": row._replace(name="b")}.get(
+            row.name, row
+        )
         for row in new_way.steps
     )
     assert decision.step == "2:p"
-    found = runs.check(replace(new_way, steps=old_way), removed)
+    found = runs.check(replace(new_way, steps=old_way), removed, serializer)
     assert (found.verdict, found.step) == ("diverges", "2")
     assert "takes the old way of litewf.patch('p')" in found.advice
 

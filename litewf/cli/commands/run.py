@@ -76,7 +76,7 @@ def run(
 
 
 def _run(engine: Engine, ready: Callable[[], None], grace_s: float, *, with_parent: bool) -> None:
-    with _until_signalled() as stop:
+    with _as_worker() as stop:
         if with_parent:
             threading.Thread(target=_stop_with_parent, args=(stop,), daemon=True).start()
         engine.launch()
@@ -91,8 +91,8 @@ def _run(engine: Engine, ready: Callable[[], None], grace_s: float, *, with_pare
 
 
 @contextmanager
-def _until_signalled() -> Iterator[threading.Event]:
-    """An event that the first signal sets; signal handlers and switch interval are as before afterwards."""
+def _as_worker() -> Iterator[threading.Event]:
+    """Take this process over, and leave it as it was: an event that the first signal sets."""
     stop = threading.Event()
     interval_s = sys.getswitchinterval()
     handlers: dict[signal.Signals, Any] = {}

@@ -20,7 +20,7 @@
 -- Times are microseconds since 1970 in UTC and come from the engine's clock, never from SQL.
 -- Each index answers one question and covers unfinished work only, so finished history costs nothing.
 -- What a column may hold is a list of comparisons, the frequent ones first: for an IN of more than two
--- SQLite looks into a temporary table, which took a third of the time of each insert and update.
+-- SQLite looks into a temporary table, which took a third of each insert and update of a workflow.
 
 CREATE TABLE store (
     one        INTEGER PRIMARY KEY CHECK (one = 1),
