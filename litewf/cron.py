@@ -9,8 +9,6 @@ croniter searches the calendar; what it is given is checked and spelled out here
 crons read differently.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from copy import copy

@@ -1,7 +1,5 @@
 """What a decorated function is to the engine: its name, its code and its rules."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple

@@ -5,8 +5,6 @@ steps, messages, events or other workflows, is in its records. Values stay as th
 JSON, so that people can read and compare them. Times are microseconds since 1970 in UTC.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping, Sequence

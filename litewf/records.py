@@ -1,7 +1,5 @@
 """What callers get to see of a workflow and its steps."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

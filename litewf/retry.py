@@ -1,7 +1,5 @@
 """When a failed step is tried again, and how long it waits before."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """What a decorator finds out about the function it decorates."""
 
-from __future__ import annotations
-
 import inspect
 import sys
 from collections.abc import Callable

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from litewf.registry import is_own
@@ -16,15 +15,15 @@ if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
 
 
-@dataclass(slots=True)
 class Round:
     """What a round brought: workflows to run, ids that are held now, and where there may be more."""
 
-    workflows: list[Claimed] = field(default_factory=list)
-    held: list[tuple[str, str]] = field(default_factory=list)
-    more: bool = False
-    more_of: list[str] = field(default_factory=list)
-    next_us: dict[str, int | None] = field(default_factory=dict)  # when the rate limit of a queue allows its next start
+    def __init__(self, *, more: bool = False) -> None:
+        self.workflows: list[Claimed] = []
+        self.held: list[tuple[str, str]] = []
+        self.more = more
+        self.more_of: list[str] = []
+        self.next_us: dict[str, int | None] = {}  # when the rate limit of a queue allows its next start
 
 
 def claim(runtime: Runtime, room: Room, wanted: Collection[str] | None, turn: int) -> Round:

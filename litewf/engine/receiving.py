@@ -4,8 +4,6 @@ What is found is taken in the commit that records it. A value that does not fit 
 the refusal is the record.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, Protocol
 

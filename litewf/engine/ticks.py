@@ -4,8 +4,6 @@ A tick is missed if a later one is due too, or if it is more than 60 s late. `sk
 latest of all that are due, `all` every one; the last two look no further back than `catch_up`.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple

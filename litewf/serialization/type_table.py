@@ -4,8 +4,6 @@ A class is named `module:qualname`. Looking a name up reads module and class dic
 nothing, and it runs no `__getattr__` of a module or class.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Cancelling workflows, with their children, and resuming what a cancel stopped."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import apsw

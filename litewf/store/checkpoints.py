@@ -4,8 +4,6 @@
 with their deadline, failed attempts, intents.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter

@@ -4,8 +4,6 @@ One rule decides for recovery, wake-up and first start alike: an engine runs wha
 accepts; what nobody can run is held, visibly.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple

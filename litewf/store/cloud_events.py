@@ -1,7 +1,5 @@
 """CloudEvents from anywhere: accepted once by (source, id), kept for a while, taken by the waits that match."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 

@@ -4,8 +4,6 @@ An engine is alive while its lock file is locked; nothing here measures time. Ta
 up, unfinished workflows become ready, the row goes; the lock file is unlinked after the commit.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple

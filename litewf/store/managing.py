@@ -1,7 +1,5 @@
 """Changes to finished or foreign workflows: fork, rewind, delete, attributes, pruning."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

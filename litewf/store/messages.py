@@ -1,7 +1,5 @@
 """The inbox of a workflow: messages in the order in which they were accepted, each taken once."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import apsw

@@ -6,8 +6,6 @@ connection of this process has it open: closing any descriptor of a file drops a
 process has on it, those of SQLite included. `check(header=False)` and `Identity` only call stat.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 import sys

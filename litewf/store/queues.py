@@ -3,8 +3,6 @@
 Everything here runs inside the transaction that claims, enqueues or changes limits.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 

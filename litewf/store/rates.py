@@ -8,8 +8,6 @@ later start, at most as many numbers later as there are rows, and at least the s
 force: so much is known of it, and counts.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import apsw

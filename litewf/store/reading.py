@@ -1,9 +1,6 @@
 """What callers ask of the file: status, listings, outcomes. Read connections only."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import apsw
@@ -59,12 +56,12 @@ BASE = """
 """
 
 
-@dataclass(slots=True)
 class Where:
     """Conditions that must all hold, with their parameters."""
 
-    conditions: list[str] = field(default_factory=list)
-    values: list[object] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.conditions: list[str] = []
+        self.values: list[object] = []
 
     def add(self, condition: str, *values: object) -> None:
         self.conditions.append(condition)

@@ -1,7 +1,5 @@
 """Schedules in the file: what is defined, which are due, and the one statement that moves a schedule on."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any, NamedTuple
 

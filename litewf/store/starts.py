@@ -3,8 +3,6 @@
 An id is a key: the first start with it creates the workflow, any later one finds it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple, Self, cast
 
@@ -49,7 +47,7 @@ class Started(NamedTuple):
     keys: Sequence[int]
     found: Mapping[int, str]
 
-    def part(self, start: int, count: int) -> Started:
+    def part(self, start: int, count: int) -> "Started":
         """The same of some of them."""
         places = range(start, start + count) if self.found else ()
         return Started(

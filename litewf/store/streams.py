@@ -4,8 +4,6 @@ A value written by the workflow itself is its own record. One written inside a s
 undecided until the step is settled: another attempt may write it again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from typing import ClassVar, Literal, NamedTuple, Self
 

@@ -4,8 +4,6 @@ A key is a text, the same for waits in memory and for parked ones. Who changes s
 in memory, and wakes the parked workflows in the same transaction.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 
