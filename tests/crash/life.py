@@ -31,6 +31,7 @@ class Life:
         crash_at: int | None,
         linger: float | None,
         vfs: str | None = None,
+        watch: Callable[[str], object] | None = None,
         callers: bool = True,
         codec: Callable[[TypeTable], Serializer] = JsonSerializer,
     ) -> None:
@@ -43,7 +44,7 @@ class Life:
         self._others = set(threading.enumerate())
         self.engine = MortalEngine(
             path, registry=self.registry, clock=clock, die_at=crash_at, linger=linger, application_version="1",
-            max_threads=20, durability="full", vfs=vfs, serializer=codec(self.registry.types),
+            max_threads=20, durability="full", vfs=vfs, watch=watch, serializer=codec(self.registry.types),
         )  # fmt: skip
 
     @property

@@ -38,6 +38,7 @@ def test_every_promise_is_kept_when_it_dies_anywhere(scenario: Scenario, request
 
 
 def test_every_promise_is_kept_when_it_dies_anywhere_and_again_anywhere(request: pytest.FixtureRequest) -> None:
+    """A7: a death while it recovers changes nothing of how it ends."""
     _explore(the_smallest, every, request)
 
 

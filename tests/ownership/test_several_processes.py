@@ -73,7 +73,10 @@ def assert_once_each(ledger: Path) -> None:
 
 @pytest.mark.parametrize("processes", [2, 4])
 def test_no_step_ever_runs_in_two_processes(spawn: Spawn, ledger: Path, processes: int) -> None:
-    """The engines are launched one after the other while those before are at work."""
+    """A10, for engines that share a file: each workflow is in one of them at a time.
+
+    The engines are launched one after the other while those before are at work.
+    """
     children = []
     for number in range(processes):
         children.append(spawn(RUN))

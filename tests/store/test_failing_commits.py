@@ -27,6 +27,7 @@ def test_a_commit_whose_sync_fails_has_an_unknown_outcome(store: Store, disk: Di
 
 
 def test_the_file_is_opened_again_before_the_next_write(store: Store, disk: Disk) -> None:
+    """A9: nothing is committed between a failed commit and a new opening."""
     disk.fail("sync", "-wal", SYNC_FAILED)
     with pytest.raises(litewf.OutcomeUnknownError):
         write(store, "lost")
@@ -184,7 +185,7 @@ def test_whichever_operation_of_the_wal_fails_once_everything_ends_well_and_no_b
 def test_whichever_commit_came_true_although_it_raised_nothing_is_stranded_and_no_body_runs_twice(
     tmp_path: Path, linger: int | None
 ) -> None:
-    """An error after the fact: the file has what its writer believes lost."""
+    """A5: an error after the fact: the file has what its writer believes lost."""
     at, met = 0, True
     while met:
         at += 1
@@ -234,6 +235,7 @@ def start_until_known(engine: litewf.Engine, flow: object) -> litewf.WorkflowHan
 def test_a_start_whose_outcome_was_unknown_runs_once_however_often_it_is_repeated(
     path: Path, disk: Disk, registry: litewf.Registry
 ) -> None:
+    """A6, after an unknown outcome."""
     bodies: Bodies = []
     flow = program(registry, bodies)
     with litewf.Engine(path, registry=registry) as engine:

@@ -23,6 +23,7 @@ def store(disk: Disk, open_store: OpenStore) -> Store:
 
 
 def test_a_write_without_room_is_refused_and_leaves_nothing(store: Store, disk: Disk) -> None:
+    """A5: what failed for certain has left no trace."""
     disk.fill()
     with pytest.raises(litewf.StoreFullError, match=r"free some disk space, and litewf goes on by itself"):
         write(store, "refused")

@@ -95,6 +95,7 @@ def test_an_older_file_is_brought_up_to_date_with_its_data(path: Path, request: 
 def test_a_migration_that_is_interrupted_at_any_write_leaves_the_old_schema_or_the_new_one(
     path: Path, disk: Disk, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, known: int
 ) -> None:
+    """A14, A2."""
     before: Any = (0, [])
     if known:
         know_of(monkeypatch, *TODAY[:known])
@@ -156,6 +157,7 @@ def test_processes_that_launch_on_a_new_file_at_once_all_succeed(path: Path) -> 
 
 
 def test_a_file_of_a_newer_litewf_is_refused_byte_for_byte_untouched(path: Path) -> None:
+    """A14."""
     launch(path)
     connection = apsw.Connection(str(path))
     connection.pragma("user_version", 999)

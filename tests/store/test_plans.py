@@ -238,6 +238,7 @@ def scans(connection: apsw.Connection, sql: str) -> Iterator[str]:
 def test_no_statement_of_a_living_engine_scans_history(
     path: Path, registry: litewf.Registry, statements: set[str]
 ) -> None:
+    """A8: neither a recovery nor anything else has more to do because much is finished."""
     live(path, registry)
     heard = {sql for sql in statements if re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)", sql)}
     assert len(heard) > 80

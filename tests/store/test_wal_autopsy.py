@@ -86,6 +86,7 @@ def test_what_a_killed_process_leaves_is_sound(crashed: Files, path: Path) -> No
 def test_a_damaged_frame_with_commits_behind_it_is_refused_and_left_as_it_is(
     crashed: Files, path: Path, byte: int
 ) -> None:
+    """A12: committed work that was cut off is an error, never a shorter history."""
     damaged = flipped(crashed, byte)
     put(damaged, path)
     for _ in range(2):
@@ -197,7 +198,7 @@ def test_commits_that_another_program_makes_meanwhile_are_no_damage(path: Path) 
 
 
 def test_to_read_the_wal_drops_no_lock_of_sqlite(path: Path) -> None:
-    """Closing a file drops all locks that the process has on it; SQLite's are on the other two."""
+    """A10: closing a file drops all locks that the process has on it; SQLite's are on the other two."""
     connection = apsw.Connection(str(path))
     connection.pragma("journal_mode", "wal")
     connection.execute("CREATE TABLE t (x); BEGIN IMMEDIATE; INSERT INTO t VALUES (1)")
