@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
+from hypothesis.errors import UnsatisfiedAssumption
 from hypothesis.stateful import initialize
 
 import litewf
@@ -376,8 +377,12 @@ class Machine(CrashMachine):
         seen, schedules = observing.state(self.path, self.ledger.held)
         possible = [world for world in self.worlds if world.seen() == seen and world.seen_schedules() == schedules]
         if not possible:
+            if any(world.is_open for world in self.worlds):
+                raise UnsatisfiedAssumption("whose child came first is open")
             raise AssertionError(observing.differences(seen, schedules, self.worlds))
         self.worlds = possible
+        for world in possible:
+            world.put_on.clear()
         if len(possible) == 1:
             self._note_what_is_over()
 

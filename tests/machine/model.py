@@ -33,6 +33,9 @@ class World(Model):
         self.schedules: dict[str, Schedule] = {}
         self.cloud_events: list[CloudEvent] = []
         self.tally: Counter[str] = Counter()
+        self.put_on: Counter[tuple[str, int]] = (
+            Counter()
+        )  # children that went to a queue at one moment, since it agreed
 
     # --- what can be seen ---------------------------------------------------------------------------------------
 
@@ -56,6 +59,11 @@ class World(Model):
 
     def seen_schedules(self) -> dict[str, tuple[bool, int, int | None]]:
         return {name: (one.paused, one.next_us, one.last_us) for name, one in self.schedules.items()}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether workflows that run at once have put children on one queue: whose is the first is nobody's promise."""
+        return any(count > 1 for count in self.put_on.values())
 
     # --- from outside -------------------------------------------------------------------------------------------
 
@@ -368,6 +376,8 @@ class World(Model):
             self._born(child, None)
             self.jobs[child.id] = child
             flow.records.append(child.id)
+            if queue is not None:
+                self.put_on[queue, self.now_us] += 1
             return
         child = self.jobs[flow.records[-1]]
         if not child.has_ended:
