@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -28,6 +28,9 @@ class Lines(logging.Formatter):
         if ids and record.name.partition(".")[0] != "litewf":
             record.message = f"[{' '.join(ids)}] {record.message}"
         return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the library's name
+        return "\n".join(map(printable, super().formatException(ei).split("\n")))
 
 
 def log_to_stderr(level: Level) -> None:

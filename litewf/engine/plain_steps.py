@@ -12,9 +12,10 @@ from litewf.definitions import StepDefinition
 from litewf.engine.calls import AWAITED, DurableCall, FlowCall
 from litewf.engine.drivers import Suspended, drive, drive_async, until_known
 from litewf.engine.execution import FRAME, NO_STREAMS, Execution, StepFrame
+from litewf.engine.failures import as_failure
 from litewf.engine.mail import AwaitedCheckpoint
 from litewf.engine.recording import write_again
-from litewf.engine.steps import as_failure, settle_streamed, settled_values, step
+from litewf.engine.steps import settle_streamed, settled_values, step
 from litewf.errors import EngineClosedError, StoreError
 from litewf.store.checkpoints import Checkpoint
 

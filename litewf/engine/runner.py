@@ -146,7 +146,10 @@ def _finish(execution: Execution, result: object, failure: BaseException | None)
     )  # fmt: skip
     if not (yield from write(execution, finish)):
         yield from _release(execution)
-    elif (watch := execution.runtime.watch) is not None:
+        return
+    if failure is not None:
+        LOG.error("%s failed", execution.label, exc_info=failure, extra=execution.log_fields())
+    if (watch := execution.runtime.watch) is not None:
         watch.ended(execution, status)
 
 

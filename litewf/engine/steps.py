@@ -11,15 +11,14 @@ from typing import Any, NoReturn
 
 from litewf.definitions import StepDefinition
 from litewf.engine.execution import NO_STREAMS, Execution, StepFrame
+from litewf.engine.failures import log_failure, not_an_outcome, traced
 from litewf.engine.recording import flush, promised, recorded, replay, write
 from litewf.engine.requests import Flow
-from litewf.engine.signals import Unwind
 from litewf.engine.sleeps import until
 from litewf.errors import (
     SerializationError,
     StepRetriesExceededError,
     StepUncertainError,
-    UsageError,
 )
 from litewf.store import streams
 from litewf.store.checkpoints import Checkpoint, Promise, StepRow, flat, settle
@@ -95,25 +94,6 @@ def settle_streamed(execution: Execution, frame: StepFrame, checkpoint: Checkpoi
     execution.confirm(rows)
 
 
-def as_failure(execution: Execution, frame: StepFrame, raised: BaseException) -> tuple[str, BaseException]:
-    """What a body raised as the outcome of the step: as text, and as a replay would raise it."""
-    outcome = raised if isinstance(raised, Exception) else not_an_outcome(execution, frame, raised)
-    return execution.runtime.serializer.encode_error(outcome)
-
-
-def not_an_outcome(execution: Execution, frame: StepFrame, raised: BaseException) -> BaseException:
-    """A body that raised SystemExit and the like failed; the end of the execution itself passes through."""
-    execution.check()
-    if isinstance(raised, Unwind) or execution.runtime.loops.is_cancelling(raised):
-        raise raised
-    error = UsageError(
-        f"step {frame.number} ({frame.name}) of {execution.label} raised {type(raised).__name__}, which is no"
-        " outcome of a step; raise an Exception instead"
-    )
-    error.__cause__ = raised
-    return error
-
-
 class Attempts:
     """A step with retries, a timeout, or a body that must not run twice unasked."""
 
@@ -161,8 +141,9 @@ class Attempts:
             self.done += 1
             self.errors.append(failure)
             if not self._may_retry(failure):
+                log_failure(self.execution, self.number, self.definition.name, self.done, failure)
                 yield from self._fail(self._final(failure))
-            self._schedule_retry()
+            self._schedule_retry(failure)
             yield from promised(self.execution, [self._promise(INTENT if self.uncertain else None)])
 
     def _frame(self) -> StepFrame:
@@ -202,9 +183,8 @@ class Attempts:
         if probe == "rerun":
             return NOT_DONE
         raise StepUncertainError(
-            f"step {self.number} ({self.definition.name}) of {self.execution.label}: the process died inside the"
-            " body, so it may have happened; find out, then fork or rewind the workflow from this step, or give"
-            " on_uncertain a probe"
+            f"{self._label()}: the process died inside the body, so it may have happened; find out, then fork or rewind"
+            " the workflow from this step, or give on_uncertain a probe"
         )
 
     def _succeed(self, result: object) -> Flow[Any]:
@@ -236,10 +216,15 @@ class Attempts:
         self.exhausted = accepted and self.done > policy.max_retries
         return accepted and not self.exhausted
 
-    def _schedule_retry(self) -> None:
+    def _schedule_retry(self, failure: BaseException) -> None:
         runtime = self.execution.runtime
         delay_us = self.definition.policy.delay_us(self.done, runtime.world.entropy.random())
         self.due_us = runtime.now_us() + delay_us
+        then = f"; the next attempt is in {delay_us / 1_000_000:g} s"
+        log_failure(self.execution, self.number, self.definition.name, self.done, failure, then)
+
+    def _label(self) -> str:
+        return f"step {self.number} ({self.definition.name}) of {self.execution.label}"
 
     def _promise(self, output: str | None = None) -> Promise:
         encode_error = self.serializer.encode_error
@@ -256,8 +241,8 @@ class Attempts:
         if not self.exhausted:
             return self.errors[-1]
         exceeded = StepRetriesExceededError(
-            f"step {self.number} ({self.definition.name}) of {self.execution.label} failed on each of its"
-            f" {self.done} attempts; the last error was {type(failure).__name__}: {failure}",
+            f"{self._label()} failed on each of its {self.done} attempts; the last error was"
+            f" {type(failure).__name__}: {failure}",
             list(self.errors),
         )
         exceeded.__cause__ = failure
@@ -266,4 +251,4 @@ class Attempts:
     def _fail(self, failure: BaseException) -> Flow[NoReturn]:
         error, copy = self.serializer.encode_error(failure)
         yield from settle_step(self.execution, self._settled(), None, error, self.done)
-        raise copy
+        raise traced(copy, failure)
