@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from litewf.api.actions import Action, Operations, awaiting, blocking, keep
 from litewf.durations import Duration, moment_us, optional_duration_us
-from litewf.engine import calls, cloud_events, receiving
+from litewf.engine import calls, cloud_events
 from litewf.engine.cloud_events import Wanted
 from litewf.engine.durable import durable
 from litewf.engine.execution import Execution
+from litewf.engine.receiving import Reception
 from litewf.engine.requests import Flow
-from litewf.engine.results import MISSING, Limit, Spec
+from litewf.engine.results import MISSING, Limit
 from litewf.matching import as_conditions
 from litewf.records import CloudEvent, ReceivedEvent
 from litewf.registry import check_name
@@ -132,8 +133,7 @@ def wait_event(
     if its data does not fit `as_type`.
     """
     wanted = _wanted(type, source, subject, where, since, delivery)
-    receive, limit = _receiving(wanted, timeout, default, as_type)
-    return calls.blocking("wait_event", receive, limit)
+    return calls.blocking("wait_event", _reception(wanted, timeout, default, as_type).flow)
 
 
 def wait_event_async(
@@ -150,11 +150,8 @@ def wait_event_async(
 ) -> Awaitable[ReceivedEvent[T]]:
     """The oldest matching CloudEvent; see wait_event."""
     wanted = _wanted(type, source, subject, where, since, delivery)
-    receive, limit = _receiving(wanted, timeout, default, as_type)
-    spec = Spec(
-        "litewf.wait_event", limit.due, lambda execution, number: cloud_events.target(execution, number, wanted)
-    )
-    return calls.awaitable("wait_event_async", receive, limit, candidate=spec)
+    reception = _reception(wanted, timeout, default, as_type)
+    return calls.awaitable("wait_event_async", reception.flow, candidate=reception.spec("litewf.wait_event"))
 
 
 def _wanted(
@@ -172,10 +169,7 @@ def _wanted(
     return Wanted(type, source, subject, as_conditions(where), since_us, delivery)
 
 
-def _receiving(wanted: Wanted, timeout: Duration | None, default: Any, as_type: Any) -> tuple[Any, Limit]:
+def _reception(wanted: Wanted, timeout: Duration | None, default: Any, as_type: Any) -> Reception:
+    limit = Limit(optional_duration_us(timeout, "timeout"), default)
     convert = cloud_events.with_data(converter(as_type))
-
-    def receive(execution: Execution, number: str, limit: Limit) -> Flow[Any]:
-        return receiving.receive(execution, number, cloud_events.inbox(execution, number, wanted), limit, convert)
-
-    return receive, Limit(optional_duration_us(timeout, "timeout"), default)
+    return Reception(lambda execution, number: cloud_events.inbox(execution, number, wanted), limit, convert)

@@ -72,7 +72,8 @@ def wait_first_async(
 ) -> Awaitable[Any]:
     """The element whose wait is over first: a handle, or a durable wait that was not awaited yet.
 
-    The choice is recorded; await the element for what it brings. The other waits are withdrawn, workflows go on.
+    The choice is recorded, a message or event is taken with it; await the element for what it brings. The other waits
+    are withdrawn, workflows go on.
     """
     limit = Limit(optional_duration_us(timeout, "timeout"), default)
     _some(waits, "wait_first_async")
@@ -133,9 +134,10 @@ def _candidate(execution: Execution, wait: object) -> Candidate:
     target = None if spec.target is None else spec.target(execution, wait.number)
     record = execution.records.get(wait.number)
     if record is not None:
-        return Candidate(target, recording.as_promise(record))
+        return Candidate(target, recording.as_promise(record), spec.take)
     now_us = execution.runtime.now_us()
-    return Candidate(target, Promise(wait.number, spec.name, execution.now_us(), spec.due(now_us)))
+    kept = Promise(wait.number, spec.name, execution.now_us(), spec.due(now_us))
+    return Candidate(target, kept, spec.take)
 
 
 # --- values -------------------------------------------------------------------------------------------------------

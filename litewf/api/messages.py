@@ -7,10 +7,9 @@ from typing import Any
 
 from litewf.api.actions import Action, Operations, awaiting, blocking, change
 from litewf.durations import Duration, optional_duration_us
-from litewf.engine import calls, messages, receiving
-from litewf.engine.execution import Execution
-from litewf.engine.requests import Flow
-from litewf.engine.results import MISSING, Limit, Spec
+from litewf.engine import calls, messages
+from litewf.engine.receiving import Reception
+from litewf.engine.results import MISSING, Limit
 from litewf.records import Message
 from litewf.serialization.conversion import T, TypeForm, converter
 
@@ -52,8 +51,7 @@ def recv(
     It is consumed in the commit that records it. Raises WaitTimeoutError, unless a default is given, and PayloadError
     if the message does not fit `as_type`.
     """
-    receive, limit = _receiving(topic, timeout, default, as_type)
-    found: T = calls.blocking("recv", receive, limit)
+    found: T = calls.blocking("recv", _reception(topic, timeout, default, as_type).flow)
     return found
 
 
@@ -65,16 +63,11 @@ def recv_async(
     as_type: TypeForm[T] | None = None,
 ) -> Awaitable[T]:
     """The next message on a topic; see recv."""
-    receive, limit = _receiving(topic, timeout, default, as_type)
-    spec = Spec("litewf.recv", limit.due, lambda execution, _: messages.target(execution, topic))
-    return calls.awaitable("recv_async", receive, limit, candidate=spec)
+    reception = _reception(topic, timeout, default, as_type)
+    return calls.awaitable("recv_async", reception.flow, candidate=reception.spec("litewf.recv"))
 
 
-def _receiving(topic: str | None, timeout: Duration | None, default: Any, as_type: Any) -> tuple[Any, Limit]:
+def _reception(topic: str | None, timeout: Duration | None, default: Any, as_type: Any) -> Reception:
     messages.check_topic(topic)
-    convert = converter(as_type)
-
-    def receive(execution: Execution, number: str, limit: Limit) -> Flow[Any]:
-        return receiving.receive(execution, number, messages.inbox(execution, topic), limit, convert)
-
-    return receive, Limit(optional_duration_us(timeout, "timeout"), default)
+    limit = Limit(optional_duration_us(timeout, "timeout"), default)
+    return Reception(lambda execution, _: messages.inbox(execution, topic), limit, converter(as_type))

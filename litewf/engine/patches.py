@@ -15,24 +15,28 @@ NAME = "litewf.patch"
 
 def patch(branch: Branch, name: str) -> bool:
     """True in workflows that reach this point for the first time with the new code."""
-    execution = branch.execution
-    decided = _decided(execution, name)
-    if decided is None:
-        decided = execution.is_new_to(branch)
-        number = f"{branch.prefix}{branch.count + 1}:{name}"
-        settled = row(execution, number, NAME, execution.now_us(), execution.runtime.serializer.encode(decided)[0])
-        execution.buffer(settled)
-        execution.decide(name, decided)
-    return decided
+    decided = _decided(branch.execution, name)
+    return _decide(branch, name, branch.execution.is_new_to(branch)) if decided is None else decided
 
 
 def deprecate_patch(branch: Branch, name: str) -> None:
     """Hold a workflow that went the old way, or that is older than the patch."""
     execution = branch.execution
     decided = _decided(execution, name)
-    if decided is False or (decided is None and not execution.is_new_to(branch)):
+    if decided is None and execution.is_new_to(branch):
+        _decide(branch, name, True)  # a replay sees that it is no older
+    elif not decided:
         detail = f"it runs the code from before patch {name!r}, which this program no longer has; run it with that"
         raise execution.stop_with(Diverged(detail, f"{branch.prefix}{branch.count + 1}", patch=name))
+
+
+def _decide(branch: Branch, name: str, decided: bool) -> bool:
+    """Record which way it goes, once for the workflow."""
+    execution = branch.execution
+    number = f"{branch.prefix}{branch.count + 1}:{name}"
+    execution.buffer(row(execution, number, NAME, execution.now_us(), execution.runtime.serializer.encode(decided)[0]))
+    execution.decide(name, decided)
+    return decided
 
 
 def _decided(execution: Execution, name: str) -> bool | None:

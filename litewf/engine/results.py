@@ -16,7 +16,7 @@ from litewf.errors import (
 )
 from litewf.records import TERMINAL
 from litewf.serialization.kinds import is_unicode
-from litewf.store.checkpoints import Promise, StepRow
+from litewf.store.checkpoints import Promise, SettledRow, StepRow
 from litewf.store.readers import Reader, snapshot
 from litewf.store.reading import Outcome, outcome_of
 from litewf.store.waits import ELSEWHERE, Awaited, workflow_key
@@ -245,12 +245,17 @@ def end_of(workflow_id: str) -> Target:
     return Target((workflow_key(workflow_id),), ended(workflow_id))
 
 
+# Takes what was found for the call of this promise and records the choice, in one commit; False: it is gone.
+Take = Callable[[Execution, Promise, Any, Sequence[SettledRow]], Flow[bool]]
+
+
 class Spec(NamedTuple):
     """A durable wait that was not awaited yet, for wait_first; `target` is None where only the moment counts."""
 
     name: str
     due: Due
     target: Callable[[Execution, str], Target] | None = None  # of the execution, by the number of the call
+    take: Take | None = None  # where only one can have what is found
 
 
 class Candidate(NamedTuple):
@@ -258,6 +263,10 @@ class Candidate(NamedTuple):
 
     target: Target | None = None
     kept: Promise | None = None  # of a durable call that was not awaited yet: its number, and its deadline if any
+    take: Take | None = None
+
+
+NOTHING_CHOSEN = Candidate()
 
 
 def first(execution: Execution, number: str, candidates: Sequence[Candidate], limit: Limit) -> Flow[Any]:
@@ -274,13 +283,31 @@ def first(execution: Execution, number: str, candidates: Sequence[Candidate], li
     if own and record is None:
         yield from promised(execution, own)
         execution.check()
-    chosen = yield from known(execution, kept, _choose(execution, kept, candidates))
+    chosen = None
+    while True:
+        choice = yield from known(execution, kept, _choose(execution, kept, candidates))
+        chosen, found = choice or (None, None)
+        rows = _rows_of_choice(execution, kept, candidates, chosen)
+        one = NOTHING_CHOSEN if chosen is None else candidates[chosen]
+        if found is None or one.take is None or one.kept is None:
+            for each in rows:
+                execution.buffer(each)
+            break
+        if (yield from one.take(execution, one.kept, found, rows)):
+            break
+    return limit.reached("none of the waits was over") if chosen is None else Chosen(chosen)
+
+
+def _rows_of_choice(
+    execution: Execution, kept: Promise, candidates: Sequence[Candidate], chosen: int | None
+) -> list[SettledRow]:
+    """The record of the choice, and of the waits that are withdrawn by it."""
     text = TIMED_OUT if chosen is None else execution.runtime.serializer.encode(chosen)[0]
-    execution.buffer(row(execution, number, name, kept.started_us, text))
+    rows = [row(execution, kept.step, kept.name, kept.started_us, text)]
     for at, one in enumerate(candidates):
         if one.kept is not None and at != chosen:
-            execution.buffer(row(execution, one.kept.step, one.kept.name, one.kept.started_us, None))
-    return limit.reached("none of the waits was over") if chosen is None else Chosen(chosen)
+            rows.append(row(execution, one.kept.step, one.kept.name, one.kept.started_us, None))
+    return rows
 
 
 def every(execution: Execution, number: str, ids: Sequence[str], limit: Limit) -> Flow[Any]:
@@ -316,7 +343,8 @@ def _all_outcomes(execution: Execution, kept: Promise, ids: Sequence[str]) -> Fl
     return texts
 
 
-def _choose(execution: Execution, kept: Promise, candidates: Sequence[Candidate]) -> Flow[int | None]:
+def _choose(execution: Execution, kept: Promise, candidates: Sequence[Candidate]) -> Flow[tuple[int, Any] | None]:
+    """The place of the wait that is over first, and what it has found; None: the limit was reached before."""
     awaited = [wait for one in candidates for wait in _awaited(one, one.kept or kept)]
     if kept.due_us is not None:
         awaited.append(Awaited(kept.step, kept.name, None, kept.due_us))
@@ -325,12 +353,13 @@ def _choose(execution: Execution, kept: Promise, candidates: Sequence[Candidate]
     while True:
         found = yield from write(execution, Wait(keys, soonest, _any_over(candidates), execution, awaited))
         if found is not None:
-            return int(found) - 1
+            at, what = found
+            return int(at), what
         execution.check()
         now_us = execution.runtime.now_us()
         for at, one in enumerate(candidates):
             if one.kept is not None and one.kept.due_us is not None and one.kept.due_us <= now_us:
-                return at
+                return at, None
         if kept.due_us is not None and kept.due_us <= now_us:
             return None
 
@@ -341,12 +370,13 @@ def _awaited(candidate: Candidate, kept: Promise) -> list[Awaited]:
     return [Awaited(kept.step, kept.name, key, kept.due_us, detail) for key in keys if key != ELSEWHERE]
 
 
-def _any_over(candidates: Sequence[Candidate]) -> Callable[[Reader], int | None]:
-    def look(connection: Reader) -> int | None:
+def _any_over(candidates: Sequence[Candidate]) -> Callable[[Reader], tuple[int, object] | None]:
+    def look(connection: Reader) -> tuple[int, object] | None:
         with snapshot(connection):  # of those that came together the first in the list wins
-            for at, one in enumerate(candidates, 1):
-                if one.target is not None and one.target.look(connection) is not None:
-                    return at
+            for at, one in enumerate(candidates):
+                found = None if one.target is None else one.target.look(connection)
+                if found is not None:
+                    return at, found
         return None
 
     return look

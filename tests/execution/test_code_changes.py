@@ -306,6 +306,18 @@ def test_a_patch_can_be_deprecated_and_then_removed(program: Program) -> None:
     assert engine.retrieve_workflow("g").get_result() == ["x", "stop"]
 
 
+def test_a_workflow_that_starts_after_a_patch_was_deprecated_replays(program: Program) -> None:
+    def deprecated(do: Any) -> Any:
+        litewf.deprecate_patch("use-x")
+        yield do.sleep(NAP)
+        litewf.deprecate_patch("use-x")
+        return (yield program.step("x"))
+
+    engine = program.launch(deprecated)
+    handle = engine.start_workflow(program.flow)
+    assert handle.get_result() == "x"
+
+
 def test_a_workflow_from_before_a_patch_is_held_once_the_patch_is_deprecated(program: Program) -> None:
     def deprecated(do: Any) -> Any:
         litewf.deprecate_patch("use-x")

@@ -91,6 +91,50 @@ def test_wait_first_times_out_with_an_error_or_a_default(stage: Stage, registry,
 
 
 @pytest.mark.parametrize("linger", [0, None])
+def test_an_event_for_one_that_was_chosen_cannot_be_taken_by_another(stage: Stage, registry, linger):
+    @registry.workflow
+    async def worker():
+        job, quitting = litewf.wait_event_async("job", delivery="one"), litewf.sleep_async(60)
+        if await litewf.wait_first_async([job, quitting]) is quitting:
+            return "nothing"
+        return (await job).data
+
+    with stage.engine(linger=linger) as engine:
+        handles = [engine.start_workflow(worker) for _ in range(5)]
+        for handle in handles:
+            stage.until(lambda handle=handle: engine.list_steps(handle.workflow_id))
+        engine.publish_event("job", "J1")
+        stage.until(lambda: engine.query("SELECT count(*) FROM workflow WHERE status = 'SUCCESS'") == [(1,)])
+        stage.clock.move(60)
+        assert sorted(handle.get_result() for handle in handles) == ["J1", *["nothing"] * 4]
+
+
+@pytest.mark.parametrize("linger", [0, None])
+def test_a_message_that_was_chosen_cannot_be_taken_by_another_branch(stage: Stage, registry, linger):
+    @registry.step(name="note")
+    async def note(what):
+        return what
+
+    async def one():
+        message, clock = litewf.recv_async("t"), litewf.sleep_async(60)
+        first = await litewf.wait_first_async([message, clock])
+        await note("chosen")  # there is time for the other one
+        return "nothing" if first is clock else await message
+
+    @registry.workflow
+    async def both():
+        return await asyncio.gather(one(), one())
+
+    with stage.engine(linger=linger) as engine:
+        handle = engine.start_workflow(both)
+        stage.until(lambda: len(engine.list_steps(handle.workflow_id)) == 2)  # the sleeps
+        engine.send(handle.workflow_id, "hello", topic="t")
+        stage.until(lambda: "note" in {step.name for step in engine.list_steps(handle.workflow_id)})
+        stage.clock.move(60)
+        assert sorted(handle.get_result()) == ["hello", "nothing"]
+
+
+@pytest.mark.parametrize("linger", [0, None])
 def test_an_async_race_between_a_child_and_a_sleep(stage: Stage, registry, sleeper, linger):
     @registry.workflow
     async def race(limit):

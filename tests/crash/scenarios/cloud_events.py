@@ -93,6 +93,28 @@ def each_event_has_one_winner_among_workflows_in_memory(life: Life) -> Drive:
 
 
 @scenario(linger=0)
+def an_event_for_one_has_one_winner_among_races_with_a_clock(life: Life) -> Drive:
+    """What wait_first has chosen is taken: whoever chose it gets it, the others go on with their clocks."""
+
+    @life.workflow
+    async def main() -> Any:
+        event, clock = litewf.wait_event_async("paid", delivery="one"), litewf.sleep_async(DAY_S)
+        first = await litewf.wait_first_async([event, clock])
+        return "nothing" if first is clock else (await event).data
+
+    def drive(engine: litewf.Engine) -> None:
+        handles = [life.start(main, name) for name in "abc"]
+        life.settle(life.clock.now_us() + HOUR_US)
+        _publish(life, engine, "1", 1)
+        life.settle()
+        results = [handle.get_result(timeout=0) for handle in handles]
+        assert results.count("nothing") >= 2, f"E8 more than one winner: {results}"
+        _check_takings(life, engine)
+
+    return drive
+
+
+@scenario(linger=0)
 def a_workflow_publishes_to_another_that_waits_for_its_like(life: Life) -> Drive:
     """Exactly once from a workflow; the filter on the data selects."""
 
