@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from litewf.definitions import StepDefinition
 from litewf.engine.execution import FRAME, Branch, Execution, StepFrame
-from litewf.engine.requests import Flow
+from litewf.engine.requests import Flow, in_order
 from litewf.errors import BlockingCallError, NotInWorkflowError, UsageError
 
 R = TypeVar("R")
@@ -103,7 +103,8 @@ class FlowCall(DurableCall[R]):
 
     def __await__(self) -> Generator[Any, Any, R]:
         self.take()
-        return self.execution.runtime.drive_async(self._flow, self.execution)
+        execution = self.execution
+        return execution.runtime.drive_async(in_order(execution, self.number, self._flow), execution)
 
 
 def awaitable(what: str, flow: Callable[..., Flow[R]], *args: Any, candidate: Any = None) -> DurableCall[R]:

@@ -6,6 +6,7 @@ when every durable call in flight is a wait, the execution leaves memory in one 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Generator
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,7 +15,7 @@ from litewf.engine.bodies import call_in_thread, call_on_loop
 from litewf.engine.execution import FRAME, Execution, StepFrame
 from litewf.engine.mail import WAITERS, LoopMailbox, Ticket
 from litewf.engine.parking import parked, parking
-from litewf.engine.requests import Blocking, Flow, Read, Replayed, Request, Wait
+from litewf.engine.requests import Blocking, Flow, InOrder, Read, Replayed, Request, Wait
 from litewf.store.operations import Operation
 from litewf.store.readers import Reader
 
@@ -149,16 +150,28 @@ def drive_async(  # noqa: C901, PLR0912 - the hot path: a frame in between would
 
 
 def until_known(runtime: Runtime, operation: Operation, mailbox: LoopMailbox) -> Suspended[None]:
-    """A task was cancelled at a commit: withdraw what is not taken yet, otherwise stay until the outcome is known."""
+    """A task was cancelled at a commit: withdraw what is not taken yet, otherwise stay until the outcome is known.
+
+    What is recorded is answered, on a replay too, so the cancellation comes to the next thing that is awaited.
+    """
     operation.waiter = None  # it may be the operation itself
-    if not runtime.store.writer.withdraw(operation):
-        while operation.mailbox is not None:
-            operation.waiter = ticket = Ticket(mailbox.loop)
-            try:
-                yield from ticket
-            except mailbox.Cancelled:
-                continue
-    raise mailbox.Cancelled
+    if runtime.store.writer.withdraw(operation):
+        raise mailbox.Cancelled
+    while operation.mailbox is not None:
+        operation.waiter = ticket = Ticket(mailbox.loop)
+        try:
+            yield from ticket
+        except mailbox.Cancelled:
+            continue
+    _cancel_later()
+
+
+def _cancel_later() -> None:
+    """Let a cancellation that came too early raise at the next thing that the task awaits."""
+    task = asyncio.current_task()
+    assert task is not None
+    task.uncancel()
+    task.cancel()
 
 
 def _call(runtime: Runtime, frame: StepFrame, mailbox: LoopMailbox) -> Suspended[object]:
@@ -173,8 +186,26 @@ def _blocking(runtime: Runtime, blocking: Blocking, mailbox: LoopMailbox) -> Sus
     return (yield from mailbox.in_thread(runtime.pool, blocking.fn))
 
 
-def _yield_once(_runtime: Runtime, _request: Replayed, _mailbox: LoopMailbox) -> Suspended[None]:
-    yield  # one cycle of the loop
+def _yield_once(_runtime: Runtime, _request: Replayed, mailbox: LoopMailbox) -> Suspended[None]:
+    try:
+        yield  # one cycle of the loop
+    except mailbox.Cancelled:
+        _cancel_later()  # what is recorded was answered
+
+
+def _in_order(_runtime: Runtime, request: InOrder, mailbox: LoopMailbox) -> Suspended[None]:
+    execution, cancelled = request.execution, False
+    while (order := execution.order) is not None and (turn := order.turn_of(request.number, mailbox.loop)) is not None:
+        try:
+            yield from turn
+            break
+        except mailbox.Cancelled:
+            if not order.is_recorded(request.number) or execution.over is not None:
+                raise
+            cancelled = True
+    execution.check()
+    if cancelled:
+        _cancel_later()
 
 
 def _suspend(runtime: Runtime, wait: Wait, mailbox: LoopMailbox) -> Suspended[object]:
@@ -237,4 +268,5 @@ _ASYNC: dict[type, Callable[[Runtime, Any, LoopMailbox], Suspended[Any]]] = {
     Wait: _suspend,
     Blocking: _blocking,
     Replayed: _yield_once,
+    InOrder: _in_order,
 }

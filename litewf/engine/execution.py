@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from litewf.engine.mail import LoopMailbox
+    from litewf.engine.replay_order import ReplayOrder
     from litewf.engine.requests import Wait
     from litewf.engine.runtime import Runtime
 
@@ -68,6 +69,7 @@ class Execution:
         "loaded_us",
         "mailbox",
         "main",
+        "order",
         "over",
         "parking",
         "records",
@@ -104,6 +106,7 @@ class Execution:
         self.busy = 0  # durable calls in flight that are not waits
         self.waits = NO_WAITS  # durable calls in flight that are, in order
         self.parking: asyncio.Future[None] | None = None
+        self.order: ReplayOrder | None = None  # while failures of branches are to be replayed
         self.main = Branch(self, "")
         self.mailbox: LoopMailbox | None = None  # of the loop that runs it, if one does; set there
         # Most workflows need none of these three; empty sets and dicts would cost each of them memory and time.
@@ -189,7 +192,7 @@ class Execution:
         """Let go of what refers back to this, so that its memory is free without a garbage collection."""
         self.main.owner = None
         del self.main
-        self.task = None
+        self.task = self.order = None
         if self.over is not None:
             self.over.__traceback__ = self.over.__context__ = None
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from litewf.engine import replay_order
 from litewf.engine.execution import About, Execution
 from litewf.engine.watching import tell_of_queues
 from litewf.errors import SerializationError, StoreCorruptError
@@ -78,7 +79,7 @@ def _execution(runtime: Runtime, workflow: Claimed, rows: _Rows) -> Execution:
     execution = execution_of(runtime, workflow, found.input, Execution)
     roles = tuple(json.loads(found.authenticated_roles)) if found.authenticated_roles else ()
     execution.about = execution.about._replace(user=found.authenticated_user, roles=roles, trace=found.trace)
-    execution.load(rows.records[workflow.key])
+    replay_order.load(execution, rows.records[workflow.key])
     return execution
 
 

@@ -15,6 +15,7 @@ from litewf.engine.execution import FRAME, NO_STREAMS, Execution, StepFrame
 from litewf.engine.failures import as_failure
 from litewf.engine.mail import AwaitedCheckpoint
 from litewf.engine.recording import write_again
+from litewf.engine.requests import in_order
 from litewf.engine.steps import settle_streamed, settled_values, step
 from litewf.errors import EngineClosedError, StoreError
 from litewf.store.checkpoints import Checkpoint
@@ -85,6 +86,7 @@ class StepCall(StepFrame, DurableCall[Any]):
         runtime = execution.runtime
         if not definition.once or not execution.is_plain():
             flow = step(execution, self.number, definition, self.args, self.kwargs)
+            flow = in_order(execution, self.number, flow)
             del self
             return (yield from drive_async(runtime, flow, execution))
         output: str | None

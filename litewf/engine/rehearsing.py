@@ -13,14 +13,14 @@ from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from litewf.definitions import WorkflowDefinition
-from litewf.engine import drivers, loading, runner
+from litewf.engine import drivers, loading, replay_order, runner
 from litewf.engine.alarms import Alarms
 from litewf.engine.execution import FRAME, Branch, Execution, highest_numbers
 from litewf.engine.loops import Loops
 from litewf.engine.notifier import Notifier
 from litewf.engine.plain_steps import flow_call, flow_in_thread
 from litewf.engine.pool import Pool
-from litewf.engine.requests import REPLAYED, Flow, Wait
+from litewf.engine.requests import Flow, InOrder, Replayed, Wait
 from litewf.engine.runtime import Runtime, Settings
 from litewf.engine.signals import Unwind
 from litewf.engine.waiting import Waiting
@@ -133,7 +133,7 @@ class Stage(Runtime):
         )  # fmt: skip
         rehearsal = loading.execution_of(self, claimed, history.input, Rehearsal)
         rehearsal.about = rehearsal.about._replace(user=history.user, roles=history.roles)
-        rehearsal.load({row.step: StepRow(0, *row) for row in history.steps})
+        replay_order.load(rehearsal, {row.step: StepRow(0, *row) for row in history.steps})
         rehearsal.finished = history.is_finished
         return rehearsal
 
@@ -186,7 +186,7 @@ def within_records(flow: Flow[R]) -> Flow[R]:
         request = next(flow)
         while True:
             try:
-                if request is REPLAYED:
+                if isinstance(request, Replayed | InOrder):
                     answer = yield request
                 elif isinstance(request, Finish):
                     answer = rehearsal().conclude(request)

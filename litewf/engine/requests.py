@@ -84,6 +84,16 @@ class Replayed:
     __slots__ = ()
 
 
+class InOrder:
+    """Let a call of a workflow wait for the failures that are to be replayed before it."""
+
+    __slots__ = ("execution", "number")
+
+    def __init__(self, execution: Execution, number: str) -> None:
+        self.execution = execution
+        self.number = number
+
+
 class Blocking:
     """Run a function that may block: in place, or in a thread when a loop is driving."""
 
@@ -94,5 +104,15 @@ class Blocking:
 
 
 REPLAYED = Replayed()
-Request: TypeAlias = "Operation | StepFrame | Read | Wait | Replayed | Blocking"
+Request: TypeAlias = "Operation | StepFrame | Read | Wait | Replayed | InOrder | Blocking"
 Flow = Generator["Request", Any, R]
+
+
+def in_order(execution: Execution, number: str, flow: Flow[R]) -> Flow[R]:
+    """A durable call that begins when it is its turn."""
+    return flow if execution.order is None else _in_order(execution, number, flow)
+
+
+def _in_order(execution: Execution, number: str, flow: Flow[R]) -> Flow[R]:
+    yield InOrder(execution, number)
+    return (yield from flow)

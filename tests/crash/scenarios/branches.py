@@ -46,3 +46,42 @@ def a_task_group_with_sleeps(life: Life) -> Drive:
         return await grow(100, sum(task.result() for task in tasks))
 
     return driven(life, main, expect=106)
+
+
+@scenario(linger=0)
+def a_task_group_whose_task_fails(life: Life) -> Drive:
+    """The sibling is cancelled between two steps, or while one is written, and cleans up; then all is replayed."""
+
+    @life.step
+    async def grow(x: int) -> int:
+        return x + 1
+
+    @life.step
+    async def fail() -> None:
+        raise ValueError("no")
+
+    @life.step
+    async def clean_up(x: int) -> int:
+        return x
+
+    @life.workflow
+    async def main() -> str:
+        async def worker() -> None:
+            x = 0
+            try:
+                while x < 50:
+                    x = await grow(x)
+            finally:
+                await clean_up(0)
+
+        outcome = "done"
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(worker())
+                group.create_task(fail())
+        except* ValueError:
+            outcome = "failed"
+        await litewf.sleep_async(3600)
+        return outcome
+
+    return driven(life, main, expect="failed")
