@@ -7,6 +7,7 @@ from typing import Any
 
 from litewf.definitions import StepDefinition, TransactionDefinition
 from litewf.engine.execution import FRAME, Execution, TransactionFrame
+from litewf.engine.failures import as_failure
 from litewf.engine.recording import flush, recorded, replay, write
 from litewf.engine.requests import Blocking, Flow
 from litewf.engine.steps import settle_step
@@ -51,12 +52,13 @@ def transaction(
         _, copy = yield from write_blocking(execution, run)
     except Lost:
         execution.end("lost")
-    except Exception as raised:  # noqa: BLE001 - the outcome of user code, whose SQL is undone
+    except BaseException as raised:  # noqa: BLE001 - the outcome of user code, whose SQL is undone
         execution.check()
-        error, failure = runtime.serializer.encode_error(raised)
-        yield from settle_step(execution, frame, None, error, 1)
-        raise failure from None
-    return copy
+        error, failure = as_failure(execution, frame, raised)
+    else:
+        return copy
+    yield from settle_step(execution, frame, None, error, 1)
+    raise failure  # not `from None`, which would take its cause away
 
 
 def write_blocking(execution: Execution, run: Any) -> Flow[Any]:

@@ -72,6 +72,28 @@ def test_an_error_comes_back_as_its_own_type_with_all_that_belongs_to_it(
         assert error.__cause__.args == ("inner",)
 
 
+def test_the_error_of_a_transaction_has_its_cause_before_any_replay_too(
+    launch: Launch, registry: litewf.Registry, flavor: Flavor
+) -> None:
+    seen: list[BaseException] = []
+
+    @registry.transaction
+    def pay(_conn: litewf.Connection) -> None:
+        raise deep()
+
+    @flavor.workflow(registry)
+    def flow(do: Any) -> Any:
+        try:
+            yield do(pay.run_async if flavor.is_async else pay)
+        except CardError as error:
+            seen.append(error)
+        yield do.sleep(NAP)
+
+    launch().run_workflow(flow)
+    assert [type(error.__cause__) for error in seen] == [KeyError] * 2
+    assert [error.__suppress_context__ for error in seen] == [True] * 2
+
+
 def test_an_exception_group_comes_back_with_its_members(
     launch: Launch, registry: litewf.Registry, flavor: Flavor
 ) -> None:
