@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from litewf.engine.bodies import call_in_thread, call_on_loop
+from litewf.engine.carrying import Carried, carried, in_coroutine
 from litewf.engine.execution import FRAME, Execution, StepFrame
 from litewf.engine.mail import WAITERS, LoopMailbox, Ticket
 from litewf.engine.parking import parked, parking
@@ -38,12 +39,15 @@ def drive(runtime: Runtime, flow: Flow[R], *, inline: bool = False) -> R:
             try:
                 answer = _answer(runtime, request, inline)
             except BaseException as error:  # noqa: BLE001 - the flow decides
-                request = flow.throw(error)
+                request = flow.throw(carried(error))
             else:
                 request = flow.send(answer)
     except StopIteration as stop:
         result: R = stop.value
         return result
+    except Carried as carrier:
+        failure = carrier.error
+    raise failure  # type: ignore[possibly-undefined]  # here, where no error is being handled: it would be its context
 
 
 def _answer(runtime: Runtime, request: Request, inline: bool) -> object:
@@ -136,12 +140,14 @@ def drive_async(  # noqa: C901, PLR0912 - the hot path: a frame in between would
                 else:
                     answer = yield from _ASYNC[type(request)](runtime, request, mailbox)
             except BaseException as error:  # noqa: BLE001 - the flow decides
-                request = flow.throw(error)
+                request = flow.throw(carried(error))
             else:
                 request = flow.send(answer)
     except StopIteration as stop:
         result: R = stop.value
         return result
+    except Carried as carrier:
+        raise in_coroutine(carrier.error)  # noqa: B904 - its cause is set
     finally:
         if execution is not None:
             execution.busy -= 1

@@ -9,7 +9,7 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from litewf.serialization.exceptions import described
+from litewf.engine.carrying import carried
 from litewf.store.checkpoints import Checkpoint
 from litewf.store.operations import Operation
 from litewf.store.wide import Value
@@ -194,9 +194,7 @@ def _resolve(future: asyncio.Future[R], result: R) -> None:
 
 def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
     if not future.done():
-        if isinstance(error, StopIteration):  # a future refuses it
-            error = RuntimeError(described(error))
-        future.set_exception(error)
+        future.set_exception(carried(error))
 
 
 def _post(loop: asyncio.AbstractEventLoop, fn: Callable[..., None], *args: Any) -> None:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from litewf.engine.carrying import carried
 from litewf.engine.execution import Execution
 from litewf.engine.requests import REPLAYED, Blocking, Flow, Read, Wait
 from litewf.engine.signals import Diverged, Undecodable
@@ -60,7 +61,7 @@ def opened(execution: Execution, number: str, name: str, output: str | None, err
     except SerializationError as refusal:  # a class that this program lacks, or a text that holds no value
         detail = f"step {number} ({name}) cannot be decoded: {refusal}"
         raise execution.stop_with(Undecodable(detail, number)) from None
-    raise failure
+    raise carried(failure)
 
 
 def row(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
+from litewf.engine.carrying import Carried
 from litewf.engine.execution import Execution
 from litewf.engine.recording import as_promise, opened, promised, recorded, replay, row, write
 from litewf.engine.requests import Flow, Read, Wait
@@ -140,7 +141,10 @@ def result_outside(runtime: Runtime, workflow_id: str, limit: Limit) -> Flow[Any
         return limit.reached(f"workflow {workflow_id!r} did not end")
     if outcome.status not in TERMINAL:
         raise_held(workflow_id, outcome)
-    return _open(runtime, outcome)
+    try:
+        return _open(runtime, outcome)
+    except StopIteration as error:
+        raise Carried(error) from None
 
 
 def result_at_once(runtime: Runtime, workflow_id: str) -> object:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from litewf.definitions import StepDefinition
+from litewf.engine.carrying import carried, uncarried
 from litewf.engine.execution import NO_STREAMS, Execution, StepFrame
 from litewf.engine.failures import log_failure, not_an_outcome, traced
 from litewf.engine.recording import flush, promised, recorded, replay, write
@@ -132,10 +133,10 @@ class Attempts:
             failure: BaseException
             try:
                 result = yield from self._attempt()
-            except Exception as raised:  # noqa: BLE001 - the outcome of user code
-                failure = raised
             except BaseException as raised:  # noqa: BLE001 - the outcome of user code
-                failure = not_an_outcome(self.execution, self._frame(), raised)
+                failure = uncarried(raised)
+                if not isinstance(failure, Exception):
+                    failure = not_an_outcome(self.execution, self._frame(), failure)
             else:
                 return (yield from self._succeed(result))
             self.done += 1
@@ -251,4 +252,4 @@ class Attempts:
     def _fail(self, failure: BaseException) -> Flow[NoReturn]:
         error, copy = self.serializer.encode_error(failure)
         yield from settle_step(self.execution, self._settled(), None, error, self.done)
-        raise traced(copy, failure)
+        raise carried(traced(copy, failure))

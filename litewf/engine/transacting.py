@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from litewf.definitions import StepDefinition, TransactionDefinition
+from litewf.engine.carrying import carried, uncarried
 from litewf.engine.execution import FRAME, Execution, TransactionFrame
 from litewf.engine.failures import as_failure
 from litewf.engine.recording import flush, recorded, replay, write
@@ -54,11 +55,11 @@ def transaction(
         execution.end("lost")
     except BaseException as raised:  # noqa: BLE001 - the outcome of user code, whose SQL is undone
         execution.check()
-        error, failure = as_failure(execution, frame, raised)
+        error, failure = as_failure(execution, frame, uncarried(raised))
     else:
         return copy
     yield from settle_step(execution, frame, None, error, 1)
-    raise failure  # not `from None`, which would take its cause away
+    raise carried(failure)  # not `from None`, which would take its cause away
 
 
 def write_blocking(execution: Execution, run: Any) -> Flow[Any]:
