@@ -142,6 +142,17 @@ def test_a_future_brings_the_error(engine, registry):
         engine.start_workflow(fail).as_future().result(10)
 
 
+def test_a_future_that_was_cancelled_stays_so_in_silence_when_the_workflow_ends(engine, gate, caplog):
+    handle = engine.start_workflow(gate, 7)
+    future, told = handle.as_future(), handle.as_future()
+    assert future.cancel()
+    gate.open.set()
+    assert told.result(10) == 7
+    engine.shutdown()  # every thread has done its work
+    assert future.cancelled()
+    assert [record.getMessage() for record in caplog.records] == []
+
+
 def test_a_future_of_a_held_workflow_raises_instead_of_waiting_for_ever(path):
     code, without = litewf.Registry(), litewf.Registry()
 
