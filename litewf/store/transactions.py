@@ -38,9 +38,14 @@ REFUSED = {
     apsw.SQLITE_DETACH: "DETACH",
     apsw.SQLITE_PRAGMA: "PRAGMA",
 }
+OWN_VIEWS = frozenset({"record", "litewf_view_version", "workflow_view", "step_view", "wait_view", "event_view",
+                       "message_view", "stream_view", "cloud_event_view", "queue_view", "schedule_view",
+                       "executor_view"})  # fmt: skip
 NAMED_SECOND = frozenset({apsw.SQLITE_ALTER_TABLE, apsw.SQLITE_CREATE_INDEX, apsw.SQLITE_DROP_INDEX,
-                          apsw.SQLITE_CREATE_TRIGGER, apsw.SQLITE_CREATE_TEMP_TRIGGER})  # fmt: skip
+                          apsw.SQLITE_CREATE_TRIGGER, apsw.SQLITE_CREATE_TEMP_TRIGGER,
+                          apsw.SQLITE_DROP_TRIGGER})  # fmt: skip
 WRITES = NAMED_SECOND | {apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE, apsw.SQLITE_DROP_TABLE,
+                         apsw.SQLITE_DROP_VIEW,
                          # a temporary table or view of the same name would hide litewf's own
                          apsw.SQLITE_CREATE_TEMP_TABLE, apsw.SQLITE_CREATE_TEMP_VIEW}  # fmt: skip
 OF_THE_FILE = (
@@ -61,14 +66,23 @@ class Connection:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection: apsw.Connection | None = connection
+        self._failure: apsw.Error | None = None  # of the last statement that failed: why the transaction is gone
 
     def execute(self, sql: str, parameters: Parameters = ()) -> Iterator[tuple[Any, ...]]:
         """Run one or several statements; iterate over the rows."""
-        return self._open().execute(sql, parameters)
+        try:
+            return self._going_on().execute(sql, parameters)
+        except apsw.Error as error:
+            self._failure = error
+            raise
 
     def executemany(self, sql: str, parameters: Sequence[Parameters]) -> Iterator[tuple[Any, ...]]:
         """Run a statement for each of several sets of parameters."""
-        return self._open().executemany(sql, parameters)
+        try:
+            return self._going_on().executemany(sql, parameters)
+        except apsw.Error as error:
+            self._failure = error
+            raise
 
     @property
     def changes(self) -> int:
@@ -83,6 +97,20 @@ class Connection:
         if self._connection is None:
             raise UsageError("the transaction is over; use its connection only inside the function")
         return self._connection
+
+    def _going_on(self) -> apsw.Connection:
+        """The connection, unless a statement has undone the transaction: what follows would be kept at once, alone."""
+        connection = self._open()
+        if connection.in_transaction:
+            return connection
+        if isinstance(self._failure, OF_THE_FILE):
+            raise self._failure
+        why = "OR ROLLBACK, ON CONFLICT ROLLBACK or RAISE(ROLLBACK)" if self._failure is None else self._failure
+        raise UsageError(
+            f"a statement that failed has rolled back the whole transaction ({why}), so nothing of it is kept and"
+            " nothing more can be done in it; let statements fail without ROLLBACK: litewf undoes the transaction when"
+            " its function raises"
+        ) from self._failure
 
     def _end(self) -> None:
         self._connection = None
@@ -140,6 +168,7 @@ class Transactions:
             self._guarding = True
             try:
                 result = body(proxy)
+                proxy._going_on()  # noqa: SLF001 - our own class
             except apsw.AuthError as error:
                 raise UsageError(self._refusal or str(error)) from error
             except OF_THE_FILE as error:  # all others are the user's own
@@ -191,7 +220,16 @@ class Transactions:
         if self._connection is None:
             self._connection = self._connect(self._path, self._durability, self._world.vfs)
             self._connection.authorizer = self._authorize
+            if isinstance(self._connection, apsw.Connection):  # the standard library's runs all statements of a call
+                self._connection.set_commit_hook(self._commits_alone)
         return self._connection
+
+    def _commits_alone(self) -> bool:
+        """Whether a statement commits while the user's function runs: the rest of a script whose transaction is gone.
+
+        True turns that commit into a rollback.
+        """
+        return self._guarding
 
     def _authorize(
         self, action: int, first: str | None, second: str | None, _database: str | None, _trigger: str | None
@@ -201,8 +239,11 @@ class Transactions:
             return apsw.SQLITE_OK
         what = REFUSED.get(action)
         table = second if action in NAMED_SECOND else first
-        if what is None and action in WRITES and table is not None and table.lower() in OWN_TABLES:
-            what = f"changing litewf's table {table!r}"
+        if what is None and action in WRITES and table is not None:
+            if table.lower() in OWN_TABLES:
+                what = f"changing litewf's table {table!r}"
+            elif table.lower() in OWN_VIEWS:
+                what = f"changing litewf's view {table!r}"
         if what is None:
             return apsw.SQLITE_OK
         self._refusal = f"{what} is not allowed inside a transaction: litewf begins and commits it"

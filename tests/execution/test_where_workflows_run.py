@@ -1,15 +1,79 @@
 """Where workflows run: on the caller's loop, beside tasks of its own; and what an engine's methods mean inside one."""
 
 import asyncio
+import decimal
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import litewf
 
-from .support import Flavor, names
+from .support import LONG, Flavor, names
 
 Launch = Callable[..., litewf.Engine]
+
+
+VARIABLE = ContextVar("VARIABLE", default="untouched")
+
+
+def seen() -> tuple[str, int]:
+    return VARIABLE.get(), decimal.getcontext().prec
+
+
+def change(*_: Any) -> None:
+    VARIABLE.set("changed")
+    decimal.getcontext().prec = 3
+
+
+@pytest.mark.parametrize("by", ["step", "function", "transaction", "body"])
+def test_what_a_workflow_sets_in_its_context_no_other_workflow_sees(
+    launch: Launch, registry: litewf.Registry, flavor: Flavor, by: str
+) -> None:
+    step, transaction = flavor.step(registry)(change), registry.transaction("t")(change)
+    calls: dict[str, Callable[[Any], Any]] = {
+        "step": lambda do: do(step),
+        "function": lambda do: do.run_step(change),
+        "transaction": lambda do: do(transaction.run_async if flavor.is_async else transaction),
+        "body": lambda do: do(change),
+    }
+
+    @flavor.workflow(registry)
+    def one(do: Any) -> Any:
+        yield calls[by](do)
+
+    @registry.workflow
+    def other() -> list[Any]:
+        return [*seen(), *litewf.run_step(seen)]
+
+    @registry.transaction
+    def query(_conn: litewf.Connection) -> list[Any]:
+        return list(seen())
+
+    @flavor.workflow(registry)
+    def third(do: Any) -> Any:
+        return (yield do(query.run_async if flavor.is_async else query))
+
+    engine = launch(max_threads=1)
+    engine.run_workflow(one)
+    assert engine.run_workflow(other) == ["untouched", 28] * 2
+    assert engine.run_workflow(third) == ["untouched", 28]
+
+
+@pytest.mark.parametrize("options", [{}, {"timeout": LONG}])
+def test_a_body_in_a_worker_thread_sees_the_context_of_its_workflow(
+    launch: Launch, registry: litewf.Registry, flavor: Flavor, options: Any
+) -> None:
+    body = registry.step(**options)(seen)
+
+    @flavor.workflow(registry)
+    def flow(do: Any) -> Any:
+        yield do(change)
+        return (yield do.run_step(body))
+
+    assert launch().run_workflow(flow) == ("changed", 3)
 
 
 def test_async_workflows_run_on_the_callers_loop_and_number_only_their_own_tasks(
