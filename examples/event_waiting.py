@@ -1,6 +1,6 @@
 """Workflows that wait for the world outside: events that come over HTTP, timers, people who take their time.
 
-It needs the extra `web`: pip install 'litewf[web]'
+It needs the extras `web` and, for as_type=, `models`: pip install 'litewf[models,web]'
 """
 
 import json

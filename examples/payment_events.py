@@ -1,4 +1,7 @@
-"""A checkout that talks: it shows where to pay, waits for the payment as long as agreed, and tells what it does."""
+"""A checkout that talks: it shows where to pay, waits for the payment as long as agreed, and tells what it does.
+
+as_type= with a dataclass needs the extra `models`: pip install 'litewf[models]'
+"""
 
 from dataclasses import dataclass
 

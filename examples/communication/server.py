@@ -1,6 +1,6 @@
 """Workflows behind HTTP: one shows events, one waits for a message, one writes a stream.
 
-    pip install 'litewf[web]'
+    pip install 'litewf[models,web]'
     python server.py [FILE] [--port 8000] [--pace SECONDS]
 
 Kill it when you like, in any way, and start it again: every workflow goes on from its last recorded step.

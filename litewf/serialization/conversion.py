@@ -2,7 +2,8 @@
 
 A value that is of the class already passes as it is. Anything else is left to the library whose type it is: msgspec for
 its Structs, pydantic for models, dataclasses, unions, TypedDicts and all other type forms. Of a class that no library
-knows, instances pass.
+knows, instances pass. Without pydantic only plain classes are checked, and all else is refused before a value is waited
+for: one that has arrived would be lost.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ else:
 
     T = TypeVar("T")
     TypeForm = type
+
+PLAIN = frozenset((object, str, int, float, bool, type(None), bytes, list, dict, tuple, set, frozenset))
 
 
 def unchanged(value: Any) -> Any:
@@ -49,14 +52,12 @@ def _converter(as_type: Any) -> Callable[[Any], Any]:
     def convert(value: Any) -> Any:
         if isinstance(as_type, type) and type(value) is as_type:
             return value
-        if library is None:
-            raise _need_pydantic(as_type)
         return library(value)
 
     return convert
 
 
-def _library(as_type: Any) -> Callable[[Any], Any] | None:
+def _library(as_type: Any) -> Callable[[Any], Any]:
     msgspec = sys.modules.get("msgspec")  # whoever has a Struct has loaded it
     if msgspec is not None and _holds_struct(msgspec, as_type):
         _understood(lambda: msgspec.json.Decoder(as_type), as_type)
@@ -64,9 +65,11 @@ def _library(as_type: Any) -> Callable[[Any], Any] | None:
     try:
         import pydantic  # noqa: PLC0415 - an extra, loaded when a type needs it
     except ImportError:
-        if isinstance(as_type, type):
-            return None  # a value of that class needs no library
-        raise _need_pydantic(as_type) from None
+        if isinstance(as_type, type) and as_type in PLAIN:
+            return lambda value: _checked(lambda: _plain(value, as_type), as_type)
+        raise UsageError(
+            f"as_type={as_type!r} needs pydantic to check the value: pip install 'litewf[models]'"
+        ) from None
     adapter = _understood(lambda: _adapter(pydantic, as_type), as_type)
     return lambda value: _checked(lambda: adapter.validate_python(value), as_type)
 
@@ -106,5 +109,10 @@ def _checked(convert: Callable[[], Any], as_type: Any) -> Any:
         raise PayloadError(f"what arrived does not fit {name}: {message_or_repr(error)}") from None
 
 
-def _need_pydantic(as_type: Any) -> UsageError:
-    return UsageError(f"as_type={as_type!r} needs pydantic to check the value: pip install 'litewf[models]'")
+def _plain(value: Any, as_type: Any) -> Any:
+    """A value that is of no other class, where pydantic is missing; JSON writes whole floats as it likes."""
+    if as_type is object:
+        return value
+    if as_type is float and type(value) is int:
+        return float(value)
+    raise TypeError(f"it is {type(value).__name__}")
