@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from litewf.cli.advice import in_commands
 from litewf.serialization.plain import plain
 from litewf.store.checkpoints import StepRow
 from litewf.store.looking import Child, Detail
@@ -19,6 +20,7 @@ from litewf.world import moment_if
 
 BUILTINS = "builtins."
 OWN = "litewf.errors."  # whose names users know as litewf's
+SHOWN_AS = "litewf."
 
 
 def shown(text: str | None) -> Any:
@@ -44,13 +46,16 @@ def error_shown(text: str | None) -> dict[str, str] | None:
     if name == "litewf.errors.RemoteError" and len(arguments) == 2:
         name, message = str(arguments[0]), arguments[1]
     if name.startswith(OWN):
-        name = f"litewf.{name.removeprefix(OWN)}"
+        name = f"{SHOWN_AS}{name.removeprefix(OWN)}"
     return {"type": name, "message": str(message)}
 
 
 def error_line(error: Mapping[str, str] | None) -> str | None:
-    """An error as one line."""
-    return None if error is None else ": ".join(part for part in (error["type"], error["message"]) if part)
+    """An error as one line; what litewf advises in it, as commands."""
+    if error is None:
+        return None
+    message = in_commands(error["message"]) if error["type"].startswith(SHOWN_AS) else error["message"]
+    return ": ".join(part for part in (error["type"], message) if part)
 
 
 def workflow(row: StatusRow, waits: Sequence[Awaited] = (), *, values: bool = True) -> dict[str, Any]:

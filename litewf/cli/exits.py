@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from litewf.cli.advice import in_commands
 from litewf.cli.text import printable
 from litewf.errors import (
     DuplicateWorkflowError,
@@ -77,4 +78,5 @@ def status_of(error: Exception) -> int | None:
 
 def complain(error: object) -> None:
     """Say on the error stream, in one line, what went wrong."""
-    sys.stderr.write(f"litewf: {printable(' '.join(str(error).split()))}\n")
+    text = in_commands(str(error)) if isinstance(error, LitewfError) else str(error)
+    sys.stderr.write(f"litewf: {printable(' '.join(text.split()))}\n")

@@ -70,7 +70,9 @@ def check(
     found = _stat(path)
     if found is None:
         if not create:
-            raise StoreMovedError(f"{path} does not exist: it was moved or deleted, or the path is wrong")
+            raise StoreMovedError(
+                f"{path} does not exist: an engine creates it; the path is wrong, or it was moved or deleted"
+            )
     else:
         _check_kind(path, found, access)
     if found is None or found.st_size == 0:

@@ -46,9 +46,15 @@ def test_it_prints_a_document_that_replays(here: Here, db: Path, checkout: "lite
 
 def test_it_writes_a_file(here: Here, db: Path, tmp_path: Path, checkout: "litewf.Workflow") -> None:
     place = tmp_path / "order-1.json"
-    assert here("export", "order-1", "-o", place, "--db", db) == (0, "", f"1 steps are in {place}\n")
+    assert here("export", "order-1", "-o", place, "--db", db) == (0, "", f"1 step is in {place}\n")
     assert_replays(place, checkout)
-    done = here("export", "order-1", "--output", place, "--db", db, "--json")
+    before = place.read_text()
+    again = here("export", "order-1", "-o", place, "--redact-text", "--db", db)
+    assert (again.status, again.out) == (4, "")
+    assert "exists already; --overwrite replaces it" in again.err
+    assert place.read_text() == before
+    done = here("export", "order-1", "--output", place, "--overwrite", "--redact-text", "--db", db, "--json")
+    assert place.read_text() != before
     assert done.json == {"file": str(place), "steps": 1}
 
 

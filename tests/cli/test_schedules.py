@@ -1,5 +1,6 @@
 """`litewf schedules`, against an engine in another process."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from tests.cli.live import Here
 
 def test_a_schedule_is_created_shown_paused_and_deleted(here: Here, shop: Path) -> None:
     made = here("schedules", "create", "yearly", "tick", "0 9 1 1 *", "--timezone", "Europe/Berlin", "--db", shop)
-    assert made.out.startswith("yearly: next ")
+    assert re.fullmatch(r"yearly: next \d{4}-01-01 09:00:00 Europe/Berlin\n", made.out)
     row = here("schedules", "list", "--db", shop).lines[1]
     assert row.startswith("yearly    tick      0 9 1 1 *  Europe/Berlin")
     shown = here("schedules", "show", "yearly", "--json", "--db", shop).json
@@ -33,6 +34,7 @@ def test_a_schedule_is_triggered_and_backfilled(here: Here, shop: Path) -> None:
 def test_a_schedule_that_is_not_there_is_exit_status_3(here: Here, shop: Path, verb: str) -> None:
     done = here("schedules", verb, "nowhere", "--db", shop)
     assert (done.status, len(done.err.splitlines())) == (3, 1)
+    assert "litewf schedules create makes one" in done.err
 
 
 @pytest.mark.parametrize(

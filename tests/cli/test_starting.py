@@ -81,6 +81,17 @@ def test_a_workflow_that_nobody_knows_waits_and_that_is_said(here: Here, path: P
     assert here("cancel", "n-1", "--db", path).status == 0
 
 
+def test_a_name_that_is_nearly_right_is_told(here: Here, path: Path, registry: litewf.Registry) -> None:
+    @registry.workflow(name="checkout")
+    def checkout() -> None: ...
+
+    with litewf.Engine(path, registry=registry):
+        done = here("start", "chekout", "--id", "n-2", "--db", path)
+        assert (done.status, done.out) == (0, "n-2\n")
+        assert "no engine that runs now knows 'chekout' (is it 'checkout'?);" in done.err
+        assert here("cancel", "n-2", "--db", path).status == 0
+
+
 def test_an_id_that_is_taken_is_found_or_refused(here: Here, shop: Path) -> None:
     assert here("start", "greet", "cleo", "--id", "g-2", "--wait", "--timeout", "30s", "--db", shop).status == 0
     assert here("start", "greet", "dora", "--id", "g-2", "--wait", "--db", shop).out == '"hello cleo"\n'

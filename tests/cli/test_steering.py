@@ -23,11 +23,14 @@ def test_a_cloud_event_reaches_who_waits_and_counts_once(here: Here, shop: Path)
 def test_cancel_resume_and_the_end(here: Here, shop: Path) -> None:
     here("start", "checkout", '{"sku": 2}', "--id", "x-1", "--db", shop)
     assert here("cancel", "x-1", "--db", shop).out == "x-1\n"
-    assert here("result", "x-1", "--timeout", "30s", "--db", shop).status == 1
+    done = here("result", "x-1", "--timeout", "30s", "--db", shop)
+    assert (done.status, "was cancelled; litewf resume lets it go on" in done.err) == (1, True)
+    assert "; litewf resume lets it go on" in here("show", "x-1", "--db", shop).out
     assert here("resume", "x-1", "--db", shop).out == "x-1\n"
     here("send", "x-1", "late", "--topic", "payment", "--db", shop)
     assert here("result", "x-1", "--timeout", "30s", "--db", shop).out == '["receipt 2", "late"]\n'
-    assert here("resume", "x-1", "--db", shop).status == 4
+    ended = here("resume", "x-1", "--db", shop)
+    assert (ended.status, "has ended with SUCCESS; litewf rewind runs it again" in ended.err) == (4, True)
 
 
 def test_rewind_runs_it_again_and_fork_copies_it(here: Here, shop: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from litewf.cli import output
-from litewf.cli.exits import FILE, Failure
+from litewf.cli.exits import FILE, REFUSED, Failure
 from litewf.cli.files import opened
 from litewf.cli.options import DEFAULT_DB, Db, Json, WorkflowId
 from litewf.redaction import IsSecret, secrets
@@ -27,6 +27,7 @@ def export(
     target: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to write it, instead of printing it.")
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
     db: Db = DEFAULT_DB,
     json_: Json = False,
 ) -> None:
@@ -35,6 +36,8 @@ def export(
     litewf.testing.assert_replays replays it anywhere, without the file. What is redacted keeps its place and its type,
     so the run still replays, unless its code decides by what was replaced. True, False and None are never replaced.
     """
+    if target is not None and target.exists() and not overwrite:
+        raise Failure(f"{target} exists already; --overwrite replaces it", REFUSED)
     with opened(db) as client:
         history = client.export_workflow(workflow_id, redact=_chosen(redact, redact_text=redact_text))
     if target is None:
@@ -47,7 +50,8 @@ def export(
     if json_:
         output.print_json({"file": str(target), "steps": len(history.steps)})
     else:
-        output.note(f"{len(history.steps)} steps are in {target}")
+        steps = len(history.steps)
+        output.note(f"{output.counted(steps, 'step')} {'is' if steps == 1 else 'are'} in {target}")
 
 
 def _chosen(patterns: list[str] | None, *, redact_text: bool) -> IsSecret | None:

@@ -15,6 +15,7 @@ from litewf.cli import output
 from litewf.cli.files import opened
 from litewf.cli.options import DEFAULT_DB, DURATION, MOMENT, MOMENT_HELP, Db, Json, moment, seconds
 from litewf.cli.program import group
+from litewf.cron import zone_named
 from litewf.records import ScheduleInfo
 
 HEADINGS = ("SCHEDULE", "WORKFLOW", "CRON", "ZONE", "NEXT", "LAST", "PAUSED", "DEFINED")
@@ -68,7 +69,7 @@ def create(
 ) -> None:
     """Run a workflow at the times of a cron expression, while an engine runs that knows it.
 
-    A schedule of this name is replaced. Prints when its next tick is.
+    A schedule of this name is replaced. Prints when its next tick is, in its zone.
     """
 
     def change(client: Client) -> None:
@@ -127,6 +128,11 @@ def _document(info: ScheduleInfo) -> dict[str, object]:
     return {field.name: getattr(info, field.name) for field in fields(info)}
 
 
+def _there(moment: datetime | None, zone: str) -> str | None:
+    """A time as people in the zone of a schedule read it, with the zone: it need not be that of whoever asks."""
+    return None if moment is None else f"{moment.astimezone(zone_named(zone)):%Y-%m-%d %H:%M:%S} {zone}"
+
+
 def _readable(value: object) -> object:
     if isinstance(value, datetime):
         return output.local(value)
@@ -150,4 +156,4 @@ def _change(db: Path, name: str, change: Callable[[Client], None], *, json_: boo
     elif info.paused:
         typer.echo(f"{info.name}: paused")
     else:
-        typer.echo(f"{info.name}: next {output.local(info.next_at) or 'never'}")
+        typer.echo(f"{info.name}: next {_there(info.next_at, info.timezone) or 'never'}")

@@ -157,22 +157,27 @@ def _begin(
         workflow = WorkflowName(name, instance=instance).with_options(**options)
         handle = client.start_workflow(workflow, *args, **kwargs)
         row = wait_for(client, handle, then.timeout_s) if then.wait else None
-        known = row is not None or ask(client, lambda connection: _is_known(db, connection, name))
+        known = [name] if row is not None else ask(client, lambda connection: _known_names(db, connection))
     if row is not None:
         report(row, json_=then.json)
         return
     output.print_id("workflow_id", handle.workflow_id, json_=then.json)
-    if not known:
-        output.note(f"litewf: no engine that runs now knows {name!r}; it goes on when one does")
+    if name not in known:
+        output.note(f"litewf: no engine that runs now knows {name!r}{_meant(name, known)}; it goes on when one does")
 
 
-def _is_known(db: Path, connection: Reader, name: str) -> bool:
-    return any(name in names for names in _names_of_living(db, connection))
-
-
-def _names_of_living(db: Path, connection: Reader) -> Sequence[list[str]]:
+def _known_names(db: Path, connection: Reader) -> Sequence[str]:
     return [
-        json.loads(engine.names)
+        name
         for engine in looking.engines(connection)
         if lockfile.probe(db.resolve(), engine.lock_name) is Peer.ALIVE
+        for name in json.loads(engine.names)
     ]
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    """The name that was mistyped, if there is one like it."""
+    from difflib import get_close_matches  # noqa: PLC0415 - for a mistake only
+
+    found = get_close_matches(name, known, 1)
+    return f" (is it {found[0]!r}?)" if found else ""
