@@ -56,7 +56,7 @@ def served(folder: Path, *arguments: str, **environment: str) -> Iterator[tuple[
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        found = re.search(r"at (http://\S+)$", line)
+        found = re.search(r"at (http://\S+) \(described at /openapi\.json\)$", line)
         assert found, line + process.communicate()[1]
         with httpx.Client(base_url=found[1], timeout=PATIENCE_S) as client:
             yield client, process

@@ -52,7 +52,7 @@ def serve(
             host=host,
             port=port,
             token=token,
-            ready=lambda address: _say(f"litewf serves {target} at {address}"),
+            ready=lambda address: _say(f"litewf serves {target} at {address} (described at /openapi.json)"),
         )
 
 
