@@ -12,7 +12,9 @@ def test_a_schedule_is_created_shown_paused_and_deleted(here: Here, shop: Path) 
     made = here("schedules", "create", "yearly", "tick", "0 9 1 1 *", "--timezone", "Europe/Berlin", "--db", shop)
     assert re.fullmatch(r"yearly: next \d{4}-01-01 09:00:00 Europe/Berlin\n", made.out)
     row = here("schedules", "list", "--db", shop).lines[1]
-    assert row.startswith("yearly    tick      0 9 1 1 *  Europe/Berlin")
+    assert re.match(r"yearly    tick      0 9 1 1 \*  Europe/Berlin  \d{4}-01-01 09:00:00  -  ", row)
+    facts = here("schedules", "show", "yearly", "--db", shop).out
+    assert re.search(r"^next at +\d{4}-01-01 09:00:00 Europe/Berlin$", facts, re.MULTILINE)
     shown = here("schedules", "show", "yearly", "--json", "--db", shop).json
     assert (shown["workflow"], shown["on_missed"], shown["paused"]) == ("tick", "skip", False)
     assert here("schedules", "pause", "yearly", "--db", shop).out == "yearly: paused\n"

@@ -43,7 +43,8 @@ def show(name: Name, *, db: Db = DEFAULT_DB, json_: Json = False) -> None:
     if json_:
         output.print_json(_document(found))
     else:
-        output.print_facts({name.replace("_", " "): _readable(value) for name, value in _document(found).items()})
+        facts = _document(found).items()
+        output.print_facts({name.replace("_", " "): _readable(value, found.timezone) for name, value in facts})
 
 
 @app.command()
@@ -130,19 +131,27 @@ def _document(info: ScheduleInfo) -> dict[str, object]:
 
 def _there(moment: datetime | None, zone: str) -> str | None:
     """A time as people in the zone of a schedule read it, with the zone: it need not be that of whoever asks."""
-    return None if moment is None else f"{moment.astimezone(zone_named(zone)):%Y-%m-%d %H:%M:%S} {zone}"
+    try:
+        return None if moment is None else f"{moment.astimezone(zone_named(zone)):%Y-%m-%d %H:%M:%S} {zone}"
+    except (ValueError, OverflowError):  # a zone that this machine does not know, the end of the calendar
+        return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _readable(value: object) -> object:
+def _beside(moment: datetime | None, zone: str) -> str | None:
+    """The same, where the zone stands in the same row."""
+    return there.removesuffix(f" {zone}") if (there := _there(moment, zone)) else None
+
+
+def _readable(value: object, zone: str) -> object:
     if isinstance(value, datetime):
-        return output.local(value)
+        return _there(value, zone)
     return output.duration(value // timedelta(microseconds=1)) if isinstance(value, timedelta) else value
 
 
 def _row(info: ScheduleInfo) -> tuple[object, ...]:
     return (
-        info.name, info.workflow, info.cron, info.timezone, output.local(info.next_at) or "never",
-        output.local(info.last_at), info.paused, "in code" if info.in_code else "in the file",
+        info.name, info.workflow, info.cron, info.timezone, _beside(info.next_at, info.timezone) or "never",
+        _beside(info.last_at, info.timezone), info.paused, "in code" if info.in_code else "in the file",
     )  # fmt: skip
 
 
