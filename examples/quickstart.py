@@ -1,4 +1,4 @@
-"""A checkout that resumes where it was. Run it, stop it with Ctrl-C in the middle, run it again."""
+"""A checkout that resumes where it was. Run it, stop it with Ctrl-C while it sleeps, run it again."""
 
 import litewf
 
@@ -19,7 +19,7 @@ def charge(cents: int) -> str:
 def checkout(sku: str, cents: int) -> str:
     reserve(sku)  # recorded: never runs again
     receipt = charge(cents)
-    litewf.sleep(0.5)  # its end is recorded too; a year would be as good
+    litewf.sleep(3)  # its end is recorded too; a year would be as good
     return receipt
 
 

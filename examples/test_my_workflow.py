@@ -1,6 +1,7 @@
 """A test that kills a workflow at every point: it finds a double charge, and passes once that is fixed.
 
-Run it with `pytest test_my_workflow.py`.
+pip install 'litewf[testing]'
+pytest test_my_workflow.py
 """
 
 import pytest
