@@ -9,7 +9,7 @@ import pytest
 
 from litewf.errors import PayloadError, UsageError
 from litewf.serialization import conversion
-from litewf.serialization.conversion import PLAIN, converter
+from litewf.serialization.conversion import PLAIN
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,6 +61,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def uncached(as_type):
+    """Another test may have asked for the same while pydantic was there."""
     return conversion._converter.__wrapped__(as_type)
 
 
@@ -89,4 +90,4 @@ class Unknown:
 @pytest.mark.parametrize("as_type", [Unknown, dict[str, int], int | None, "Payment"])
 def test_everything_else_is_refused_with_what_to_install(as_type) -> None:
     with pytest.raises(UsageError, match=r"pip install 'litewf\[models\]'"):
-        converter(as_type)
+        uncached(as_type)
