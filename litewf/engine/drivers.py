@@ -80,7 +80,7 @@ def _block(runtime: Runtime, wait: Wait) -> object:
                 return None
             lingers = runtime.waiting.lingers(wait, linger_until_us)
             if execution is not None and not lingers and runtime.waiting.may_park(execution, None):
-                parked(execution, runtime.store.writer.commit(parking(execution, runtime.now_us()), inline=True))
+                parked(execution, runtime.store.writer.commit(parking(execution, execution.now_us()), inline=True))
                 wait.woken = True
             elif not wait.woken:
                 runtime.waiting.arm(wait, linger_until_us if lingers else 0)
@@ -257,7 +257,7 @@ def _quiet(runtime: Runtime, wait: Wait, execution: Execution) -> Suspended[bool
 def _park(runtime: Runtime, execution: Execution, mailbox: LoopMailbox) -> Suspended[None]:
     execution.parking = mailbox.loop.create_future()
     try:
-        parked(execution, (yield from drive_async(runtime, _commit(parking(execution, runtime.now_us())))))
+        parked(execution, (yield from drive_async(runtime, _commit(parking(execution, execution.now_us())))))
     finally:
         execution.parking.set_result(None)
         execution.parking = None

@@ -185,7 +185,7 @@ def _release(execution: Execution) -> Flow[None]:
 
 
 def _continue(execution: Execution, new: ContinueAsNew) -> Flow[None]:
-    key, fence, now_us = execution.key, execution.fence, execution.runtime.now_us()
+    key, fence, now_us = execution.key, execution.fence, execution.now_us()
     turn = Turn(lambda tx: endings.continue_as_new(tx, key, fence, new.text, now_us))
     if (yield from write(execution, turn)):
         execution.runtime.next_generation(execution, *new.arguments)

@@ -100,7 +100,8 @@ def _ended_so(connection: apsw.Connection, finish: Finish) -> bool:
 PARK = Wide(
     "key, fence, due_us, now_us",
     """
-    UPDATE workflow SET phase = 'parked', owner = NULL, due_us = v.due_us, updated_us = v.now_us FROM {v}
+    UPDATE workflow SET phase = 'parked', owner = NULL, due_us = v.due_us,
+                        updated_us = max(workflow.updated_us, v.now_us) FROM {v}
     WHERE workflow.key = v.key AND workflow.fence = v.fence AND workflow.phase = 'running'
     """,
 )
@@ -221,7 +222,7 @@ def continue_as_new(tx: Tx, key: int, fence: int, input: str, now_us: int) -> bo
     """Begin the next generation with an empty history, under the same owner with the next fence."""
     tx.connection.execute(
         "UPDATE workflow SET generation = generation + 1, fence = fence + 1, recoveries = 0, progress = 0,"
-        " updated_us = ?"
+        " updated_us = max(updated_us, ?)"
         " WHERE key = ? AND fence = ? AND phase = 'running'",
         (now_us, key, fence),
     )

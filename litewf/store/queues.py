@@ -227,7 +227,7 @@ def wake_delayed(tx: Tx, now_us: int, limit: int) -> None:
     ).fetchall()
     if rows:
         tx.connection.execute(
-            "UPDATE workflow SET status = 'ENQUEUED', updated_us = max(created_us, ?)"
+            "UPDATE workflow SET status = 'ENQUEUED', updated_us = max(updated_us, ?)"
             " WHERE key IN (SELECT value FROM carray(?))",
             (now_us, integers(row[0] for row in rows)),
         )

@@ -3,6 +3,7 @@
 import pytest
 
 import litewf
+from litewf.store.invariants import ALWAYS
 from tests.stage import NOON, Stage
 
 
@@ -136,3 +137,53 @@ def test_what_a_workflow_sees_of_the_time_never_goes_back(stage: Stage, registry
     with stage.engine() as engine:
         before, after = engine.run_workflow(watch)
     assert before == after == NOON
+
+
+def test_a_workflow_that_parks_or_continues_as_new_after_a_step_back_keeps_the_time_that_it_has_seen(
+    stage: Stage, registry
+):
+    """H5: each life begins with the time at which the last one ended."""
+    rests = "SELECT phase IS NULL OR phase = 'parked' FROM workflow WHERE NOT EXISTS (SELECT 1 FROM message"
+
+    @registry.workflow
+    def again(left, earlier):
+        litewf.recv()
+        now = litewf.now()
+        litewf.recv()
+        if left:
+            litewf.continue_as_new(left - 1, [*earlier, now])
+        return [*earlier, now]
+
+    with stage.engine() as engine:
+        handle = engine.start_workflow(again.with_options(workflow_id="w"), 2, [])
+        updates = []
+        for life in range(7):
+            stage.until(lambda: engine.query(f"{rests} WHERE taken_by IS NULL)") == [(1,)])
+            updates.append(handle.get_status().updated_at)
+            assert not any(engine.query(query) for name, query in ALWAYS.items() if name.startswith("H5"))
+            if life < 6:
+                stage.clock.move(-3600 if life % 2 else 10)
+                engine.send("w", None)
+        moments = handle.get_result()
+    assert moments == sorted(moments)
+    assert updates == sorted(updates)
+
+
+def test_a_delay_that_ends_after_a_step_back_keeps_the_time_of_the_last_update(stage: Stage, registry):
+    @registry.workflow
+    def late():
+        pass
+
+    with stage.engine():
+        pass  # it makes the file
+    with litewf.Client(stage.path, registry=registry, clock=stage.clock) as client:
+        handle = client.enqueue("q", late.with_options(delay=10))
+        client.pause_queue("q")
+        stage.clock.move(60)
+        client.update_attributes(handle.workflow_id, {"seen": True})
+        before = handle.get_status().updated_at
+    stage.clock.move(-30)
+    with stage.engine() as engine:
+        again = engine.retrieve_workflow(handle.workflow_id)
+        stage.until(lambda: again.get_status().status == "ENQUEUED")
+        assert again.get_status().updated_at == before
