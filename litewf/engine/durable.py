@@ -41,8 +41,9 @@ def durable(
             if tx.connection.total_changes() != before:
                 raise
             error = serializer.encode_error(refusal)[0]
+        is_new = child is not None and made == child and tx.connection.total_changes() != before
         settle(tx, [row(execution, number, name, started_us, output, error)])
-        if child is not None and made == child:
+        if is_new:  # else it attached to what was there
             tx.connection.execute(
                 "UPDATE step SET child = ? WHERE workflow = ? AND step = ?", (child, execution.key, number)
             )

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from litewf.store import queues
+from litewf.store.managing import forget_deleted_children
 from litewf.store.operations import Tx
 from litewf.store.waits import wake, workflow_key
 
@@ -89,4 +90,5 @@ def resume(tx: Tx, key: int, now_us: int) -> None:
         tx.connection.execute(RESUME + "WHERE key = ?1", (one, now_us))
         tx.connection.execute("DELETE FROM outcome WHERE workflow = ?", (one,))
         queues.leave(tx, one)
+        forget_deleted_children(tx, one)
     tx.touch("ready")

@@ -52,16 +52,20 @@ ALWAYS: Final[dict[str, str]] = {
         SELECT id FROM workflow WHERE completed_us IS NOT NULL AND due_us IS NOT NULL""",
     "D1 two steps that started the same child": """
         SELECT child, count(*) FROM step JOIN request USING (workflow)
+        JOIN workflow AS made ON made.id = step.child AND made.parent = step.workflow
         WHERE child IS NOT NULL AND error IS NULL AND forked_from IS NULL GROUP BY child HAVING count(*) > 1""",
     "D2 a child whose start no step of its parent records": """
         SELECT child.id FROM workflow AS child JOIN workflow AS parent ON parent.key = child.parent
         WHERE parent.generation = 1 AND NOT EXISTS (
             SELECT 1 FROM step WHERE step.workflow = parent.key AND step.completed_us IS NOT NULL
-               AND step.name LIKE 'litewf.start%'
-               AND (step.child = child.id OR instr(step.output, '"' || child.id || '"')))""",
+               AND (step.child = child.id
+                    OR (step.name = 'litewf.start_workflows'
+                        AND (instr(step.output, json_quote(child.id)) OR NOT json_valid(step.output)))))""",
     "D2 a recorded start without its child": """
-        SELECT step.child FROM step JOIN request USING (workflow)
-        WHERE child IS NOT NULL AND error IS NULL AND forked_from IS NULL AND NOT EXISTS
+        SELECT step.child FROM step JOIN request USING (workflow) JOIN workflow AS parent ON parent.key = step.workflow
+        WHERE child IS NOT NULL AND error IS NULL AND forked_from IS NULL
+          AND parent.completed_us IS NULL  -- once it has ended, its children may be pruned
+          AND NOT EXISTS
             (SELECT 1 FROM workflow WHERE workflow.id = step.child AND workflow.parent = step.workflow)""",
     "A2 a place on a queue that contradicts the status": """
         SELECT id, status, phase, workflow.queue, state FROM task JOIN workflow ON workflow.key = task.workflow

@@ -93,6 +93,7 @@ def rewind(tx: Tx, key: int, start_step: int, now_us: int) -> None:
         f"DELETE FROM step WHERE workflow = ? AND (completed_us IS NULL OR {NUMBER} >= ?)",
         (key, start_step),
     )
+    forget_deleted_children(tx, key)
     communication.cut(tx, key, start_step)
     tx.connection.execute("DELETE FROM outcome WHERE workflow = ?", (key,))
     queues.leave(tx, key)
@@ -106,8 +107,24 @@ def rewind(tx: Tx, key: int, start_step: int, now_us: int) -> None:
     tx.touch("ready")
 
 
+def forget_deleted_children(tx: Tx, key: int) -> None:
+    """A workflow that had ended goes on: what was deleted meanwhile is no child of it any more.
+
+    A fork has the records of another's children.
+    """
+    tx.connection.execute(
+        "UPDATE step SET child = NULL WHERE workflow = ?1 AND child IS NOT NULL"
+        " AND NOT EXISTS (SELECT 1 FROM workflow WHERE workflow.id = step.child AND workflow.parent = ?1)"
+        " AND (SELECT forked_from FROM request WHERE request.workflow = ?1) IS NULL",
+        (key,),
+    )
+
+
 def delete(tx: Tx, key: int) -> None:
     """Remove a workflow with everything that belongs to it; its children stay, without a parent."""
+    tx.connection.execute(
+        "UPDATE step SET child = NULL WHERE (workflow, child) = (SELECT parent, id FROM workflow WHERE key = ?)", (key,)
+    )
     tx.connection.execute("UPDATE workflow SET parent = NULL WHERE parent = ?", (key,))
     tx.connection.execute("DELETE FROM workflow WHERE key = ?", (key,))
 

@@ -64,11 +64,15 @@ def long_ones(connection: apsw.Connection, keys: Sequence[int], rows: int) -> li
 def shorten(tx: Tx, key: int, rows: int) -> bool:
     """Delete a part of the history of a workflow that is about to go; whether there is more.
 
-    It loses its id first: nobody may rewind or fork what has only a part of its records left.
+    It loses its id first: nobody may rewind or fork what has only a part of its records left. Nor is it a child or a
+    parent from then on, since the records that say so go before it.
     """
-    tx.connection.execute(f"UPDATE workflow SET id = 'litewf.pruned~' || key WHERE key = ? AND {UNREFERENCED}", (key,))
+    tx.connection.execute(
+        f"UPDATE workflow SET id = 'litewf.pruned~' || key, parent = NULL WHERE key = ? AND {UNREFERENCED}", (key,)
+    )
     if not tx.connection.changes():
         return False
+    tx.connection.execute("UPDATE workflow SET parent = NULL WHERE parent = ?", (key,))
     left = rows
     for table in ("step", "stream", "event", "message"):
         tx.connection.execute(

@@ -14,8 +14,13 @@ import apsw
 
 from litewf.store.invariants import ALWAYS, TALKING
 
-# A child may be resumed alone, and a limit may be lowered below what runs: so these hold only where nobody does that.
+# A child may be resumed alone or deleted, and a limit may be lowered below what runs: so these hold only where nobody
+# does that.
 UNSTEERED = {
+    "D2 a recorded start without its child": """
+        SELECT step.child FROM step JOIN request USING (workflow)
+        WHERE child IS NOT NULL AND error IS NULL AND forked_from IS NULL AND NOT EXISTS
+            (SELECT 1 FROM workflow WHERE workflow.id = step.child AND workflow.parent = step.workflow)""",
     "D4 an unfinished child of a cancelled parent": """
         SELECT child.id FROM workflow AS child JOIN workflow AS parent ON parent.key = child.parent
         WHERE parent.status = 'CANCELLED' AND child.completed_us IS NULL AND NOT child.detached""",

@@ -45,8 +45,8 @@ BUGS = (
     Planted(
         "a call and its record are two commits",
         "engine/durable.py",
-        "        settle(tx, [row(execution, number, name, started_us, output, error)])\n        if child",
-        "        execution.buffer(row(execution, number, name, started_us, output, error))\n        if child",
+        "        settle(tx, [row(execution, number, name, started_us, output, error)])\n        if is_new",
+        "        execution.buffer(row(execution, number, name, started_us, output, error))\n        if is_new",
         by="crash events_are_shown_in_order_and_never_taken_back",
     ),
     Planted(

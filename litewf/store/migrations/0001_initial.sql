@@ -105,7 +105,7 @@ CREATE TABLE step (
     output       TEXT,
     error        TEXT,
     attempts     INTEGER NOT NULL DEFAULT 1,
-    child        TEXT,                            -- id of the workflow that this step started
+    child        TEXT,                            -- id of the workflow that this step started, until that is deleted
     due_us       INTEGER,
     started_us   INTEGER NOT NULL,
     completed_us INTEGER
