@@ -79,9 +79,10 @@ def starts_from(connection: apsw.Connection, key: int, start_step: int, several:
 
 
 def own_children(connection: apsw.Connection, key: int, ids: Sequence[str]) -> list[str]:
-    """Which of these are unfinished children of the workflow, rather than others that it attached to."""
+    """Which of these are unfinished children of the workflow, neither detached nor others that it attached to."""
     rows = connection.execute(
-        "SELECT id FROM workflow WHERE parent = ? AND completed_us IS NULL AND id IN (SELECT value FROM carray(?))",
+        "SELECT id FROM workflow WHERE parent = ? AND completed_us IS NULL AND NOT detached"
+        " AND id IN (SELECT value FROM carray(?))",
         (key, texts(ids)),
     )
     return [row[0] for row in rows]

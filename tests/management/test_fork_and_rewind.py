@@ -288,6 +288,28 @@ def test_a_rewind_cancels_the_children_that_were_started_there_and_starts_new_on
     assert set(statuses) == {"p~2@2", "p~3.1@2"}
 
 
+def test_a_rewind_leaves_detached_children_alone_as_a_cancel_does(stage: Stage, registry):
+    """Under an id of its own it is found again by the step that started it."""
+
+    @registry.workflow
+    def child():
+        litewf.sleep(1000)
+
+    @registry.workflow
+    def parent():
+        litewf.start_workflow(child)
+        litewf.start_workflow(child.with_options(detached=True))
+        litewf.start_workflow(child.with_options(detached=True, workflow_id="named"))
+
+    with stage.engine() as engine:
+        handle = engine.start_workflow(parent.with_options(workflow_id="p"))
+        handle.get_result()
+        engine.rewind_workflow("p", 1).get_result()
+        statuses = {one.workflow_id: one.status for one in engine.list_workflows(name=child.name)}
+    assert statuses.pop("p~1") == "CANCELLED"
+    assert statuses == dict.fromkeys(["p~2", "named", "p~1@2", "p~2@2"], "PENDING")
+
+
 def test_a_rewind_drops_the_late_outcome_of_a_body_that_still_ran(stage: Stage, registry):
     """What a body of the former generation returns is no record of this one."""
     started, go_on, runs = threading.Event(), threading.Event(), []
