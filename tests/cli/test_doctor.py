@@ -93,8 +93,8 @@ def test_what_no_engine_knows_is_stranded_with_what_to_do(here: Here, db: Path) 
 
 
 def test_a_paused_queue_with_work_is_a_notice(here: Here, db: Path) -> None:
-    here("queues", "pause", "mail", "--db", db)
     here("enqueue", "mail", "unheard", "--db", db)
+    here("queues", "pause", "mail", "--db", db)
     status, found = findings(here, db, "--quick")
     assert (status, found["stranded"][0]["advice"]) == (0, "litewf queues resume mail")
     assert found["paused"][0]["what"] == "queue mail"

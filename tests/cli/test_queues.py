@@ -26,7 +26,8 @@ def test_limits_are_created_changed_and_lifted(here: Here, shop: Path) -> None:
 
 
 def test_a_paused_queue_starts_nothing_until_it_is_resumed(here: Here, shop: Path) -> None:
-    here("queues", "pause", "slow", "--db", shop)
+    here("queues", "create", "slow", "--db", shop)
+    assert here("queues", "pause", "slow", "--db", shop).out == "slow\n"
     here("enqueue", "slow", "greet", "hal", "--id", "p-1", "--db", shop)
     row = next(line for line in here("queues", "list", "--db", shop).lines if line.startswith("slow"))
     assert row.split() == ["slow", "1", "0", "0", "-", "-", "-", "-", "no", "yes"]
@@ -35,10 +36,16 @@ def test_a_paused_queue_starts_nothing_until_it_is_resumed(here: Here, shop: Pat
     assert here("result", "p-1", "--timeout", "30s", "--db", shop).out == '"hello hal"\n'
 
 
-@pytest.mark.parametrize("verb", ["update", "resume"])
+@pytest.mark.parametrize("verb", ["update", "pause", "resume", "delete"])
 def test_a_queue_that_is_not_there_is_exit_status_3(here: Here, shop: Path, verb: str) -> None:
     done = here("queues", verb, "nowhere", *(["--batch", "2"] if verb == "update" else []), "--db", shop)
     assert (done.status, len(done.err.splitlines())) == (3, 1)
+    assert not [one for one in here("queues", "list", "--json", "--db", shop).json if one["name"] == "nowhere"]
+
+
+def test_a_queue_that_has_no_limits_but_work_may_be_paused(here: Here, shop: Path) -> None:
+    here("enqueue", "unlimited", "nap", "3600", "--db", shop)
+    assert here("queues", "pause", "unlimited", "--db", shop).out == "unlimited\n"
 
 
 @pytest.mark.parametrize(

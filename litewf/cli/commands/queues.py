@@ -15,6 +15,7 @@ from litewf.cli import output
 from litewf.cli.files import opened
 from litewf.cli.options import DEFAULT_DB, DURATION_HELP, Db, Json, seconds
 from litewf.cli.program import group, taking
+from litewf.engine.queues import not_found
 from litewf.records import QueueInfo, RateLimit
 from litewf.store import looking
 
@@ -86,8 +87,7 @@ def limits_of(
 def list_(*, db: Db = DEFAULT_DB, json_: Json = False) -> None:
     """List the queues that have limits or work, with how much waits and runs."""
     with opened(db) as client:
-        limits = {info.name: info for info in client.list_queues()}
-        states = ask(client, looking.queue_states)
+        limits, states = _known(client)
     found = [_document(name, limits.get(name), states.get(name)) for name in sorted(limits.keys() | states.keys())]
     if json_:
         output.print_json(found)
@@ -114,7 +114,13 @@ def update(name: Name, *, limits: QueueLimits, db: Db = DEFAULT_DB, json_: Json 
 @app.command()
 def pause(name: Name, *, db: Db = DEFAULT_DB, json_: Json = False) -> None:
     """Start nothing more from a queue; what was started goes on."""
-    _change(db, name, lambda client: client.pause_queue(name), json_=json_)
+
+    def change(client: Client) -> None:
+        if not any(name in found for found in _known(client)):  # a pause would make one, most likely by a slip
+            raise not_found(name)
+        client.pause_queue(name)
+
+    _change(db, name, change, json_=json_)
 
 
 @app.command()
@@ -127,6 +133,11 @@ def resume(name: Name, *, db: Db = DEFAULT_DB, json_: Json = False) -> None:
 def delete(name: Name, *, db: Db = DEFAULT_DB, json_: Json = False) -> None:
     """Forget a queue's limits; what is on it stays, and starts without limits."""
     _change(db, name, lambda client: client.delete_queue(name), json_=json_)
+
+
+def _known(client: Client) -> tuple[dict[str, QueueInfo], Mapping[str, looking.QueueState]]:
+    """The queues that have limits, and those that have work."""
+    return {info.name: info for info in client.list_queues()}, ask(client, looking.queue_states)
 
 
 def _change(db: Path, name: str, change: Callable[[Client], None], *, json_: bool) -> None:
