@@ -55,3 +55,13 @@ def test_of_several_those_that_can_be_are_deleted_and_the_others_told(here: Here
     assert "'d-3'" in complaints[1]
     assert here("show", "d-1", "--db", shop).status == 3
     assert here("cancel", "d-3", "--json", "--db", shop).json == {"workflow_ids": ["d-3"]}
+
+
+def test_what_has_ended_cannot_be_cancelled_and_is_told_so(here: Here, shop: Path) -> None:
+    assert here("start", "greet", "x", "--id", "f-1", "--wait", "--timeout", "30s", "--db", shop).status == 0
+    here("start", "nap", "3600", "--id", "f-2", "--db", shop)
+    done = here("cancel", "f-1", "f-2", "--db", shop)
+    assert (done.status, done.lines) == (4, ["f-2"])
+    [complaint] = done.err.splitlines()
+    assert complaint == "litewf: workflow 'f-1' (greet) has ended with SUCCESS: there is nothing to cancel"
+    assert here("cancel", "f-2", "--json", "--db", shop).json == {"workflow_ids": ["f-2"]}, "it is cancelled, as asked"

@@ -21,7 +21,16 @@ Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="The ids of the 
 
 def cancel(workflow_ids: Ids, *, db: Db = DEFAULT_DB, json_: Json = False) -> None:
     """Cancel workflows and their children; a step that runs is not interrupted, and nothing starts after it."""
-    _each(db, workflow_ids, lambda client, one: client.cancel_workflow(one), json_=json_)
+    _each(db, workflow_ids, _cancel, json_=json_)
+
+
+def _cancel(client: Client, workflow_id: str) -> None:
+    client.cancel_workflow(workflow_id)
+    status = client.retrieve_workflow(workflow_id).get_status()  # asked afterwards: it may have ended in between
+    if status.completed_at is not None and status.status != "CANCELLED":
+        raise WorkflowStateError(
+            f"workflow {workflow_id!r} ({status.name}) has ended with {status.status}: there is nothing to cancel"
+        )
 
 
 def resume(workflow_ids: Ids, *, db: Db = DEFAULT_DB, json_: Json = False) -> None:
