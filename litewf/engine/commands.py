@@ -10,7 +10,7 @@ from litewf.engine.attributes import encode_attributes
 from litewf.engine.results import given_id, not_found
 from litewf.engine.starting import START_MANY, check_workflow_id
 from litewf.engine.watching import start_trace
-from litewf.errors import WorkflowCancelledError, WorkflowConflictError, WorkflowStateError
+from litewf.errors import UsageError, WorkflowCancelledError, WorkflowConflictError, WorkflowStateError
 from litewf.store import cancelling, managing
 from litewf.store.managing import Found
 from litewf.store.operations import Tx
@@ -86,6 +86,7 @@ def fork(
             if managing.forked_from(tx.connection, there.key) != source_id:
                 raise WorkflowConflictError(f"workflow id {new_id!r} exists already; fork to another id")
             return new_id  # this very fork, asked for again
+        _check_recorded(tx, source, start_step)
         new = NewWorkflow(
             new_id, source.name, None, None, False, None, version or runtime.starts_as, runtime.now_us(), "",
             forked_from=source_id, trace=trace, task=None if queue is None else NewTask(queue),
@@ -109,6 +110,8 @@ def rewind(runtime: Runtime, workflow_id: str, start_step: int | None) -> Callab
                 f"workflow {workflow_id!r} ({workflow.name}) has not ended ({workflow.status}); cancel it first, or"
                 " fork it"
             )
+        if start_step is not None:
+            _check_recorded(tx, workflow, start_step)
         start = managing.first_failed_step(tx.connection, workflow.key) if start_step is None else start_step
         for child in _children_from(runtime, tx, workflow.key, start):
             cancel(runtime, child)(tx)
@@ -129,6 +132,16 @@ def _check_step(start_step: int) -> None:
         raise TypeError(f"start_step is the number of a step, not {type(start_step).__name__}")
     if start_step < 1:
         raise ValueError(f"start_step must be 1 (from the start) or more, not {start_step}")
+
+
+def _check_recorded(tx: Tx, workflow: Found, start_step: int) -> None:
+    """Whoever names a step that was never reached means another workflow, or has miscounted."""
+    last = managing.last_step(tx.connection, workflow.key)
+    if start_step > last + 1:
+        raise UsageError(
+            f"start_step {start_step} is beyond what workflow {workflow.id!r} ({workflow.name}) has recorded: its last"
+            f" step is {last}, so give at most {last + 1}"
+        )
 
 
 def delete(_runtime: Runtime, workflow_id: str) -> Callable[[Tx], None]:

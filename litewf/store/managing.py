@@ -68,6 +68,13 @@ def first_failed_step(connection: apsw.Connection, key: int) -> int:
     return number
 
 
+def last_step(connection: apsw.Connection, key: int) -> int:
+    """The number of the last step on record, 0 if there is none."""
+    row = connection.execute(f"SELECT max({NUMBER}) FROM record WHERE workflow = ?", (key,)).fetchone()
+    assert row is not None
+    return row[0] or 0
+
+
 def starts_from(connection: apsw.Connection, key: int, start_step: int, several: str) -> list[tuple[str | None, str]]:
     """What the steps from `start_step` on started: the child's id, or the output of a step named `several`."""
     rows = connection.execute(

@@ -65,3 +65,13 @@ def test_what_has_ended_cannot_be_cancelled_and_is_told_so(here: Here, shop: Pat
     [complaint] = done.err.splitlines()
     assert complaint == "litewf: workflow 'f-1' (greet) has ended with SUCCESS: there is nothing to cancel"
     assert here("cancel", "f-2", "--json", "--db", shop).json == {"workflow_ids": ["f-2"]}, "it is cancelled, as asked"
+
+
+def test_a_step_that_was_never_reached_is_a_usage_error(here: Here, shop: Path) -> None:
+    assert here("start", "greet", "x", "--id", "b-1", "--wait", "--timeout", "30s", "--db", shop).status == 0
+    for command in ("rewind", "fork"):
+        done = here(command, "b-1", "--step", "99", "--db", shop)
+        assert (done.status, done.lines, len(done.err.splitlines())) == (2, [], 1)
+    status = here("result", "b-1", "--json", "--db", shop).json
+    assert (status["status"], status["generation"]) == ("SUCCESS", 1)
+    assert len([one for one in here("list", "--json", "--db", shop).json if one["forked_from"] == "b-1"]) == 0

@@ -238,6 +238,7 @@ class Machine(CrashMachine):
     def rewind(self, which: int, start: int | None, at: int) -> None:
         self.ledger.ended = set()
         if (flow := self.flow(which, "SUCCESS", "ERROR", "CANCELLED")) and len(self.worlds) == 1:
+            start = start and min(start, flow.step)
             self.do(
                 lambda engine: engine.rewind_workflow(flow.id, start),
                 lambda world: world.rewind(world.jobs[flow.id], start),
@@ -249,11 +250,11 @@ class Machine(CrashMachine):
         flow = self.flow(which)
         if flow is None or len(self.world.jobs) >= MOST:
             return
-        new_id = self.new_id()
+        new_id, reach = self.new_id(), min(one.jobs[flow.id].step for one in self.worlds if flow.id in one.jobs)
         for _ in range(2 if twice else 1):
             self.do(
-                lambda engine: engine.fork_workflow(flow.id, start, workflow_id=new_id),
-                lambda world: world.fork(world.jobs[flow.id], start, new_id),
+                lambda engine: engine.fork_workflow(flow.id, min(start, reach), workflow_id=new_id),
+                lambda world: world.fork(world.jobs[flow.id], min(start, reach), new_id),
                 at,
             )
 

@@ -1,4 +1,4 @@
-"""Children that were deleted, debounced or started twice: no rule between the rows of the file is broken."""
+"""What a file says of children: those that were deleted, debounced or started twice, and what a rewind does to them."""
 
 from contextlib import closing
 
@@ -206,6 +206,28 @@ def test_a_rewind_leaves_the_child_alone_that_an_earlier_step_started(stage: Sta
         assert engine.retrieve_workflow("same").get_status().status == "PENDING"
         engine.rewind_workflow("p", 1).get_result()
         assert engine.retrieve_workflow("same").get_status().status == "CANCELLED"
+
+
+def test_a_rewind_leaves_detached_children_alone_as_a_cancel_does(stage: Stage, registry):
+    """Under an id of its own it is found again by the step that started it."""
+
+    @registry.workflow
+    def child():
+        litewf.sleep(1000)
+
+    @registry.workflow
+    def parent():
+        litewf.start_workflow(child)
+        litewf.start_workflow(child.with_options(detached=True))
+        litewf.start_workflow(child.with_options(detached=True, workflow_id="named"))
+
+    with stage.engine() as engine:
+        handle = engine.start_workflow(parent.with_options(workflow_id="p"))
+        handle.get_result()
+        engine.rewind_workflow("p", 1).get_result()
+        statuses = {one.workflow_id: one.status for one in engine.list_workflows(name=child.name)}
+    assert statuses.pop("p~1") == "CANCELLED"
+    assert statuses == dict.fromkeys(["p~2", "named", "p~1@2", "p~2@2"], "PENDING")
 
 
 def test_an_id_that_is_free_again_may_be_started_again(stage: Stage, attaching):

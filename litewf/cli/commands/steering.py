@@ -12,10 +12,10 @@ from litewf.api.client import Client
 from litewf.cli import exits, output
 from litewf.cli.files import opened
 from litewf.cli.options import DEFAULT_DB, Db, Json, WorkflowId
-from litewf.errors import WorkflowConflictError, WorkflowNotFoundError, WorkflowStateError
+from litewf.errors import UsageError, WorkflowConflictError, WorkflowNotFoundError, WorkflowStateError
 
 # what one workflow may refuse while others may not; trouble with the file ends everything
-REFUSALS = (WorkflowConflictError, WorkflowNotFoundError, WorkflowStateError)
+REFUSALS = (UsageError, WorkflowConflictError, WorkflowNotFoundError, WorkflowStateError)
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="The ids of the workflows.")]
 
 
