@@ -1,9 +1,12 @@
 """A file with a bit of everything in it, and a call of each public method of a client on that."""
 
+import contextlib
 import dataclasses
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import apsw
 
 import litewf
 from litewf.world import EPOCH
@@ -74,6 +77,14 @@ def build(path: Path) -> None:
         engine.create_schedule("hourly", code.tick, "0 * * * *")
         engine.transact(lambda conn: list(conn.execute("CREATE TABLE mine (name TEXT, number INTEGER)")))
         engine.wait_until_idle(20)
+
+
+def insert_after_a_rollback(conn: litewf.Connection) -> None:
+    conn.execute("INSERT INTO mine VALUES ('before', 1)")
+    conn.execute("CREATE UNIQUE INDEX once ON mine (name)")
+    with contextlib.suppress(apsw.ConstraintError):
+        conn.execute("INSERT OR ROLLBACK INTO mine VALUES ('before', 1)")
+    conn.execute("INSERT INTO mine VALUES ('after', 1)")
 
 
 def insert(conn: litewf.Connection, name: str, number: int) -> list[int]:
@@ -221,6 +232,7 @@ def _the_file(folder: Path) -> dict[str, Script]:
         "transact": one("transact", insert, "a", number=7),
         "transact on litewf's tables": one("transact", lambda conn: conn.execute("DELETE FROM workflow")),
         "transact that ends itself": one("transact", lambda conn: conn.execute("COMMIT")),
+        "transact that a statement undid": one("transact", insert_after_a_rollback),
         "backup": one("backup", folder / "backup.db"),
         "backup over a file": one("backup", folder / "flows.db"),
         "prune": one("prune", older_than=0),

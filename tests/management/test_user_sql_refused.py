@@ -1,5 +1,6 @@
 """What a transaction may not do, and what a query may not do."""
 
+import contextlib
 import logging
 
 import apsw
@@ -37,6 +38,11 @@ REFUSED = [
     "CREATE TEMP TABLE workflow (key INTEGER PRIMARY KEY)",
     "CREATE TEMP VIEW step AS SELECT 1",
     "CREATE TEMP TABLE Outcome (a)",
+    "DROP TRIGGER task_ends",
+    "DROP VIEW workflow_view",
+    "CREATE TEMP VIEW workflow_view AS SELECT 1",
+    "CREATE TRIGGER mine INSTEAD OF INSERT ON workflow_view BEGIN SELECT 1; END",
+    "ALTER TABLE workflow_view RENAME TO mine",
     "VACUUM",
 ]
 
@@ -79,6 +85,99 @@ def test_a_trigger_of_the_user_cannot_change_litewfs_tables(shop):
     with pytest.raises(litewf.UsageError, match="workflow"):
         shop.transact(prepare)
     assert stock(shop) == 10
+
+
+def test_every_view_and_trigger_of_litewf_is_protected(shop):
+    """Also those that a later migration adds."""
+    names = shop.query("SELECT type, name FROM sqlite_schema WHERE type IN ('view', 'trigger') AND name <> 'mine'")
+    assert len(names) > 10
+    for kind, name in names:
+        with pytest.raises(litewf.UsageError, match="litewf's"):
+            shop.transact(lambda conn, sql=f"DROP {kind} {name}": list(conn.execute(sql)))
+
+
+UNDOING = {
+    "insert": "INSERT OR ROLLBACK INTO stock VALUES ('tea', 1)",
+    "update": "UPDATE OR ROLLBACK stock SET sku = 'tea' WHERE sku = 'rice'",
+    "table": "INSERT INTO strict VALUES (1)",
+    "trigger": "INSERT INTO guarded VALUES (1)",
+}
+
+
+@pytest.fixture
+def undoing(shop):
+    """An engine with tables whose statements undo the transaction that they fail in."""
+
+    def prepare(conn):
+        conn.execute("INSERT INTO stock VALUES ('rice', 5)")
+        conn.execute("CREATE TABLE strict (x UNIQUE ON CONFLICT ROLLBACK)")
+        conn.execute("INSERT INTO strict VALUES (1)")
+        conn.execute("CREATE TABLE guarded (x)")
+        conn.execute("CREATE TRIGGER guard BEFORE INSERT ON guarded BEGIN SELECT RAISE(ROLLBACK, 'guarded'); END")
+
+    shop.transact(prepare)
+    return shop
+
+
+def undo(conn, sql):
+    """Change something, and let a statement undo it whose error is swallowed."""
+    conn.execute("UPDATE stock SET left = 0")
+    with contextlib.suppress(apsw.ConstraintError):
+        conn.execute(sql)
+
+
+@pytest.mark.parametrize("sql", UNDOING.values(), ids=UNDOING)
+@pytest.mark.parametrize("then", ["returns", "goes on", "many"])
+def test_nothing_happens_in_a_transaction_that_a_statement_rolled_back(undoing, sql, then):
+    def body(conn):
+        undo(conn, sql)
+        if then == "goes on":
+            conn.execute("INSERT INTO stock VALUES ('late', 1)")
+        if then == "many":
+            conn.executemany("INSERT INTO stock VALUES (?, 1)", [("late",), ("later",)])
+
+    with pytest.raises(litewf.UsageError, match=r"rolled back the whole transaction.*(UNIQUE|guarded)"):
+        undoing.transact(body)
+    assert undoing.query("SELECT * FROM stock ORDER BY sku") == [("rice", 5), ("tea", 10)]
+    undoing.transact(lambda conn: conn.execute("UPDATE stock SET left = 1"))
+    assert stock(undoing) == 1
+
+
+def test_the_rest_of_a_script_is_not_kept_when_its_transaction_was_rolled_back(undoing):
+    def body(conn):
+        script = conn.execute("SELECT 1; INSERT INTO stock VALUES ('late', 1); SELECT 2")
+        undo(conn, UNDOING["insert"])
+        with contextlib.suppress(apsw.ConstraintError):
+            list(script)
+
+    with pytest.raises(litewf.UsageError, match="rolled back the whole transaction"):
+        undoing.transact(body)
+    assert undoing.query("SELECT * FROM stock ORDER BY sku") == [("rice", 5), ("tea", 10)]
+
+
+def test_a_rolled_back_transaction_of_a_workflow_is_its_error_and_leaves_nothing(undoing, registry):
+    @registry.transaction
+    def swallows(conn):
+        undo(conn, UNDOING["insert"])
+
+    @registry.transaction
+    def fails(conn):
+        conn.execute("UPDATE stock SET left = 0")
+        conn.execute(UNDOING["insert"])
+
+    @registry.workflow
+    def workflow():
+        said = []
+        for transaction in (swallows, fails):
+            try:
+                transaction()
+            except Exception as error:
+                said.append(type(error).__name__)
+        return said
+
+    assert undoing.run_workflow(workflow.with_options(workflow_id="w")) == ["UsageError", "ConstraintError"]
+    assert [step.error is not None for step in undoing.list_steps("w")] == [True, True]
+    assert stock(undoing) == 10
 
 
 def test_the_users_own_indexes_and_triggers_are_welcome(shop):
