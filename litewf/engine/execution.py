@@ -41,6 +41,7 @@ class About(NamedTuple):
     roles: tuple[str, ...] = ()
     trace: str | None = None  # the trace context in which it was started
     queue: str | None = None  # through which it was claimed
+    of_any_version: bool = False  # until it was claimed
 
 
 NOTHING_SPECIAL = About()

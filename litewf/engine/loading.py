@@ -14,6 +14,7 @@ from litewf.errors import SerializationError, StoreCorruptError
 from litewf.store import checkpoints, endings, reading, streams
 from litewf.store.checkpoints import StepRow
 from litewf.store.claims import Claimed
+from litewf.store.operations import Tx
 
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
@@ -90,7 +91,8 @@ def execution_of(runtime: Runtime, workflow: Claimed, text: str, kind: type[E]) 
         raise TypeError(f"it is {type(given).__name__}, not args and kwargs")
     identity = (workflow.key, workflow.id, workflow.fence, workflow.generation)
     definition = runtime.registry.workflows[workflow.name]
-    about = About(given.get("self"), workflow.deadline_us, queue=workflow.queue)
+    of_any = workflow.application_version is None
+    about = About(given.get("self"), workflow.deadline_us, queue=workflow.queue, of_any_version=of_any)
     execution = kind(runtime, definition, identity, given["args"], given["kwargs"], about)
     execution.latest_us = workflow.latest_us
     return execution
@@ -98,6 +100,11 @@ def execution_of(runtime: Runtime, workflow: Claimed, text: str, kind: type[E]) 
 
 def _hold(runtime: Runtime, workflow: Claimed, reason: str) -> None:
     key, workflow_id, fence, version = workflow.key, workflow.id, workflow.fence, runtime.version
-    runtime.store.writer.turn(lambda tx: endings.hold(tx, key, workflow_id, fence, reason, version))
+    of_any = workflow.application_version is None
+
+    def hold(tx: Tx) -> bool:
+        return endings.hold(tx, key, workflow_id, fence, reason, version, of_any_version=of_any)
+
+    runtime.store.writer.turn(hold)
     about = {"workflow_id": workflow_id, "workflow_name": workflow.name}
     LOG.warning("workflow %r (%s) is held: %s", workflow_id, workflow.name, reason, extra=about)

@@ -19,7 +19,7 @@ from litewf.engine.signals import ContinueAsNew, Unwind
 from litewf.errors import SerializationError, UsageError
 from litewf.store import endings
 from litewf.store.endings import Finish
-from litewf.store.operations import Turn
+from litewf.store.operations import Turn, Tx
 
 if TYPE_CHECKING:
     from litewf.engine.mail import LoopMailbox
@@ -173,8 +173,12 @@ def _let_go(execution: Execution, over: Unwind) -> Flow[None]:
 
 def _hold(execution: Execution, reason: str) -> Flow[None]:
     key, workflow_id, fence = execution.key, execution.id, execution.fence
-    version = execution.runtime.version
-    yield from write(execution, Turn(lambda tx: endings.hold(tx, key, workflow_id, fence, reason, version)))
+    version, of_any = execution.runtime.version, execution.about.of_any_version
+
+    def hold(tx: Tx) -> bool:
+        return endings.hold(tx, key, workflow_id, fence, reason, version, of_any_version=of_any)
+
+    yield from write(execution, Turn(hold))
     LOG.warning("%s is held: %s", execution.label, reason, extra=execution.log_fields())
 
 

@@ -45,7 +45,7 @@ class Claimed(NamedTuple):
     generation: int
     latest_us: int  # no time of this workflow is before that, whatever the clock says
     deadline_us: int | None
-    application_version: str | None
+    application_version: str | None  # None: any; it is the claimer's from now on
     held_versions: str | None
     queue: str | None = None
 
@@ -76,6 +76,8 @@ CLAIM_KEYS = f"""
     FROM request WHERE request.workflow = key AND key IN (SELECT value FROM carray(?3))
     RETURNING {TAKEN}
 """
+# Who begins what was started for any version: from then on it is of that version.
+PIN = "UPDATE workflow SET application_version = ? WHERE key IN (SELECT value FROM carray(?))"
 # What waits for its turn, but no engine can run it.
 HOLD_WAITING = """
     UPDATE workflow SET status = 'PENDING', phase = 'held', updated_us = max(updated_us, ?), held = ?
@@ -216,14 +218,19 @@ class Claimer:
         taken = integers(row[0] for row in rows)
         self._tx.connection.execute("DELETE FROM wait WHERE workflow IN (SELECT value FROM carray(?))", (taken,))
         self.left -= len(rows)
+        of_any_version: list[int] = []
         for row in rows:
             workflow = Claimed(*row)
             obstacle = self._able.obstacle(workflow.name, workflow.application_version)
             if obstacle is None:
                 self.workflows.append(workflow)
+                if workflow.application_version is None:
+                    of_any_version.append(workflow.key)
             else:
                 _hold(self._tx, workflow, obstacle)
                 self.held.append((workflow.id, obstacle))
+        if of_any_version:
+            self._tx.connection.execute(PIN, (self._able.version, integers(of_any_version)))
 
 
 class Others(NamedTuple):

@@ -198,13 +198,20 @@ def release(tx: Tx, key: int, fence: int, executor: int, now_us: int) -> bool:
     return tx.connection.changes() == 1
 
 
-def hold(tx: Tx, key: int, workflow_id: str, fence: int, reason: str, version: str) -> bool:
-    """Keep a workflow that this code cannot go on with; engines of other versions may try."""
+def hold(
+    tx: Tx, key: int, workflow_id: str, fence: int, reason: str, version: str, *, of_any_version: bool = False
+) -> bool:
+    """Keep a workflow that this code cannot go on with; engines of other versions may try.
+
+    One that was claimed as of any version, and has recorded nothing yet, is of any version again.
+    """
     tx.connection.execute(
         "UPDATE workflow SET phase = 'held', owner = NULL, due_us = NULL, held = ?,"
-        " held_versions = json_insert(iif(json_valid(held_versions), held_versions, '[]'), '$[#]', ?)"
+        " held_versions = json_insert(iif(json_valid(held_versions), held_versions, '[]'), '$[#]', ?),"
+        " application_version = iif(? AND NOT EXISTS (SELECT 1 FROM record WHERE record.workflow = workflow.key), NULL,"
+        " application_version)"
         " WHERE key = ? AND fence = ? AND phase = 'running'",
-        (reason, version, key, fence),
+        (reason, version, of_any_version, key, fence),
     )
     tx.touch(workflow_key(workflow_id))
     return tx.connection.changes() == 1

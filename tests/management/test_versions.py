@@ -175,3 +175,64 @@ def test_a_workflow_defined_after_the_launch_runs(engine, registry):
 def test_options_that_mean_nothing_are_refused(path, option):
     with pytest.raises(ValueError, match="|".join(option)):
         litewf.Engine(path, **option)
+
+
+@pytest.fixture
+def client(path, registry):
+    """A program that starts workflows of no version."""
+    with litewf.Engine(path, registry=litewf.Registry()):
+        pass  # the file is there now
+    with litewf.Client(path, registry=registry) as client:
+        yield client
+
+
+@pytest.mark.parametrize("queue", [None, "mail"], ids=["at once", "from a queue"])
+@pytest.mark.parametrize("by_name", [False, True], ids=["by function", "by name"])
+def test_what_a_client_started_is_of_the_version_that_begins_it(stage: Stage, sleeper, client, queue, by_name):
+    job = (litewf.WorkflowName("sleeper") if by_name else sleeper).with_options(workflow_id="w", queue=queue)
+    handle = client.start_workflow(job)
+    assert handle.get_status().application_version is None
+    with stage.engine(application_version="A"):
+        stage.parked(handle)
+        assert handle.get_status().application_version == "A"
+    stage.clock.move(100)
+    with stage.engine(application_version="B"):
+        with pytest.raises(litewf.WorkflowHeldError, match=r"'A'.*'B'"):
+            handle.get_result(timeout=20)
+        assert handle.get_status().application_version == "A"
+    with stage.engine(application_version="A"):
+        assert handle.get_result(timeout=20) == "w"
+
+
+@pytest.mark.parametrize("queue", [None, "mail"], ids=["at once", "from a queue"])
+def test_what_a_version_could_not_begin_is_left_to_any_other(stage: Stage, client, queue):
+    """It has the code, but not the object that the workflow is to run on."""
+
+    def registry(*names):
+        registry = litewf.Registry()
+
+        class Shop:
+            @registry.workflow(name="order")
+            def order(self):
+                return "ordered"
+
+        for name in names:
+            registry.instance(name, Shop())
+        return registry
+
+    handle = client.start_workflow(litewf.WorkflowName("order", instance="us").with_options(queue=queue))
+    with stage.engine(registry=registry(), application_version="A"):
+        with pytest.raises(litewf.WorkflowHeldError, match="no instance:us"):
+            handle.get_result(timeout=20)
+        assert handle.get_status().application_version is None
+    with stage.engine(registry=registry("us"), application_version="B"):
+        assert handle.get_result(timeout=20) == "ordered"
+        assert handle.get_status().application_version == "B"
+
+
+def test_a_workflow_that_no_engine_has_the_code_of_stays_of_no_version(stage: Stage, client):
+    handle = client.start_workflow(litewf.WorkflowName("elsewhere"))
+    with stage.engine(application_version="A"):
+        with pytest.raises(litewf.WorkflowHeldError, match="no workflow named"):
+            handle.get_result(timeout=20)
+        assert handle.get_status().application_version is None
