@@ -353,9 +353,13 @@ def forget(tx: Tx, keys: Sequence[int]) -> None:
 
 
 def leave(tx: Tx, key: int) -> None:
-    """A workflow goes on outside its queue; a body of it that still runs holds its slot until it ends."""
+    """A workflow goes on outside its queue; a body of it that still runs holds its slot until it ends.
+
+    It holds its deduplication id no more, and does not show it: another one of the queue may have it.
+    """
     row = tx.connection.execute(
-        "UPDATE task SET state = 'ended', slot = iif((SELECT owner FROM workflow WHERE key = ?1) IS NULL, 0, slot)"
+        "UPDATE task SET state = 'ended', deduplication_id = NULL,"
+        " slot = iif((SELECT owner FROM workflow WHERE key = ?1) IS NULL, 0, slot)"
         " WHERE workflow = ?1 RETURNING queue",
         (key,),
     ).fetchone()

@@ -42,6 +42,20 @@ def test_the_id_is_free_once_its_holder_has_ended_or_left_the_queue(lab: Lab, en
     assert second.get_status().deduplication_id == "d"
 
 
+@pytest.mark.parametrize("options", [{}, {"delay": 60}])
+def test_who_is_resumed_shows_no_id_any_more_since_it_left_the_queue_on_which_it_held_it(
+    lab: Lab, options: dict[str, Any]
+) -> None:
+    lab.engine.pause_queue("q")
+    first = lab.enqueue("q", deduplication_id="d", **options)
+    assert [one.workflow_id for one in lab.engine.list_workflows(deduplication_id="d")] == [first.workflow_id]
+    lab.engine.resume_workflow(first.workflow_id)
+    status = first.get_status()
+    assert (status.status, status.queue_name, status.deduplication_id) == ("PENDING", "q", None)
+    second = lab.enqueue("q", deduplication_id="d")
+    assert [one.workflow_id for one in lab.engine.list_workflows(deduplication_id="d")] == [second.workflow_id]
+
+
 @pytest.mark.parametrize("options", [{"delay": 60}, {}, {"partition_key": "x"}])
 def test_the_id_is_held_while_its_holder_is_delayed_waits_or_is_behind(lab: Lab, options: dict[str, Any]) -> None:
     lab.engine.create_queue("q", global_concurrency=1, partition_concurrency=1)
