@@ -184,7 +184,10 @@ def perform_async(runtime: Runtime, action: Action[R]) -> calls.DurableCall[R] |
     inside = action.inside
 
     def flow(execution: Execution, number: str) -> Flow[R]:
-        return action.finish(runtime, (yield from inside(execution, number)))
+        return finished(inside(execution, number))  # made now, where it may take more numbers, and run when awaited
+
+    def finished(recorded: Flow[Any]) -> Flow[R]:
+        return action.finish(runtime, (yield from recorded))
 
     name = f"{action.what.removesuffix('_async')}_async"
     return calls.awaitable(name, flow, candidate=action.candidate())

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from litewf.api.actions import Action
+from litewf.api.actions import Action, keep
 from litewf.api.handle import WorkflowHandle
 from litewf.api.named import WorkflowName
-from litewf.api.workflow import BaseWorkflow
-from litewf.engine import debouncing, starting
-from litewf.engine.execution import NO_KWARGS
+from litewf.api.workflow import BaseWorkflow, child_result
+from litewf.engine import calls, debouncing, results, starting
+from litewf.engine.execution import NO_KWARGS, Execution
+from litewf.engine.requests import Flow
 from litewf.engine.starting import StartRequest
 from litewf.errors import UsageError
+
+if TYPE_CHECKING:
+    from litewf.engine.runtime import Runtime
 
 
 def start(what: str, request: StartRequest) -> Action[WorkflowHandle[Any]]:
@@ -23,6 +27,19 @@ def start(what: str, request: StartRequest) -> Action[WorkflowHandle[Any]]:
         lambda execution, number: starting.start_child(execution, number, request),
         lambda runtime, workflow_id: WorkflowHandle(workflow_id, runtime),
     )
+
+
+def run(request: StartRequest) -> Action[Any]:
+    """Start one workflow and wait for its result; inside a workflow two durable calls, numbered when it is called."""
+
+    def outside(runtime: Runtime) -> Flow[Any]:
+        workflow_id = yield from starting.start_outside(runtime, request)
+        return (yield from results.result_outside(runtime, workflow_id, results.NO_LIMIT))
+
+    def inside(execution: Execution, number: str) -> Flow[Any]:
+        return child_result(execution, number, request, calls.async_branch("run_workflow_async"))
+
+    return Action("run_workflow", outside, inside, keep)
 
 
 def start_many(what: str, requests: Callable[[], Iterable[StartRequest]]) -> Action[list[WorkflowHandle[Any]]]:

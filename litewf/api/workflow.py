@@ -209,7 +209,7 @@ def refuse_without_meaning(options: StartOptions) -> None:
             )
 
 
-def _child_result(execution: Execution, number: str, request: StartRequest, branch: Branch) -> Flow[Any]:
+def child_result(execution: Execution, number: str, request: StartRequest, branch: Branch) -> Flow[Any]:
     """Call a workflow: start the child, then wait for its result; two durable calls, numbered when it is called."""
     return _start_and_wait(execution, number, branch.next_number(), request)
 
@@ -226,7 +226,7 @@ class Workflow(BaseWorkflow[P, R_co]):
         """Run it as a child workflow and return its result."""
         request = self._child(args, kwargs)
         branch = calls.sync_branch(self._label)
-        result: R_co = calls.blocking(self._label, _child_result, request, branch)
+        result: R_co = calls.blocking(self._label, child_result, request, branch)
         return result
 
     def with_options(self, **options: Unpack[WorkflowOptions]) -> Workflow[P, R_co]:
@@ -250,7 +250,7 @@ class AsyncWorkflow(BaseWorkflow[P, R_co]):
         """Run it as a child workflow; await its result."""
         request = self._child(args, kwargs)
         branch = calls.async_branch(self._label)
-        return calls.awaitable(self._label, _child_result, request, branch)
+        return calls.awaitable(self._label, child_result, request, branch)
 
     def with_options(self, **options: Unpack[WorkflowOptions]) -> AsyncWorkflow[P, R_co]:
         """The same workflow, to be started with these options; WorkflowOptions describes them."""

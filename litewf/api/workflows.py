@@ -17,7 +17,7 @@ from litewf.api.handle import WorkflowHandle
 from litewf.api.messages import Messages
 from litewf.api.queues import Queue, Queues, name_of
 from litewf.api.schedules import Schedules
-from litewf.api.starts import many_here, request_of, start, start_many
+from litewf.api.starts import many_here, request_of, run, start, start_many
 from litewf.api.streams import Streams
 from litewf.api.workflow import BaseWorkflow
 from litewf.durations import Duration, duration_us
@@ -86,10 +86,12 @@ class WorkflowOperations(Queues, Schedules, Messages, Events, Streams, CloudEven
         handle: WorkflowHandle[R] = self.start_workflow(workflow, *args, **kwargs)
         return handle.get_result()
 
-    async def run_workflow_async(self, workflow: BaseWorkflow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def run_workflow_async(
+        self, workflow: BaseWorkflow[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, R]:
         """Start a workflow and wait for its result."""
-        handle = await self.start_workflow_async(workflow, *args, **kwargs)
-        return await handle.get_result_async()
+        action: Action[R] = run(request_of(workflow, args, kwargs))
+        return perform_async(self._running(), action)
 
     def _start_workflows(self, starts: Sequence[Sequence[Any]]) -> Action[list[WorkflowHandle[Any]]]:
         """Start several workflows in one commit, all or none: [(checkout, order), (refund, order, "late")]."""

@@ -268,6 +268,34 @@ def test_a_child_that_a_task_runs_takes_its_numbers_when_it_is_called(
     assert [number for number, name in numbered.items() if name == "litewf.get_result"] == ["2", "9", "11"]
 
 
+def test_a_child_that_is_run_and_awaited_later_took_its_numbers_when_it_was_called(
+    launch: Launch, registry: litewf.Registry
+) -> None:
+    @registry.step
+    async def plus(number: int) -> int:
+        return number + 1
+
+    @registry.workflow
+    async def child(number: int) -> int:
+        return number
+
+    @registry.workflow
+    async def parent() -> list[int]:
+        first = litewf.run_workflow_async(child, 10)
+        step = plus(1)
+        second = litewf.run_workflow_async(child, 20)
+        return [await step, *await asyncio.gather(second, first)]
+
+    engine = launch()
+    handle = engine.start_workflow(parent)
+    assert handle.get_result() == [2, 20, 10]
+    found = {step.step_id: step.child_workflow_id or step.name for step in engine.list_steps(handle.workflow_id)}
+    parent_id = handle.workflow_id
+    assert found == {
+        "1": f"{parent_id}~1", "2": "litewf.get_result", "3": plus.name, "4": f"{parent_id}~4", "5": "litewf.get_result",
+    }  # fmt: skip
+
+
 def test_a_value_of_another_branch_is_durable_before_a_body_starts(launch: Launch, registry: litewf.Registry) -> None:
     """The branch that begins to write it must not let the others run ahead of the commit."""
     started = threading.Event()
