@@ -11,9 +11,10 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Union
 
 from litewf.definitions import StepDefinition, WorkflowDefinition
+from litewf.engine.buffering import NO_ROWS, NOBODY, Buffering
 from litewf.engine.signals import Diverged, Unwind, Why
 from litewf.serialization.exceptions import described
-from litewf.store.checkpoints import SettledRow, StepRow
+from litewf.store.checkpoints import StepRow
 
 if TYPE_CHECKING:
     import asyncio
@@ -47,7 +48,7 @@ class About(NamedTuple):
 NOTHING_SPECIAL = About()
 
 
-class Execution:
+class Execution(Buffering):
     """A workflow while an engine runs it."""
 
     is_rehearsal = False  # whether it only compares the code with what is recorded; see rehearsing.py
@@ -56,7 +57,6 @@ class Execution:
         "about",
         "args",
         "branches",
-        "buffered",
         "busy",
         "decisions",
         "definition",
@@ -79,7 +79,6 @@ class Execution:
         "runtime",
         "stoppable",
         "task",
-        "unconfirmed",
         "waits",
     )
 
@@ -101,8 +100,7 @@ class Execution:
         self.records = NO_RECORDS
         self.last_recorded = NOTHING  # number of the last recorded call of each branch, by its prefix
         self.replaying = False
-        self.buffered: tuple[SettledRow, ...] = ()  # to be recorded by the next commit
-        self.unconfirmed: Sequence[SettledRow] = ()  # taken by a commit that is not known to have happened
+        self.buffered, self.unconfirmed, self.carried, self.waiting = NO_ROWS, NO_ROWS, 0, NOBODY
         self.over: Unwind | None = None
         self.busy = 0  # durable calls in flight that are not waits
         self.waits = NO_WAITS  # durable calls in flight that are, in order
@@ -252,26 +250,6 @@ class Execution:
     def decide(self, name: str, decision: bool) -> None:
         """Remember which way a patch goes."""
         self.decisions = {**self.decisions, name: decision}
-
-    def buffer(self, row: SettledRow) -> None:
-        """Let the next commit record this."""
-        self.buffered = (*self.buffered, row)
-
-    def take_buffered(self) -> Sequence[SettledRow]:
-        """The records that the next commit must carry, also those that another branch's commit may be writing now.
-
-        `confirm` them once they are written; to settle a step twice changes nothing.
-        """
-        if not (self.unconfirmed or self.buffered):
-            return ()
-        rows = [*self.unconfirmed, *self.buffered]
-        self.unconfirmed, self.buffered = rows, ()
-        return rows
-
-    def confirm(self, rows: Sequence[SettledRow]) -> None:
-        """A commit has written these records."""
-        if rows:
-            self.unconfirmed = [row for row in self.unconfirmed if row not in rows]
 
     def key_of(self, number: str) -> str:
         """A text for one call of this generation, the same on every replay and recovery; no other call has it.

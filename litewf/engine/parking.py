@@ -14,7 +14,7 @@ def parking(execution: Execution, now_us: int) -> Park:
     """Park an execution with everything that it waits for now."""
     waits = [awaited for wait in execution.waits for awaited in wait.awaited]
     looks = [wait.look for wait in execution.waits if wait.look is not None]
-    return Park(execution.key, execution.fence, now_us, (*execution.unconfirmed, *execution.buffered), waits, looks)
+    return Park(execution.key, execution.fence, now_us, execution.unwritten, waits, looks)
 
 
 def parked(execution: Execution, answer: object) -> None:

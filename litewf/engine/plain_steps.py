@@ -127,7 +127,7 @@ class StepCall(StepFrame, DurableCall[Any]):
                 if not isinstance(refusal, StoreError | EngineClosedError):
                     raise refusal
                 yield from drive_async(runtime, write_again(execution, checkpoint, refusal))
-            if failure is None and checkpoint.result and not execution.unconfirmed:
+            if failure is None and checkpoint.result:
                 return result  # without another call
             return _concluded(execution, checkpoint, result, failure)
         finally:
@@ -154,8 +154,6 @@ def _concluded(execution: Execution, checkpoint: Checkpoint, result: Any, failur
     """What the workflow gets once the record is durable."""
     if not checkpoint.result:
         execution.end("lost")
-    if execution.unconfirmed:
-        execution.confirm(checkpoint.rows)
     if failure is not None:
         raise failure
     return result

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from litewf.engine.carrying import carried
 from litewf.engine.execution import Execution
-from litewf.engine.requests import REPLAYED, Blocking, Flow, Read, Wait
+from litewf.engine.requests import REPLAYED, Blocking, Carried, Flow, Read, Wait
 from litewf.engine.signals import Diverged, Undecodable
 from litewf.errors import (
     EngineClosedError,
@@ -103,11 +103,36 @@ def write_again(
 
 def flush(execution: Execution) -> Flow[None]:
     """Make durable what is buffered, before a body starts."""
-    rows = execution.take_buffered()
-    if not (yield from write(execution, Checkpoint(flat(rows)))):
+    rows = yield from to_carry(execution)
+    if rows and not (yield from carrying(execution, rows, Checkpoint(flat(rows)))):
         execution.end("lost")
-    execution.confirm(rows)
     execution.check()
+
+
+def to_carry(execution: Execution) -> Flow[Sequence[SettledRow]]:
+    """What the commit that comes now has to carry: everything that is not in the file when this returns.
+
+    Writing beside the commit of another branch that carries would not do: that one may fail, or be withdrawn.
+    """
+    known = execution.known
+    while execution.unconfirmed:
+        yield Carried(execution)
+        if execution.carried >= known:
+            return ()  # what was buffered later is no concern of who asked before
+    return execution.take_buffered()
+
+
+def carrying(execution: Execution, rows: Sequence[SettledRow], operation: Operation) -> Flow[Any]:
+    """Write an operation that carries these rows; only a lost workflow, or an error, means that it did not."""
+    if not rows:
+        return (yield from write(execution, operation))
+    try:
+        answer = yield from write(execution, operation)
+    except BaseException:
+        execution.give_back()
+        raise
+    execution.confirm()
+    return answer
 
 
 def settled_turn(
@@ -117,7 +142,7 @@ def settled_turn(
 
     `committed` is called after the commit, even if the task that waited for it was cancelled meanwhile.
     """
-    rows = execution.take_buffered()
+    rows = yield from to_carry(execution)
 
     def turn(tx: Tx) -> R | None:
         if rows and not settle(tx, rows):
@@ -126,23 +151,20 @@ def settled_turn(
 
     operation = Turn(turn)
     try:
-        result = yield from write(execution, operation)
+        result = yield from carrying(execution, rows, operation)
     finally:
         if committed is not None and operation.error is None and operation.result is not None:
             committed()
     if result is None:
         execution.end("lost")
-    execution.confirm(rows)
     return result  # type: ignore[no-any-return]  # what `change` returned
 
 
 def promised(execution: Execution, promises: Sequence[Promise]) -> Flow[None]:
     """Fix the deadlines of waits, the count of attempts or an intent."""
-
-    rows = execution.take_buffered()
-    if not (yield from write(execution, Promising(execution.key, execution.fence, promises, rows))):
+    rows = yield from to_carry(execution)
+    if not (yield from carrying(execution, rows, Promising(execution.key, execution.fence, promises, rows))):
         execution.end("lost")
-    execution.confirm(rows)
 
 
 # --- values -------------------------------------------------------------------------------------------------------

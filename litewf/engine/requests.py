@@ -94,6 +94,18 @@ class InOrder:
         self.number = number
 
 
+class Carried:
+    """Wait until it is known what became of the commit that carries what this execution had buffered.
+
+    Only branches of an async workflow ask for it: a thread knows what became of its own commits.
+    """
+
+    __slots__ = ("execution",)
+
+    def __init__(self, execution: Execution) -> None:
+        self.execution = execution
+
+
 class Blocking:
     """Run a function that may block: in place, or in a thread when a loop is driving."""
 
@@ -104,7 +116,7 @@ class Blocking:
 
 
 REPLAYED = Replayed()
-Request: TypeAlias = "Operation | StepFrame | Read | Wait | Replayed | InOrder | Blocking"
+Request: TypeAlias = "Operation | StepFrame | Read | Wait | Replayed | InOrder | Carried | Blocking"
 Flow = Generator["Request", Any, R]
 
 

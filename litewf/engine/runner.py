@@ -142,7 +142,7 @@ def _finish(execution: Execution, result: object, failure: BaseException | None)
     status = "SUCCESS" if failure is None else "ERROR"
     finish = Finish(
         execution.key, execution.fence, execution.id, status, execution.now_us(), output, error,
-        execution.take_buffered(),
+        execution.unwritten,
     )  # fmt: skip
     if not (yield from write(execution, finish)):
         yield from _release(execution)

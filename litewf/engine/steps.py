@@ -22,7 +22,7 @@ from litewf.errors import (
     StepUncertainError,
 )
 from litewf.store import streams
-from litewf.store.checkpoints import Checkpoint, Promise, StepRow, flat, settle
+from litewf.store.checkpoints import Checkpoint, Promise, StepRow, settle
 from litewf.store.operations import Turn, Tx
 from litewf.store.waits import announce, stream_key
 from litewf.store.wide import Value
@@ -57,13 +57,12 @@ def step(
 def settled_values(
     execution: Execution, frame: StepFrame, output: str | None, error: str | None, attempts: int
 ) -> tuple[Value, ...]:
-    """The record of a step, with what is buffered before it."""
+    """The record of a step, alone: what is buffered now another branch has seen since the body began."""
     now_us = execution.now_us()
-    settled = (
+    return (
         execution.key, execution.fence, frame.number, frame.definition.name, output, error, attempts, frame.started_us,
         now_us,
     )  # fmt: skip
-    return (*flat(execution.take_buffered()), *settled) if execution.buffered else settled
 
 
 def settle_step(
@@ -76,7 +75,6 @@ def settle_step(
         return
     if not (yield from write(execution, checkpoint)):
         execution.end("lost")
-    execution.confirm(checkpoint.rows)
 
 
 def settle_streamed(execution: Execution, frame: StepFrame, checkpoint: Checkpoint) -> Flow[None]:
@@ -92,7 +90,6 @@ def settle_streamed(execution: Execution, frame: StepFrame, checkpoint: Checkpoi
 
     if not (yield from write(execution, Turn(change))):
         execution.end("lost")
-    execution.confirm(rows)
 
 
 class Attempts:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from litewf.engine.execution import Execution, StepFrame
 from litewf.engine.receiving import Convert
-from litewf.engine.recording import opened, recorded, replay, row, write, write_again
+from litewf.engine.recording import carrying, opened, recorded, replay, row, to_carry, write, write_again
 from litewf.engine.requests import Flow, Read, Wait
 from litewf.engine.results import TIMED_OUT, Limit, Target, arrived, not_found
 from litewf.errors import EngineClosedError, PayloadError, SerializationError, StoreError, StreamClosedError
@@ -35,16 +35,17 @@ def append(execution: Execution, number: str, name: str, value: str | None) -> F
         return
     now_us = execution.now_us()
     item = Item(execution.key, execution.fence, name, value, number, 0, 1, now_us)
-    buffered = execution.take_buffered() if execution.buffered or execution.unconfirmed else ()
-    operation = Append(execution.id, item, buffered)
-    try:
-        appended = yield operation  # not through write(): a frame less
-    except (StoreError, EngineClosedError) as refusal:
-        appended = yield from write_again(execution, operation, refusal)
+    if execution.buffered or execution.unconfirmed:
+        rows = yield from to_carry(execution)
+        appended = yield from carrying(execution, rows, Append(execution.id, item, rows))
+    else:
+        operation = Append(execution.id, item)
+        try:
+            appended = yield operation  # not through write(): a frame less
+        except (StoreError, EngineClosedError) as refusal:
+            appended = yield from write_again(execution, operation, refusal)
     if appended != "appended":
         _refused(execution, appended, item, call)
-    elif buffered:
-        execution.confirm(buffered)
 
 
 def _refused(execution: Execution, why: Appended, item: Item, call: str) -> None:

@@ -53,7 +53,7 @@ Appended = Literal["appended", "closed", "lost"]
 class Append(Operation):
     """Appends to a stream; `result` says whether it was appended, the stream was closed, or the workflow was lost.
 
-    `rows` were buffered before; they are written only if it appended.
+    `rows` were buffered before; they are written unless it was lost.
     """
 
     __slots__ = ("item", "rows", "workflow_id")
@@ -75,7 +75,7 @@ class Append(Operation):
         appended = [one for one in operations if one.result == "appended"]
         for one in appended:
             one.touched = (stream_key(one.workflow_id, one.item.name),)
-        settle_all(connection, appended)
+        settle_all(connection, [one for one in operations if one.result != "lost"])
         if wake(connection, [one.touched[0] for one in appended]):
             appended[0].touched = (*appended[0].touched, "ready")
 

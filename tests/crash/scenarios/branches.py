@@ -1,6 +1,7 @@
 """Async branches: a gather, a task group."""
 
 import asyncio
+from typing import Any
 
 import litewf
 from tests.crash.explorer import Drive
@@ -85,3 +86,54 @@ def a_task_group_whose_task_fails(life: Life) -> Drive:
         return outcome
 
     return driven(life, main, expect="failed")
+
+
+@scenario(linger=0)
+def branches_that_see_values_before_their_steps(life: Life) -> Drive:
+    """One commit carries the values of all: before bodies, after a sleep, with an event, a message and a stream."""
+
+    @life.step
+    async def use(branch: int, *values: Any) -> int:
+        return branch + len(values)
+
+    @life.workflow
+    async def main() -> list[int]:
+        async def branch(n: int) -> int:
+            token = life.note_here(f"token {n}", litewf.uuid())
+            first = await use(n, token, litewf.random())
+            await litewf.sleep_async(3600)
+            return first + await use(n, token, litewf.now())
+
+        async def show() -> int:
+            number = litewf.random()
+            await litewf.set_event_async("e", number)
+            number += litewf.random()
+            await litewf.write_stream_async("k", number)
+            number += litewf.random()
+            await litewf.send_async("w", number)
+            life.note("number", number)
+            return await use(0, number, await litewf.recv_async())
+
+        return await asyncio.gather(branch(1), branch(2), branch(3), show())
+
+    return driven(life, main, expect=[6, 8, 10, 2])
+
+
+@scenario()
+def a_branch_is_given_up_while_it_carries_what_others_have_seen(life: Life) -> Drive:
+    @life.step
+    async def use(branch: int, *values: Any) -> int:
+        return branch + len(values)
+
+    @life.workflow
+    async def main() -> list[int]:
+        async def branch(n: int) -> int:
+            return await use(n, litewf.uuid(), litewf.random())
+
+        begun = [asyncio.create_task(branch(n)) for n in (1, 2, 3)]
+        await asyncio.sleep(0)
+        begun[0].cancel()
+        done = await asyncio.gather(*begun, return_exceptions=True)
+        return [one for one in done[1:] if isinstance(one, int)]
+
+    return driven(life, main, expect=[4, 5])
