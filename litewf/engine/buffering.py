@@ -62,7 +62,7 @@ class Buffering:
         self.unconfirmed = NO_ROWS
         self._wake()
 
-    def wait_for_carrier(self, waiter: asyncio.Future[None]) -> None:
+    def wait_for_flush(self, waiter: asyncio.Future[None]) -> None:
         """Settle this when it is known what became of the commit that carries."""
         if self.waiting is NOBODY:
             self.waiting = []

@@ -16,7 +16,7 @@ from litewf.engine.carrying import Carried, carried, in_coroutine
 from litewf.engine.execution import FRAME, Execution, StepFrame
 from litewf.engine.mail import WAITERS, LoopMailbox, Ticket
 from litewf.engine.parking import parked, parking
-from litewf.engine.requests import Blocking, Carried, Flow, InOrder, Read, Replayed, Request, Wait
+from litewf.engine.requests import Blocking, Flow, Flushed, InOrder, Read, Replayed, Request, Wait
 from litewf.store.operations import Operation
 from litewf.store.readers import Reader
 
@@ -214,9 +214,9 @@ def _in_order(_runtime: Runtime, request: InOrder, mailbox: LoopMailbox) -> Susp
         _cancel_later()
 
 
-def _until_carried(_runtime: Runtime, request: Carried, mailbox: LoopMailbox) -> Suspended[None]:
+def _until_flushed(_runtime: Runtime, request: Flushed, mailbox: LoopMailbox) -> Suspended[None]:
     known = mailbox.loop.create_future()
-    request.execution.wait_for_carrier(known)
+    request.execution.wait_for_flush(known)
     yield from known
 
 
@@ -281,5 +281,5 @@ _ASYNC: dict[type, Callable[[Runtime, Any, LoopMailbox], Suspended[Any]]] = {
     Blocking: _blocking,
     Replayed: _yield_once,
     InOrder: _in_order,
-    Carried: _until_carried,
+    Flushed: _until_flushed,
 }

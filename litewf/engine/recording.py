@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from litewf.engine.carrying import carried
 from litewf.engine.execution import Execution
-from litewf.engine.requests import REPLAYED, Blocking, Carried, Flow, Read, Wait
+from litewf.engine.requests import REPLAYED, Blocking, Flow, Flushed, Read, Wait
 from litewf.engine.signals import Diverged, Undecodable
 from litewf.errors import (
     EngineClosedError,
@@ -116,7 +116,7 @@ def to_carry(execution: Execution) -> Flow[Sequence[SettledRow]]:
     """
     known = execution.known
     while execution.unconfirmed:
-        yield Carried(execution)
+        yield Flushed(execution)
         if execution.carried >= known:
             return ()  # what was buffered later is no concern of who asked before
     return execution.take_buffered()

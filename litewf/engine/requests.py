@@ -94,7 +94,7 @@ class InOrder:
         self.number = number
 
 
-class Carried:
+class Flushed:
     """Wait until it is known what became of the commit that carries what this execution had buffered.
 
     Only branches of an async workflow ask for it: a thread knows what became of its own commits.
@@ -116,7 +116,7 @@ class Blocking:
 
 
 REPLAYED = Replayed()
-Request: TypeAlias = "Operation | StepFrame | Read | Wait | Replayed | InOrder | Carried | Blocking"
+Request: TypeAlias = "Operation | StepFrame | Read | Wait | Replayed | InOrder | Flushed | Blocking"
 Flow = Generator["Request", Any, R]
 
 
