@@ -11,7 +11,7 @@ import pytest
 import litewf
 from litewf.engine.execution import Execution
 from litewf.engine.recording import flush, promised
-from litewf.engine.requests import Carried
+from litewf.engine.requests import Flushed
 from litewf.engine.signals import Unwind
 from litewf.errors import OutcomeUnknownError
 from litewf.store.checkpoints import SETTLE, Checkpoint, Promise, Promising, SettledRow
@@ -156,12 +156,12 @@ def test_a_branch_waits_for_the_commit_that_carries_its_value_and_writes_nothing
     mine = saw(execution, "1.1")
     assert values_of(next(first)) == mine
     theirs = (*saw(execution, "2.1"), *saw(execution, "3.1"))
-    assert isinstance(next(second), Carried)
-    assert isinstance(next(third), Carried)
+    assert isinstance(next(second), Flushed)
+    assert isinstance(next(third), Flushed)
     with pytest.raises(StopIteration):
         first.send(True)
     assert values_of(second.send(None)) == theirs
-    assert isinstance(third.send(None), Carried)  # what it waits for is on its way again
+    assert isinstance(third.send(None), Flushed)  # what it waits for is on its way again
     with pytest.raises(StopIteration):
         second.send(True)
     with pytest.raises(StopIteration):
@@ -191,7 +191,7 @@ def test_what_a_failed_commit_carried_is_carried_by_whoever_waited(
     next(first)
     two = saw(execution, "2.1")
     second = promised(execution, [Promise("2.2", "litewf.sleep", 0, 60)])
-    assert isinstance(next(second), Carried)
+    assert isinstance(next(second), Flushed)
     with pytest.raises(type(failure)):
         first.throw(failure)
     promising = second.send(None)
