@@ -163,4 +163,10 @@ def _walk(code: types.CodeType) -> Iterator[bytes]:
             yield repr(constant).encode()
 
 
+def check_registry(registry: object) -> None:
+    """Refuse what is no registry."""
+    if not isinstance(registry, Registry):
+        raise TypeError(f"registry is a litewf.Registry, not {registry!r:.80}")
+
+
 default_registry = Registry()

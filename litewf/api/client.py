@@ -11,8 +11,8 @@ from litewf.api.workflows import WorkflowOperations
 from litewf.durations import Duration, duration_us
 from litewf.engine.calls import refuse_on_loop
 from litewf.errors import EngineClosedError
-from litewf.registry import Registry, default_registry
-from litewf.serialization import JsonSerializer, Serializer
+from litewf.registry import Registry, check_registry, default_registry
+from litewf.serialization import JsonSerializer, Serializer, check_serializer
 from litewf.world import Clock, World
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def client_settings(
     event_retention: Duration,
 ) -> Settings:
     """How a client opens its file."""
+    check_registry(registry)
+    check_serializer(serializer)
     if durability not in ("full", "normal"):
         raise ValueError(f'durability is "full" or "normal", not {durability!r}')
     from litewf.engine.runtime import Settings  # noqa: PLC0415 - as above

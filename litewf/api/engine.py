@@ -15,8 +15,8 @@ from litewf.engine.calls import refuse_on_loop
 from litewf.engine.execution import rehearsing
 from litewf.errors import EngineClosedError, UsageError, WaitTimeoutError
 from litewf.records import Retention
-from litewf.registry import Registry, check_name, default_registry
-from litewf.serialization import JsonSerializer, Serializer
+from litewf.registry import Registry, check_name, check_registry, default_registry
+from litewf.serialization import JsonSerializer, Serializer, check_serializer
 from litewf.world import Clock, World
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ class Engine(WorkflowOperations):
         self._check()
 
     def _check(self) -> None:
+        check_registry(self._registry)
+        check_serializer(self._serializer)
         if self._durability not in ("full", "normal"):
             raise ValueError(f'durability is "full" or "normal", not {self._durability!r}')
         if self._recover not in ("compatible", "matching"):

@@ -105,6 +105,8 @@ class WorkflowHandle(Generic[R_co]):
         runtime = self._outside("as_future")
 
         def settle() -> None:
+            if not future.set_running_or_notify_cancel():
+                return  # its caller does not wait any more
             try:
                 result = runtime.drive(results.result_outside(runtime, self.workflow_id, results.NO_LIMIT))
             except BaseException as error:  # noqa: BLE001 - it belongs to the future

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from litewf.engine.signals import Unwind
@@ -44,6 +45,17 @@ def _with_causes(error: BaseException | None) -> list[BaseException]:
         found.append(error)
         error = error.__cause__
     return found
+
+
+def say_whose(refusal: BaseException, what: str) -> None:
+    """Add to what a serializer raised which value it was about."""
+    with suppress(Exception):  # a class of the user may forbid it
+        refusal.add_note(f"it is {what}")
+
+
+def say_whose_result(refusal: BaseException, frame: StepFrame) -> None:
+    """The same, where a body has returned the value."""
+    say_whose(refusal, f"the result of step {frame.number} ({frame.name}) of {frame.execution.label}")
 
 
 def not_an_outcome(execution: Execution, frame: StepFrame, raised: BaseException) -> BaseException:

@@ -11,6 +11,7 @@ from litewf.engine import replay_order
 from litewf.engine.execution import About, Execution
 from litewf.engine.watching import tell_of_queues
 from litewf.errors import SerializationError, StoreCorruptError
+from litewf.serialization.exceptions import described
 from litewf.store import checkpoints, endings, reading, streams
 from litewf.store.checkpoints import StepRow
 from litewf.store.claims import Claimed
@@ -86,7 +87,12 @@ def _execution(runtime: Runtime, workflow: Claimed, rows: _Rows) -> Execution:
 
 def execution_of(runtime: Runtime, workflow: Claimed, text: str, kind: type[E]) -> E:
     """The execution of a workflow with this input; raises what the input raises when it is decoded."""
-    given = runtime.serializer.decode(text)
+    try:
+        given = runtime.serializer.decode(text)
+    except SerializationError:
+        raise
+    except Exception as error:  # of a serializer of the user's, whose key may be wrong
+        raise SerializationError(described(error)) from error
     if not isinstance(given, dict):
         raise TypeError(f"it is {type(given).__name__}, not args and kwargs")
     identity = (workflow.key, workflow.id, workflow.fence, workflow.generation)

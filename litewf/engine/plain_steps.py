@@ -12,7 +12,7 @@ from litewf.definitions import StepDefinition
 from litewf.engine.calls import AWAITED, DurableCall, FlowCall
 from litewf.engine.drivers import Suspended, drive, drive_async, until_known
 from litewf.engine.execution import FRAME, NO_STREAMS, Execution, StepFrame
-from litewf.engine.failures import as_failure
+from litewf.engine.failures import as_failure, say_whose_result
 from litewf.engine.mail import AwaitedCheckpoint
 from litewf.engine.recording import write_again
 from litewf.engine.requests import in_order
@@ -38,7 +38,11 @@ def step_in_thread(
             result = (definition.fn if runtime.around is None else runtime.around(definition))(*args, **kwargs)
         finally:
             FRAME.reset(token)
-        output, result = runtime.serializer.encode(result)
+        try:
+            output, result = runtime.serializer.encode(result)
+        except Exception as unfit:
+            say_whose_result(unfit, frame)
+            raise
         error = failure = None
     except BaseException as raised:  # noqa: BLE001 - the outcome of user code
         output = result = None
@@ -78,7 +82,7 @@ class StepCall(StepFrame, DurableCall[Any]):
         self._driver = None
         self._gone = None
 
-    def __await__(self) -> Suspended[Any]:
+    def __await__(self) -> Suspended[Any]:  # noqa: C901, PLR0915 - the hot path: a frame more would cost each step
         if self._gone is not None:
             self.take()  # raises, and says why
         self._gone = AWAITED
@@ -105,7 +109,11 @@ class StepCall(StepFrame, DurableCall[Any]):
                 finally:
                     FRAME.reset(token)
                     del token  # as above
-                output, result = runtime.serializer.encode(result)
+                try:
+                    output, result = runtime.serializer.encode(result)
+                except Exception as unfit:
+                    say_whose_result(unfit, self)
+                    raise
                 error = failure = None
             except BaseException as raised:  # noqa: BLE001 - the outcome of user code
                 output = result = None

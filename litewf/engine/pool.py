@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 
 LOG = logging.getLogger("litewf")
 IDLE_S = 10.0  # after which an idle thread ends
@@ -15,7 +16,8 @@ IDLE_S = 10.0  # after which an idle thread ends
 class Pool:
     """At most `most` threads take work from one queue.
 
-    The threads are daemons: a body that never ends must not keep the interpreter from exiting.
+    The threads are daemons: a body that never ends must not keep the interpreter from exiting. Each piece of work has a
+    context of its own: what user code sets there, such as decimal's precision, is not for whoever comes next.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class Pool:
         try:
             while work is not None:
                 try:
-                    work()
+                    Context().run(work)
                 except BaseException:
                     LOG.exception("a worker thread of litewf failed")
                 work = None if extra else self._next()

@@ -20,6 +20,7 @@ from litewf.errors import (
     StoreError,
     StoreFullError,
 )
+from litewf.serialization.exceptions import described
 from litewf.store.checkpoints import Checkpoint, Promise, Promising, SettledRow, StepRow, flat, settle
 from litewf.store.operations import Operation, Turn, Tx
 
@@ -58,8 +59,9 @@ def opened(execution: Execution, number: str, name: str, output: str | None, err
         if error is None:
             return None if output is None else serializer.decode(output)
         failure = serializer.decode_error(error)
-    except SerializationError as refusal:  # a class that this program lacks, or a text that holds no value
-        detail = f"step {number} ({name}) cannot be decoded: {refusal}"
+    except Exception as refusal:  # noqa: BLE001 - a class that this program lacks, no value, or a key that is wrong
+        reason = refusal if isinstance(refusal, SerializationError) else described(refusal)
+        detail = f"step {number} ({name}) cannot be decoded: {reason}"
         raise execution.stop_with(Undecodable(detail, number)) from None
     raise carried(failure)
 
@@ -173,10 +175,9 @@ def promised(execution: Execution, promises: Sequence[Promise]) -> Flow[None]:
 def value(execution: Execution, number: str, name: str, make: Callable[[], object]) -> object:
     """A value that replay sees again; it is not a flow, because it never waits."""
     record = recorded(execution, number, name)
-    serializer = execution.runtime.serializer
     if record is not None and record.output is not None:
-        return serializer.decode(record.output)
-    text, copy = serializer.encode(make())
+        return opened(execution, number, name, record.output, None)
+    text, copy = execution.runtime.serializer.encode(make())
     execution.buffer(row(execution, number, name, execution.now_us(), text))
     return copy
 

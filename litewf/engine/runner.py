@@ -12,11 +12,12 @@ from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from litewf.engine.execution import FRAME, Execution
+from litewf.engine.failures import say_whose
 from litewf.engine.idleness import is_runnable
 from litewf.engine.recording import write
 from litewf.engine.requests import Flow
 from litewf.engine.signals import ContinueAsNew, Unwind
-from litewf.errors import SerializationError, UsageError
+from litewf.errors import UsageError
 from litewf.store import endings
 from litewf.store.endings import Finish
 from litewf.store.operations import Turn, Tx
@@ -47,6 +48,8 @@ def run_in_thread(execution: Execution) -> None:
         runtime.drive(judge(execution, result, failure), inline=True)
     except Unwind:
         runtime.keep_unreleased(execution)
+    except BaseException as lost:  # noqa: BLE001 - the thread is the engine's
+        _not_recorded(execution, lost)
     finally:
         del failure  # its traceback holds this frame
         FRAME.reset(token)
@@ -80,6 +83,10 @@ async def run_on_loop(execution: Execution) -> None:
             await _end_branches(execution)
     except Unwind:
         runtime.keep_unreleased(execution)
+    except BaseException as lost:
+        _not_recorded(execution, lost)
+        if not isinstance(lost, Exception):
+            raise  # its loop may be ending
     finally:
         del failure  # its traceback holds this frame
         runtime.ended(execution)
@@ -130,8 +137,8 @@ def _finish(execution: Execution, result: object, failure: BaseException | None)
     if failure is None:
         try:
             output = serializer.encode(result)[0]
-        except SerializationError as refused:
-            refused.add_note(f"it is the result of {execution.label}")
+        except Exception as refused:  # noqa: BLE001 - a serializer of the user's may raise anything
+            say_whose(refused, f"the result of {execution.label}")
             failure = refused
     elif not isinstance(failure, Exception):
         kind = type(failure).__name__
@@ -195,6 +202,15 @@ def _continue(execution: Execution, new: ContinueAsNew) -> Flow[None]:
         execution.runtime.next_generation(execution, *new.arguments)
     else:
         yield from _release(execution)
+
+
+def _not_recorded(execution: Execution, lost: BaseException) -> None:
+    """The outcome got lost, for whatever reason: nobody's workflow stays here without anything that runs it."""
+    if not isinstance(lost, asyncio.CancelledError | GeneratorExit):  # the end of its loop
+        LOG.error("the outcome of %s could not be recorded; it runs again", execution.label, exc_info=lost,
+                  extra=execution.log_fields())  # fmt: skip
+    execution.stop("lost")  # before it is free, so that none here takes it until this one has left
+    execution.runtime.keep_unreleased(execution)
 
 
 # --- tasks --------------------------------------------------------------------------------------------------------

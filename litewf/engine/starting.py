@@ -16,6 +16,7 @@ from litewf.engine import queues
 from litewf.engine.attributes import encode_attributes
 from litewf.engine.durable import durable
 from litewf.engine.execution import NO_KWARGS, NOTHING_SPECIAL, About, Execution
+from litewf.engine.failures import say_whose
 from litewf.engine.requests import Flow
 from litewf.engine.watching import start_trace
 from litewf.errors import DuplicateWorkflowError, SerializationError, WorkflowConflictError
@@ -126,7 +127,12 @@ def _prepared(
     child_id: str | None,
 ) -> tuple[NewWorkflow, Execution | None]:
     options = request.options
-    text, args, kwargs = encode_input(runtime, request.receiver, request.args, request.kwargs)
+    try:
+        text, args, kwargs = encode_input(runtime, request.receiver, request.args, request.kwargs)
+    except Exception as refusal:
+        own_id = "" if options.workflow_id is None else f" {options.workflow_id!r}"
+        say_whose(refusal, f"an argument of workflow{own_id} ({request.definition.name})")
+        raise
     timeout_us = options.timeout_us
     deadline_us = None if timeout_us is None or options.queue is not None else now_us + timeout_us
     user, roles = options.authenticated_user, options.authenticated_roles

@@ -12,15 +12,15 @@ from typing import Any, NoReturn
 from litewf.definitions import StepDefinition
 from litewf.engine.carrying import carried, uncarried
 from litewf.engine.execution import NO_STREAMS, Execution, StepFrame
-from litewf.engine.failures import log_failure, not_an_outcome, traced
-from litewf.engine.recording import flush, promised, recorded, replay, write
+from litewf.engine.failures import log_failure, not_an_outcome, say_whose_result, traced
+from litewf.engine.recording import flush, opened, promised, recorded, replay, write
 from litewf.engine.requests import Flow
 from litewf.engine.sleeps import until
 from litewf.errors import (
-    SerializationError,
     StepRetriesExceededError,
     StepUncertainError,
 )
+from litewf.serialization.exceptions import message_of
 from litewf.store import streams
 from litewf.store.checkpoints import Checkpoint, Promise, StepRow, settle
 from litewf.store.operations import Turn, Tx
@@ -119,7 +119,7 @@ class Attempts:
         self.streams = NO_STREAMS  # that any attempt has written to
         self.errors: list[BaseException] = []
         if record is not None and record.error is not None:
-            texts = self.serializer.decode(record.error)
+            texts = opened(execution, number, definition.name, record.error, None)
             assert isinstance(texts, list)
             self.errors = [self.serializer.decode_error_lenient(text) for text in texts]
 
@@ -188,7 +188,8 @@ class Attempts:
     def _succeed(self, result: object) -> Flow[Any]:
         try:
             output, copy = self.serializer.encode(result)
-        except SerializationError as refused:  # the body has done its work: it must not run again for this
+        except Exception as refused:  # noqa: BLE001 - the body has done its work: it must not run again for this
+            say_whose_result(refused, self._settled())
             self.done += 1
             yield from self._fail(refused)
         yield from settle_step(self.execution, self._settled(), output, None, self.done + 1)
@@ -240,7 +241,7 @@ class Attempts:
             return self.errors[-1]
         exceeded = StepRetriesExceededError(
             f"{self._label()} failed on each of its {self.done} attempts; the last error was"
-            f" {type(failure).__name__}: {failure}",
+            f" {type(failure).__name__}: {message_of(failure) or ''}",
             list(self.errors),
         )
         exceeded.__cause__ = failure

@@ -8,7 +8,7 @@ from typing import Any
 from litewf.definitions import StepDefinition, TransactionDefinition
 from litewf.engine.carrying import carried, uncarried
 from litewf.engine.execution import FRAME, Execution, TransactionFrame
-from litewf.engine.failures import as_failure
+from litewf.engine.failures import as_failure, say_whose_result
 from litewf.engine.recording import flush, recorded, replay, write
 from litewf.engine.requests import Blocking, Flow
 from litewf.engine.steps import settle_step
@@ -34,9 +34,14 @@ def transaction(
     def body(connection: Connection) -> tuple[str, object]:
         token = FRAME.set(frame)
         try:
-            return runtime.serializer.encode(frame.body(connection, *args, **kwargs))
+            result = frame.body(connection, *args, **kwargs)
         finally:
             FRAME.reset(token)
+        try:
+            return runtime.serializer.encode(result)
+        except Exception as refusal:
+            say_whose_result(refusal, frame)
+            raise
 
     def seal(tx: Tx, result: tuple[str, object]) -> bool:
         now_us = execution.now_us()

@@ -19,7 +19,7 @@ anything but the classes that the program itself defined as data."""
 from __future__ import annotations
 
 from litewf.serialization.json_codec import JsonSerializer
-from litewf.serialization.serializer import Serializer
+from litewf.serialization.serializer import Serializer, check_serializer
 from litewf.serialization.type_table import Opaque, TypeTable
 
-__all__ = ["JsonSerializer", "Opaque", "Serializer", "TypeTable"]
+__all__ = ["JsonSerializer", "Opaque", "Serializer", "TypeTable", "check_serializer"]

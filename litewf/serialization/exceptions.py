@@ -45,7 +45,9 @@ def message_of(error: BaseException) -> str | None:
     """`str(error)`, or None where that raises."""
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - a user's __str__ may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - a user's __str__ may raise anything
         return None
 
 

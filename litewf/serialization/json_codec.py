@@ -78,7 +78,9 @@ class JsonSerializer:
         try:
             text = write_json(Walk(self.types, self._writers, self.decode, forgiving=True).write(error))
             return text, self.decode_error(text)
-        except Exception:  # noqa: BLE001 - classes of the user take part, and the error must be recorded
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001 - classes of the user take part, and the error must be recorded
             text = write_json(exceptions.spell_remote(error))
             return text, self.decode_error(text)
 

@@ -45,7 +45,9 @@ def short_repr(value: object) -> str:
     """`repr`, cut to a line, for values whose `__repr__` may raise."""
     try:
         text = repr(value)
-    except Exception:  # noqa: BLE001 - a user's __repr__ may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - a user's __repr__ may raise anything
         return f"<{type_name(type(value))}>"
     return text if len(text) <= _LONGEST_REPR else f"{text[:_LONGEST_REPR]}..."
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+METHODS = ("encode", "decode", "decode_lenient", "encode_error", "decode_error", "decode_error_lenient")
+
 
 class Serializer(Protocol):
     """Turns values into text and back. A result must depend on the value alone: replays compare texts."""
@@ -31,3 +33,13 @@ class Serializer(Protocol):
     def decode_error_lenient(self, text: str) -> BaseException:
         """The error, or a `RemoteError` where this program lacks its class."""
         ...
+
+
+def check_serializer(serializer: object) -> None:
+    """Refuse what cannot be a serializer; None is none."""
+    if serializer is None:
+        return
+    missing = [name for name in METHODS if not callable(getattr(serializer, name, None))]
+    if isinstance(serializer, type) or missing:
+        lacks = f", which lacks {', '.join(missing)}" if missing else ": make one of it"
+        raise TypeError(f"serializer is an object with the methods of litewf.Serializer, not {serializer!r:.80}{lacks}")
