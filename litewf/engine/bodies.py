@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Generator
 from contextvars import copy_context
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from litewf.engine.execution import FRAME, StepFrame
+from litewf.engine.loops import EXITS
 from litewf.errors import StepTimeoutError
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _as_task(runtime: Runtime, frame: StepFrame, mailbox: LoopMailbox) -> Genera
     loop = mailbox.loop
     token = FRAME.set(frame)
     try:
-        task = loop.create_task(_awaited(frame))
+        task = loop.create_task(_contained(frame))
     finally:
         FRAME.reset(token)
     timed: list[bool] = []
@@ -123,7 +124,10 @@ def _as_task(runtime: Runtime, frame: StepFrame, mailbox: LoopMailbox) -> Genera
     if frame.definition.cancellable:
         execution.let_stop(task)
     try:
-        return (yield from task)
+        result = yield from task
+        if type(result) is Exit:
+            raise result.raised
+        return result
     except asyncio.CancelledError:
         if not task.done():
             task.cancel()  # the workflow's own task is being stopped
@@ -134,6 +138,19 @@ def _as_task(runtime: Runtime, frame: StepFrame, mailbox: LoopMailbox) -> Genera
     finally:
         execution.stoppable = {other for other in execution.stoppable if other is not task}
         runtime.silence(alarm)
+
+
+class Exit(NamedTuple):
+    """What a body raised, as a value: out of a task, asyncio would raise it out of the whole loop."""
+
+    raised: BaseException
+
+
+async def _contained(frame: StepFrame) -> object:
+    try:
+        return await _awaited(frame)
+    except EXITS as raised:
+        return Exit(raised)
 
 
 async def _awaited(frame: StepFrame) -> object:

@@ -7,6 +7,7 @@ reference to every one of its tasks: asyncio itself keeps only weak ones.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Collection
 from contextvars import copy_context
@@ -17,6 +18,7 @@ from litewf.engine.execution import FRAME, Branch
 from litewf.engine.mail import LoopMailbox
 from litewf.errors import EngineClosedError
 
+EXITS = (SystemExit, KeyboardInterrupt)  # which asyncio raises out of the loop when a task raises them
 CYCLES = 10  # in which what a loop had to do is done, with what comes of it
 
 
@@ -126,15 +128,18 @@ class Loops:
                 del self._mailboxes[known]
             return self._mailboxes.setdefault(loop, LoopMailbox(loop))
 
-    @staticmethod
-    def _run(loop: asyncio.AbstractEventLoop) -> None:
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The thread of a private loop: one task that raises SystemExit must not end all others."""
         asyncio.set_event_loop(loop)
         loop.set_task_factory(task_factory(None))
-        try:
-            loop.run_forever()
-        finally:
-            loop.run_until_complete(_end_tasks(loop))
-            loop.close()
+        while not self._closed:
+            with contextlib.suppress(*EXITS):  # whoever awaits the task gets it
+                loop.run_forever()
+        ending = loop.create_task(_end_tasks(loop))
+        while not ending.done():
+            with contextlib.suppress(*EXITS):
+                loop.run_until_complete(ending)
+        loop.close()
 
 
 async def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
