@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from litewf.engine.execution import FRAME, StepFrame
 from litewf.engine.loops import EXITS
+from litewf.engine.mail import post
 from litewf.errors import StepTimeoutError
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def _on_engine_loop(runtime: Runtime, frame: StepFrame) -> object:
         try:
             outcome.put((True, await _Body(runtime, frame, mailbox)))
         except BaseException as error:  # noqa: BLE001 - it belongs to the workflow
-            outcome.put((False, error))
+            ending = runtime.loops.is_cancelling(error)  # the caller's loop, and nobody has waited for its tasks
+            outcome.put((False, frame.execution.stop("closing") if ending else error))
 
     token = FRAME.set(frame)  # the task inherits it, and so is none that the workflow started
     try:
@@ -119,7 +121,7 @@ def _as_task(runtime: Runtime, frame: StepFrame, mailbox: LoopMailbox) -> Genera
 
     alarm = None
     if frame.definition.timeout_us is not None:
-        alarm = runtime.alarm(frame.definition.timeout_us, lambda: loop.call_soon_threadsafe(stop))
+        alarm = runtime.alarm(frame.definition.timeout_us, lambda: post(loop, stop))
     execution = frame.execution
     if frame.definition.cancellable:
         execution.let_stop(task)

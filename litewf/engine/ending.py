@@ -43,6 +43,15 @@ class Ending:
             self._over.set()
 
     def _shutdown(self, until: float) -> None:
+        try:
+            self._end_executions(until)
+        finally:  # whatever went wrong: others must get the file and the workflows
+            try:
+                self._give_up_file(until)
+            finally:
+                self._end_threads(until)
+
+    def _end_executions(self, until: float) -> None:
         runtime = self._runtime
         runtime.dispatcher.claim_no_more()
         runtime.stop_all("closing")  # before anybody is told of the end: after that, no body begins
@@ -50,10 +59,16 @@ class Ending:
         runtime.dispatcher.stop(_left(until, 0.1))
         runtime.stop_all("closing")  # what was started in between, and the callers who wait outside
         runtime.wait_until_empty(until)
+
+    def _give_up_file(self, until: float) -> None:
+        runtime = self._runtime
         if runtime.closed_because is None:
             self._close_store(_left(until, LEAST_S))
         else:
             runtime.store.crash(runtime.closed_because)  # the file is not this engine's any more
+
+    def _end_threads(self, until: float) -> None:
+        runtime = self._runtime
         runtime.pool.close()
         runtime.reading.close()
         runtime.loops.close(_left(until, LEAST_S))

@@ -155,9 +155,11 @@ class Execution(Buffering):
             self.over = over
             self.runtime.stopping(self)
             self.runtime.notifier.wake(list(self.waits))
-            if over.why == "cancelled":
+            if over.why == "cancelled" and self.stoppable:
+                from litewf.engine.mail import post  # noqa: PLC0415 - it loads asyncio, which whoever has tasks has
+
                 for task in tuple(self.stoppable):
-                    task.get_loop().call_soon_threadsafe(task.cancel)
+                    post(task.get_loop(), task.cancel)
         return self.over
 
     def let_stop(self, task: asyncio.Task[Any]) -> None:

@@ -38,6 +38,12 @@ class GivingBack:
             active.update((one.key, one) for one in executions)
             return executions
 
+    def refuse(self, executions: "Sequence[Execution]") -> None:
+        """Give back what cannot run here after all."""
+        for execution in executions:
+            self.keep(execution.key, execution.fence)
+            self._runtime.ended(execution)
+
     def run_once(self) -> None:
         """Give back what waits for it."""
         if self._agreed != self._runtime.store.writer.reopened:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Collection
 from contextvars import copy_context
@@ -15,9 +16,10 @@ from typing import Any
 
 from litewf.engine.calls import DurableCall
 from litewf.engine.execution import FRAME, Branch
-from litewf.engine.mail import LoopMailbox
+from litewf.engine.mail import LoopMailbox, post
 from litewf.errors import EngineClosedError
 
+LOG = logging.getLogger("litewf")
 EXITS = (SystemExit, KeyboardInterrupt)  # which asyncio raises out of the loop when a task raises them
 CYCLES = 10  # in which what a loop had to do is done, with what comes of it
 
@@ -32,6 +34,7 @@ class Loops:
         self._thread: threading.Thread | None = None
         self._replaced: Any = None
         self._closed = False
+        self.gone = False  # whether the caller's loop was found closed: async workflows are for other engines then
         self._came_around = True  # what was left with the loop when it was asked before has run
 
     def mailbox(self) -> LoopMailbox:
@@ -83,13 +86,18 @@ class Loops:
         else:
             self._came_around = True
 
-    def run_soon(self, fn: Callable[..., object], *args: object) -> None:
-        """Call a function on the engine's loop, unless it has ended."""
+    def run_soon(self, fn: Callable[..., object], *args: object) -> bool:
+        """Call a function on the engine's loop; whether it will run, as the loop may have ended."""
         try:
-            self.engine_mailbox().loop.call_soon_threadsafe(fn, *args)
-        except RuntimeError:
-            if not self._closed:
-                raise
+            if post(self.engine_mailbox().loop, fn, *args):
+                return True
+        except EngineClosedError:
+            return False
+        if not (self._closed or self.gone):
+            self.gone = True
+            LOG.warning("the event loop that async workflows ran on was closed, so they wait for another engine; await"
+                        " engine.shutdown_async() before the loop ends, or use `async with engine:`")  # fmt: skip
+        return False
 
     def current_task(self) -> asyncio.Task[Any] | None:
         return asyncio.current_task()
@@ -117,7 +125,7 @@ class Loops:
             if not loop.is_closed():
                 loop.set_task_factory(self._replaced)
         elif thread is not threading.current_thread():
-            loop.call_soon_threadsafe(loop.stop)
+            post(loop, loop.stop)
             thread.join(timeout_s)
         self._loop = self._thread = None
         self._mailboxes.clear()

@@ -134,7 +134,7 @@ class LoopMailbox:
 
     def deliver(self, operations: list[Operation]) -> None:
         operations.reverse()
-        _post(self.loop, self._settle, operations)
+        post(self.loop, self._settle, operations)
 
     def _settle(self, backwards: list[Operation]) -> None:
         """Let the tasks go on; each operation goes as its successor comes, so that no more are in memory than wait."""
@@ -160,9 +160,9 @@ class LoopMailbox:
             try:
                 result = fn()
             except BaseException as error:  # noqa: BLE001 - it belongs to the task
-                _post(self.loop, _fail, future, error)
+                post(self.loop, _fail, future, error)
             else:
-                _post(self.loop, _resolve, future, result)
+                post(self.loop, _resolve, future, result)
 
         pool.submit(work)
         return (yield from future)
@@ -178,7 +178,7 @@ class LoopWaits:
         if asyncio._get_running_loop() is self._loop:  # noqa: SLF001 - does not raise without one
             self._settle(waits)
         else:
-            _post(self._loop, self._settle, waits)
+            post(self._loop, self._settle, waits)
 
     def _settle(self, waits: Sequence[Wait]) -> None:
         for wait in waits:
@@ -197,9 +197,12 @@ def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
         future.set_exception(carried(error))
 
 
-def _post(loop: asyncio.AbstractEventLoop, fn: Callable[..., None], *args: Any) -> None:
+def post(loop: asyncio.AbstractEventLoop, fn: Callable[..., object], *args: Any) -> bool:
+    """Call a function on a loop, unless it is closed: then nobody is left there who waits."""
     try:
         loop.call_soon_threadsafe(fn, *args)
     except RuntimeError:
         if not loop.is_closed():
-            raise  # a closed loop has nobody left who waits
+            raise
+        return False
+    return True

@@ -203,7 +203,7 @@ class Runtime:
         """Whose memory a new workflow starts in: this engine's if it has room and may run it, else nobody's."""
         if len(self._active) >= MOST_ACTIVE or self.able.obstacle(definition.name, version) is not None:
             return None
-        if not definition.is_async and self.pool.backlog >= 2 * self.pool.most:
+        if self.loops.gone if definition.is_async else self.pool.backlog >= 2 * self.pool.most:
             return None
         return self.able.executor
 
@@ -230,8 +230,8 @@ class Runtime:
                 on_loop.append(execution)
             else:
                 self.pool.submit(lambda execution=execution: runner.run_in_thread(execution))  # type: ignore[misc]  # a default binds it
-        if on_loop:
-            self.loops.run_soon(self._create_tasks, on_loop)
+        if on_loop and not self.loops.run_soon(self._create_tasks, on_loop):
+            self.giving_back.refuse(on_loop)
 
     def _expect(self, about: About) -> None:
         if about.queue is not None:
@@ -316,9 +316,9 @@ class Runtime:
 
     def room(self, most: int) -> Room:
         """How many workflows to claim now."""
-        names: tuple[str, ...] = ()
-        if self.pool.saturated:
-            names = tuple(name for name, known in self.registry.workflows.items() if not known.is_async)
+        full = (self.pool.saturated, self.loops.gone)  # for sync ones, for async ones
+        known = self.registry.workflows.items() if any(full) else ()
+        names = tuple(name for name, definition in known if full[definition.is_async])
         return Room(min(most, MOST_ACTIVE - len(self._active)), tuple(self._ending), names)
 
     def _stop_cancelled(self) -> None:
@@ -386,9 +386,11 @@ class Runtime:
         self.waiting.wake_outside()
 
     def wait_until_empty(self, until: float) -> None:
-        """Wait until no execution is in memory, at most until `until` on the monotonic clock."""
+        """Wait until no execution is in memory that can end, at most until `until` on the monotonic clock."""
         with self._none_active:
-            while self._active and (left := until - time.monotonic()) > 0:
+            while any(not (self.loops.gone and one.definition.is_async) for one in self.executions()):
+                if (left := until - time.monotonic()) <= 0:
+                    return
                 self._none_active.wait(left)
 
     def labels(self) -> list[str]:

@@ -257,3 +257,122 @@ def test_a_shutdown_on_a_loop_that_would_block_is_refused(path: Path, registry: 
                 engine.shutdown()
 
     asyncio.run(main())
+
+
+# --- a loop that ends before its engine ---------------------------------------------------------------------------
+
+
+def locks(path: Path) -> list[Path]:
+    return list(path.parent.glob(f"{path.name}-lock-*"))
+
+
+def test_an_engine_whose_loop_has_ended_still_runs_sync_workflows_and_shuts_down(
+    path: Path, registry: litewf.Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    @registry.workflow
+    async def asleep() -> str:
+        await litewf.sleep_async(0.01)
+        return "async"
+
+    @registry.workflow
+    def plain() -> str:
+        litewf.sleep(0.01)
+        return "sync"
+
+    engine = litewf.Engine(path, registry=registry)
+
+    async def main() -> list[litewf.WorkflowHandle[str]]:
+        await engine.launch_async()
+        return [await engine.start_workflow_async(flow) for flow in (asleep, asleep, plain)]
+
+    started = asyncio.run(main())
+    assert started[2].get_result(timeout=20) == "sync"
+    started += [engine.start_workflow(asleep), engine.start_workflow(asleep)]
+    assert engine.run_workflow(plain) == "sync"
+    assert in_time(engine, 20)
+    assert caplog.text.count("the event loop that async workflows ran on was closed") == 1
+    assert locks(path) == []
+    with litewf.Engine(path, registry=registry) as engine:
+        for handle in started:
+            assert engine.retrieve_workflow(handle.workflow_id).get_result(timeout=20) in ("async", "sync")
+
+
+def test_what_starts_after_the_end_of_its_loop_is_for_another_engine(path: Path, registry: litewf.Registry) -> None:
+    @registry.workflow
+    async def flow() -> str:
+        return "done"
+
+    first = litewf.Engine(path, registry=registry)
+    asyncio.run(first.launch_async())
+    handles = [first.start_workflow(flow), first.start_workflow(flow)]
+    with litewf.Engine(path, registry=registry) as second:
+        for handle in handles:
+            assert second.retrieve_workflow(handle.workflow_id).get_result(timeout=20) == "done"
+            assert handle.get_result(timeout=20) == "done"
+    first.shutdown()
+
+
+def test_a_loop_that_is_closed_under_a_running_body_keeps_no_engine_from_ending(
+    path: Path, registry: litewf.Registry
+) -> None:
+    @registry.step(cancellable=True, timeout=0.05)
+    async def stuck() -> None:
+        running.set()
+        await asyncio.Event().wait()
+
+    @registry.workflow
+    async def flow() -> None:
+        await stuck()
+
+    async def main() -> str:
+        await engine.launch_async()
+        handle = await engine.start_workflow_async(flow)
+        await running.wait()
+        return handle.workflow_id
+
+    engine, running = litewf.Engine(path, registry=registry), asyncio.Event()
+    loop = asyncio.new_event_loop()
+    workflow_id = loop.run_until_complete(main())
+    loop.close()  # without a word to its tasks
+    engine.cancel_workflow(workflow_id)
+    assert in_time(engine, 20)
+    assert locks(path) == []
+
+
+def test_an_async_body_of_a_sync_workflow_that_ends_with_its_loop_has_not_failed(
+    path: Path, registry: litewf.Registry
+) -> None:
+    bodies: list[asyncio.Event] = []
+
+    @registry.step
+    async def body() -> str:
+        if not bodies:
+            bodies.append(asyncio.Event())
+            running.set()
+            await bodies[0].wait()
+        return "done"
+
+    @registry.workflow
+    def flow() -> str:
+        return litewf.run_step(body)
+
+    async def main() -> None:
+        await engine.launch_async()
+        await engine.start_workflow_async(flow.with_options(workflow_id="w"))
+        await running.wait()
+
+    async def end() -> None:
+        """As asyncio.run does."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.wait(others)
+
+    engine, running = litewf.Engine(path, registry=registry), asyncio.Event()
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main())
+    loop.run_until_complete(end())
+    engine.shutdown(timeout=0.2)
+    loop.close()
+    with litewf.Engine(path, registry=registry) as engine:
+        assert engine.retrieve_workflow("w").get_result(timeout=20) == "done"
