@@ -188,6 +188,7 @@ class AsyncClient:
         self._path = place.resolve(path)
         self._settings = client_settings(self._path, registry, durability, serializer, clock, event_retention)
         self._opening: asyncio.Task[Operations] | None = None
+        self._leaving: asyncio.Task[None] | None = None
         self._watch: Watch | None = None
         self._closed = False
 
@@ -230,7 +231,13 @@ class AsyncClient:
             await opening.result().runtime.aclose()
 
     async def __aenter__(self) -> Self:
-        await self._operations()
+        import asyncio  # noqa: PLC0415 - who gets here has it
+
+        try:
+            await self._operations()
+        except asyncio.CancelledError:  # so nobody comes to leave it; the opening goes on, and ends before the close
+            self._leaving = asyncio.get_running_loop().create_task(self.close())
+            raise
         return self
 
     async def __aexit__(

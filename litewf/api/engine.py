@@ -122,9 +122,9 @@ class Engine(WorkflowOperations):
         """Launch, with async workflows on the loop that runs here."""
         import asyncio  # noqa: PLC0415 - only programs with an event loop pay for it
 
-        loop = asyncio.get_running_loop()
-        live = await asyncio.to_thread(self._build)
-        self._begin(live, loop)
+        from litewf.engine.launching import Building  # noqa: PLC0415 - as above
+
+        self._begin(await Building(self._build).taken(), asyncio.get_running_loop())
 
     def _launch(self, loop: asyncio.AbstractEventLoop | None) -> None:
         self._begin(self._build(), loop)
@@ -188,7 +188,8 @@ class Engine(WorkflowOperations):
 
         timeout_us = duration_us(timeout, "timeout")
         if self._live is not None:
-            await asyncio.to_thread(self._live.shutdown, timeout_us / 1_000_000)
+            ending = asyncio.get_running_loop().run_in_executor(None, self._live.shutdown, timeout_us / 1_000_000)
+            await asyncio.shield(ending)  # who is cancelled here leaves an engine that ends all the same
 
     def wait_until_idle(self, timeout: Duration | None = None) -> None:
         """Wait until nothing runs here, and nothing is ready or due; what waits for something may be parked."""

@@ -39,6 +39,7 @@ class AsyncRuntime(Runtime):
         self.waiting = LoopWaiting(self)
         self._closing: asyncio.Task[None] | None = None
         self._guard = self._until_the_loop_ends()
+        _open.add(self)  # collected as garbage it would close its connections in any order
 
     @classmethod
     async def open(cls, settings: Settings) -> AsyncRuntime:
@@ -75,7 +76,10 @@ class AsyncRuntime(Runtime):
         self.closed = True
         self.waiting.wake_outside()
         self.dispatcher.stop(0)
-        await self._opened.close_async()
+        try:
+            await self._opened.close_async()
+        finally:
+            _open.discard(self)
         await self._guard.aclose()
 
     async def _until_the_loop_ends(self) -> AsyncGenerator[None]:
@@ -90,7 +94,13 @@ class AsyncRuntime(Runtime):
         self._closing = self.loop.create_task(self._opened.close_async())
         self.closed = True
         self.closed_because = EngineClosedError(f"the AsyncClient on {self.settings.path} was closed with its loop")
-        await self._closing
+        try:
+            await self._closing
+        finally:
+            _open.discard(self)
+
+
+_open: set[AsyncRuntime] = set()
 
 
 class Threads(LoopMailbox):

@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from traces import descriptors, settled, threads
 
 import litewf
+from litewf.world import World
 
 
 def test_engines_that_start_and_stop_200_times_leave_nothing_behind(path: Path, registry: litewf.Registry) -> None:
@@ -157,3 +159,70 @@ def test_a_launch_that_fails_leaves_nothing_behind_and_can_be_repeated(
         assert not [file for file in path.parent.iterdir() if "-lock-" in file.name]
     with engine:
         assert engine.list_workflows() == []
+
+
+def test_a_launch_that_is_cancelled_leaves_nothing_behind_and_can_be_repeated(
+    path: Path, registry: litewf.Registry
+) -> None:
+    launching: list[asyncio.Task[None]] = []
+
+    def cancel(point: str) -> None:
+        """Once, from the thread that builds the engine, which goes on only when nobody waits for it any more."""
+        if point == "commit.before" and launching:
+            task, over = launching.pop(), threading.Event()
+            task.add_done_callback(lambda _: over.set())
+            task.get_loop().call_soon_threadsafe(task.cancel)
+            assert over.wait(20)
+
+    async def main() -> None:
+        engine = litewf.Engine(path, registry=registry, world=World(reach=cancel))
+        task = asyncio.create_task(engine.launch_async())
+        launching.append(task)
+        await asyncio.wait([task])
+        assert task.cancelled()
+        assert await asyncio.to_thread(settled, lambda: list(path.parent.glob("*-lock-*")), [])
+        assert await asyncio.to_thread(settled, threads, set())
+        async with engine:
+            assert await engine.query_async("SELECT count(*) FROM executor") == [(1,)]
+
+    asyncio.run(main())
+
+
+def test_a_launch_that_is_cancelled_just_when_it_is_built_leaves_nothing_behind(
+    path: Path, registry: litewf.Registry
+) -> None:
+    async def main() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            asyncio.get_running_loop().set_default_executor(executor)
+            task = asyncio.create_task(litewf.Engine(path, registry=registry).launch_async())
+            await asyncio.sleep(0)
+            executor.submit(lambda: None).result(20)  # comes after it; until then this loop stands
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled()
+        assert settled(threads, set())
+
+    asyncio.run(main())
+    assert not [file for file in path.parent.iterdir() if "-lock-" in file.name]
+
+
+def test_a_shutdown_that_is_cancelled_before_a_thread_has_begun_it_ends_the_engine_all_the_same(
+    path: Path, registry: litewf.Registry
+) -> None:
+    free = threading.Event()
+
+    async def main() -> None:
+        engine = litewf.Engine(path, registry=registry)
+        await engine.launch_async()
+        with ThreadPoolExecutor(1) as executor:
+            asyncio.get_running_loop().set_default_executor(executor)
+            executor.submit(free.wait, 20)
+            task = asyncio.create_task(engine.shutdown_async())
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            free.set()
+        assert settled(threads, set())
+
+    asyncio.run(main())
+    assert not [file for file in path.parent.iterdir() if "-lock-" in file.name]
