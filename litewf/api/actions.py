@@ -28,22 +28,27 @@ R = TypeVar("R")
 V = TypeVar("V")
 
 
+Inside = Callable[[Execution, str], Flow[Any]]
+
+
 class Action(Generic[R]):
     """One operation; `inside` is None where a workflow may not use it.
 
-    `at_once` may answer in place of `outside` where the caller may block, or NOT_YET.
+    `prepare` makes it instead, where it can refuse what is wrong before the call takes a number. `at_once` may answer
+    in place of `outside` where the caller may block, or NOT_YET.
     """
 
-    __slots__ = ("at_once", "candidate", "finish", "inside", "outside", "what")
+    __slots__ = ("at_once", "candidate", "finish", "inside", "outside", "prepare", "what")
 
     def __init__(
         self,
         what: str,
         outside: Callable[[Runtime], Flow[Any]],
-        inside: Callable[[Execution, str], Flow[Any]] | None,
+        inside: Inside | None,
         finish: Callable[[Runtime, Any], R],
         candidate: Callable[[], object] = lambda: None,
         at_once: Callable[[Runtime], Any] | None = None,
+        prepare: Callable[[Runtime], Inside] | None = None,
     ) -> None:
         self.what = what
         self.outside = outside
@@ -51,6 +56,14 @@ class Action(Generic[R]):
         self.finish = finish
         self.candidate = candidate  # gives what wait_first needs to know of it, if it is a wait
         self.at_once = at_once
+        self.prepare = prepare
+
+    def inside_of(self, runtime: Runtime) -> Inside:
+        """What it is inside a workflow."""
+        if self.prepare is not None:
+            return self.prepare(runtime)
+        assert self.inside is not None, "asked for where no workflow may use it"
+        return self.inside
 
 
 def keep(_runtime: Runtime, value: V) -> V:
@@ -65,10 +78,11 @@ def change(
     def outside(runtime: Runtime) -> Flow[Any]:
         return (yield Turn(make(runtime)))
 
-    def inside(execution: Execution, number: str) -> Flow[Any]:
-        return (yield from durable(execution, number, f"litewf.{what}", make(execution.runtime)))
+    def prepare(runtime: Runtime) -> Inside:
+        effect = make(runtime)
+        return lambda execution, number: durable(execution, number, f"litewf.{what}", effect)
 
-    return Action(what, outside, inside, finish)
+    return Action(what, outside, None, finish, prepare=prepare)
 
 
 def query(
@@ -81,10 +95,11 @@ def query(
     def outside(runtime: Runtime) -> Flow[Any]:
         return reading(ask(runtime))
 
-    def inside(execution: Execution, number: str) -> Flow[Any]:
-        return (yield from recorded_read(execution, number, f"litewf.{what}", ask(execution.runtime)))
+    def prepare(runtime: Runtime) -> Inside:
+        question = ask(runtime)
+        return lambda execution, number: recorded_read(execution, number, f"litewf.{what}", question)
 
-    return Action(what, outside, inside, finish)
+    return Action(what, outside, None, finish, prepare=prepare)
 
 
 def reading(question: Callable[[Reader], object]) -> Flow[Any]:
@@ -152,7 +167,7 @@ def _frame(runtime: Runtime, action: Action[Any]) -> Branch | None:
             f"{action.what}() of another engine was called inside {frame.execution.label}, where it would not be"
             " recorded; call it through litewf.run_step(...)"
         )
-    if action.inside is None:
+    if action.inside is None and action.prepare is None:
         raise UsageError(f"{action.what}() was called inside {frame.execution.label}; call it from outside a workflow")
     return frame
 
@@ -167,8 +182,7 @@ def refuse_here(runtime: Runtime, action: Action[Any], *, blocking: bool) -> Non
 def perform(runtime: Runtime, action: Action[R]) -> R:
     """Do it, blocking."""
     if _frame(runtime, action) is not None:
-        assert action.inside is not None
-        return action.finish(runtime, calls.blocking(action.what, action.inside))
+        return action.finish(runtime, calls.blocking(action.what, action.inside_of(runtime)))
     calls.refuse_on_loop(action.what)
     runtime.raise_if_closed()
     answer = NOT_YET if action.at_once is None else action.at_once(runtime)
@@ -180,8 +194,7 @@ def perform_async(runtime: Runtime, action: Action[R]) -> calls.DurableCall[R] |
     if _frame(runtime, action) is None:
         runtime.raise_if_closed()
         return Outside(runtime, action)
-    assert action.inside is not None
-    inside = action.inside
+    inside = action.inside_of(runtime)
 
     def flow(execution: Execution, number: str) -> Flow[R]:
         return finished(inside(execution, number))  # made now, where it may take more numbers, and run when awaited

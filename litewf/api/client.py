@@ -39,7 +39,7 @@ class Client(WorkflowOperations):
         clock: Clock | None = None,
         event_retention: Duration = WEEK,
     ) -> None:
-        refuse_on_loop("Client")
+        refuse_on_loop("Client", "use litewf.AsyncClient(...) instead")
         settings = client_settings(path, registry, durability, serializer, clock, event_retention)
         from litewf.engine.runtime import Runtime  # noqa: PLC0415 - the machinery is loaded when needed
 

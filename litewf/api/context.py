@@ -96,8 +96,7 @@ def wait_all(
 ) -> list[R]:
     """The results of several workflows, in the order of their handles; raises the first error among them."""
     limit = Limit(optional_duration_us(timeout, "timeout"), default)
-    ids = [handle.workflow_id for handle in handles]
-    return cast("list[R]", calls.blocking("wait_all", results.every, ids, limit))
+    return cast("list[R]", calls.blocking("wait_all", results.every, _ids(handles, "wait_all"), limit))
 
 
 def wait_all_async(
@@ -105,7 +104,15 @@ def wait_all_async(
 ) -> Awaitable[list[R]]:
     """The results of several workflows, in the order of their handles; raises the first error among them."""
     limit = Limit(optional_duration_us(timeout, "timeout"), default)
-    return calls.awaitable("wait_all_async", results.every, [handle.workflow_id for handle in handles], limit)
+    return calls.awaitable("wait_all_async", results.every, _ids(handles, "wait_all_async"), limit)
+
+
+def _ids(handles: Sequence[object], what: str) -> list[str]:
+    ids = [handle.workflow_id for handle in handles if isinstance(handle, WorkflowHandle)]
+    if len(ids) != len(handles):
+        wrong = next(handle for handle in handles if not isinstance(handle, WorkflowHandle))
+        raise TypeError(f"{what} takes handles of workflows, not {type(wrong).__name__}")
+    return ids
 
 
 def _some(waits: Sequence[T], what: str) -> Sequence[T]:

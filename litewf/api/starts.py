@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from litewf.api.actions import Action, keep
+from litewf.api.actions import Action, Inside, keep
 from litewf.api.handle import WorkflowHandle
 from litewf.api.named import WorkflowName
 from litewf.api.workflow import BaseWorkflow, child_result
@@ -44,11 +44,17 @@ def run(request: StartRequest) -> Action[Any]:
 
 def start_many(what: str, requests: Callable[[], Iterable[StartRequest]]) -> Action[list[WorkflowHandle[Any]]]:
     """Start several workflows in one commit; of thousands, each is looked at when its turn comes."""
+
+    def prepare(_runtime: Runtime) -> Inside:
+        children = list(requests())
+        return lambda execution, number: starting.start_children(execution, number, children)
+
     return Action(
         what,
         lambda runtime: starting.start_many_outside(runtime, requests()),
-        lambda execution, number: starting.start_children(execution, number, list(requests())),
+        None,
         lambda runtime, ids: [WorkflowHandle(workflow_id, runtime) for workflow_id in ids],
+        prepare=prepare,
     )
 
 
@@ -58,7 +64,8 @@ def start_many(what: str, requests: Callable[[], Iterable[StartRequest]]) -> Act
 def request_of(workflow: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> StartRequest:
     """A start of what should be a workflow."""
     if not isinstance(workflow, BaseWorkflow):
-        raise TypeError(f"only a function decorated with @workflow can be started, not {workflow!r:.80}")
+        name = f", or its name as litewf.WorkflowName({workflow!r:.80})" if isinstance(workflow, str) else ""
+        raise TypeError(f"only a function decorated with @workflow can be started{name}, not {workflow!r:.80}")
     return workflow.request(args, kwargs)
 
 

@@ -90,8 +90,9 @@ class WorkflowOperations(Queues, Schedules, Messages, Events, Streams, CloudEven
         self, workflow: BaseWorkflow[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, R]:
         """Start a workflow and wait for its result."""
+        runtime = self._running()
         action: Action[R] = run(request_of(workflow, args, kwargs))
-        return perform_async(self._running(), action)
+        return perform_async(runtime, action)
 
     def _start_workflows(self, starts: Sequence[Sequence[Any]]) -> Action[list[WorkflowHandle[Any]]]:
         """Start several workflows in one commit, all or none: [(checkout, order), (refund, order, "late")]."""

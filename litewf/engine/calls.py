@@ -206,8 +206,9 @@ def _current_task() -> object:
         return None  # no loop runs in this thread
 
 
-def refuse_on_loop(what: str) -> None:
-    """Refuse a blocking call where an event loop runs."""
+def refuse_on_loop(what: str, advice: str | None = None) -> None:
+    """Refuse a blocking call where an event loop runs; the advice is its async twin."""
     asyncio = sys.modules.get("asyncio")
     if asyncio is not None and asyncio._get_running_loop() is not None:  # noqa: SLF001 - does not raise without one
-        raise BlockingCallError(f"{what}() would block the event loop that runs in this thread: {_advice(what)}")
+        advice = advice or _advice(what)
+        raise BlockingCallError(f"{what}() would block the event loop that runs in this thread: {advice}")

@@ -21,7 +21,7 @@ def test_a_signal_ends_it_cleanly_and_what_is_left_goes_on_later(here: Here, tmp
         process.send_signal(number)
         assert process.wait(30) == 0
     shown = here("show", "o-1", "--json", "--db", db).json
-    assert (shown["status"], shown["executor_id"], shown["application_version"]) == ("PENDING", None, None)
+    assert (shown["status"], shown["executor_id"], shown["application_version"]) == ("PENDING", None, "v1")
     here("send", "o-1", "cash", "--topic", "payment", "--db", db)
     with worker(tmp_path):
         assert here("result", "o-1", "--timeout", "30s", "--db", db).out == '["receipt 1", "cash"]\n'

@@ -87,6 +87,42 @@ def test_only_workflows_can_be_started(launch: Launch, thing: Any) -> None:
     assert engine.list_workflows() == []
 
 
+@pytest.mark.parametrize("name", ["start_workflow", "list_workflows", "enqueue_many", "retrieve_workflow"])
+@pytest.mark.parametrize("twin", ["", "_async"])
+def test_a_refusal_outside_names_the_call_and_the_engines_own(name: str, twin: str) -> None:
+    with pytest.raises(litewf.NotInWorkflowError, match=rf"^{name}.*\(\) was called outside.*engine\.{name}.*\("):
+        getattr(litewf, name + twin)(None)
+
+
+def test_a_name_is_no_workflow_to_start_but_leads_to_one(launch: Launch) -> None:
+    engine = launch()
+    with pytest.raises(TypeError, match=r"litewf\.WorkflowName\('elsewhere'\)"):
+        engine.start_workflow(cast("Any", "elsewhere"))
+
+
+def test_wait_all_takes_handles_only(launch: Launch, registry: litewf.Registry, flavor: Flavor) -> None:
+    @flavor.workflow(registry)
+    def workflow(do: Any) -> Any:
+        with pytest.raises(TypeError) as refused:
+            yield do.wait_all([litewf.WorkflowHandle[int]("w"), None])
+        return str(refused.value)
+
+    said = launch().run_workflow(workflow)
+    assert "takes handles" in said
+    assert "NoneType" in said
+
+
+def test_a_client_on_a_loop_names_the_async_one(launch: Launch, path: Any) -> None:
+    launch()
+
+    async def opens() -> None:
+        litewf.Client(path)
+
+    with pytest.raises(litewf.BlockingCallError, match=r"litewf\.AsyncClient\(") as refused:
+        asyncio.run(opens())
+    assert "Client_async" not in str(refused.value)
+
+
 def test_a_step_cannot_be_started_as_a_workflow(launch: Launch, registry: litewf.Registry) -> None:
     with pytest.raises(TypeError, match=r"@workflow"):
         launch().start_workflow(cast("Any", registry.step(plus)), 1)
@@ -275,3 +311,47 @@ def test_an_engine_that_was_not_launched_says_so(registry: litewf.Registry, path
     with pytest.raises(litewf.EngineClosedError, match="shut down"):
         engine.start_workflow(workflow, 1)
     engine.shutdown()
+
+
+# --- arguments of the engine's own calls --------------------------------------------------------------------------
+
+WRONG_CALLS: list[tuple[Any, ...]] = [
+    ("retrieve_workflow", None), ("cancel_workflow", 5), ("resume_workflow", None), ("delete_workflow", None),
+    ("list_steps", None), ("fork_workflow", "x", 0), ("rewind_workflow", "x", 0),
+    ("update_attributes", "x", {1: 1}), ("start_workflows", [5]), ("start_workflows", None), ("enqueue_many", "q", [5]),
+    ("wait_all", [None]), ("wait_all", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", WRONG_CALLS, ids=str)
+def test_a_call_with_wrong_arguments_takes_no_number(
+    launch: Launch, registry: litewf.Registry, flavor: Flavor, call: tuple[Any, ...]
+) -> None:
+    name, *args = call
+    step = flavor.step(registry, name="step")(lambda: None)
+
+    @flavor.workflow(registry)
+    def workflow(do: Any) -> Any:
+        with pytest.raises((TypeError, ValueError, litewf.UsageError)):
+            yield do.on(litewf if hasattr(litewf, name) else engine, name, *args)
+        yield do(step)
+
+    engine = launch()
+    handle = engine.start_workflow(workflow)
+    handle.get_result()
+    assert names(engine, handle.workflow_id) == [("1", "step")]
+
+
+def test_a_wrong_status_to_list_takes_no_number(launch: Launch, registry: litewf.Registry, flavor: Flavor) -> None:
+    step = flavor.step(registry, name="step")(lambda: None)
+
+    @flavor.workflow(registry)
+    def workflow(do: Any) -> Any:
+        with pytest.raises(ValueError, match="there is no status 'x'"):
+            yield do(getattr(litewf, "list_workflows_async" if flavor.is_async else "list_workflows"), status="x")
+        yield do(step)
+
+    engine = launch()
+    handle = engine.start_workflow(workflow)
+    handle.get_result()
+    assert names(engine, handle.workflow_id) == [("1", "step")]
