@@ -25,7 +25,7 @@ from litewf.serialization import JsonSerializer
 from litewf.store.managing import find
 from litewf.store.operations import Turn, Tx
 from litewf.store.queues import NewTask, holder, touched
-from litewf.store.starts import FIRST_FENCE, NewWorkflow, Start, insert_workflows
+from litewf.store.starts import FIRST_FENCE, NewWorkflow, Start, Started, insert_workflows
 
 if TYPE_CHECKING:
     from litewf.engine.runtime import Runtime
@@ -214,12 +214,13 @@ def start_outside(runtime: Runtime, request: StartRequest) -> Flow[str]:
         return workflow_id
     batch = prepare(runtime, [request], trace_of(runtime, [request]))
     [new], [execution] = batch.new, batch.executions
-    operation = Start([new])
-    try:
-        yield operation
-    finally:  # the caller's task may have been cancelled while the workflow was started
-        if operation.started().keys and not operation.started().found:
-            runtime.begin(new, execution, operation.started().keys[0])
+
+    def begin(started: Started) -> None:
+        if not started.found:
+            runtime.begin(new, execution, started.keys[0])
+
+    operation = Start([new], begin)
+    yield operation
     _check_existing(new, request.options, operation.started().found.get(0))
     return new.id
 
@@ -228,13 +229,9 @@ def start_many_outside(runtime: Runtime, requests: Iterable[StartRequest]) -> Fl
     """Start several workflows in one commit; their ids."""
     trace = None if runtime.watch is None else trace_of(runtime, requests := list(requests))
     begun: list[Execution] = []
-    operation = Turn(start_many_turn(prepare(runtime, requests, trace), begun))
-    try:
-        yield operation
-    finally:  # the caller's task may have been cancelled while the workflows were started
-        if operation.error is None and operation.result:
-            runtime.launch(begun)
-    return cast("list[str]", operation.result)
+    change = start_many_turn(prepare(runtime, requests, trace), begun)
+    ids: list[str] = yield Turn(change, lambda _ids: runtime.launch(begun))
+    return ids
 
 
 def start_many_turn(batch: Batch, begun: list[Execution]) -> Callable[[Tx], list[str]]:

@@ -29,6 +29,7 @@ class Operation:
 
     __slots__ = ("error", "mailbox", "result", "touched", "waiter")
     rank: ClassVar[int]
+    then: Callable[[Any], None] | None = None  # called with the result once it is durable; a slot of those that have it
 
     def __init__(self) -> None:
         self.mailbox: Mailbox | None = None
@@ -36,6 +37,14 @@ class Operation:
         self.result: object = None
         self.error: BaseException | None = None
         self.touched: Sequence[str] = ()  # notifier keys that this change may satisfy
+
+    def follow(self) -> None:
+        """Do in memory what has to follow; the caller, whom a signal may have interrupted, need not come back for it."""
+        if self.error is None and self.then is not None:
+            try:
+                self.then(self.result)
+            except Exception as error:  # noqa: BLE001 - the engine ends, or there are too many threads: for the caller
+                self.error = error
 
     @classmethod
     @abstractmethod
@@ -50,12 +59,13 @@ class Turn(Operation, Generic[R]):
     by raising a LitewfError before its first write.
     """
 
-    __slots__ = ("change",)
+    __slots__ = ("change", "then")
     rank = 20
 
-    def __init__(self, change: Callable[[Tx], R]) -> None:
+    def __init__(self, change: Callable[[Tx], R], then: Callable[[R], None] | None = None) -> None:
         super().__init__()
         self.change = change
+        self.then = then
 
     @classmethod
     def apply(cls, connection: apsw.Connection, operations: Sequence[Self]) -> None:

@@ -3,7 +3,7 @@
 An id is a key: the first start with it creates the workflow, any later one finds it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, NamedTuple, Self, cast
 
 import apsw
@@ -82,12 +82,13 @@ FIRST_FENCE = 1  # of a workflow that starts in its starter's memory
 class Start(Operation):
     """Starts workflows; `result` is what became of them."""
 
-    __slots__ = ("workflows",)
+    __slots__ = ("then", "workflows")
     rank: ClassVar[int] = 0
 
-    def __init__(self, workflows: Sequence[NewWorkflow]) -> None:
+    def __init__(self, workflows: Sequence[NewWorkflow], then: Callable[[Started], None] | None = None) -> None:
         super().__init__()
         self.workflows = workflows
+        self.then = then
 
     def started(self) -> Started:
         """What was committed; nothing if it failed or was withdrawn."""

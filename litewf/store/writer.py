@@ -89,8 +89,8 @@ class Writer:
             raise self._dead
         if not self._owned and not self._called:
             with self._mutex:
-                self._called = True
-                self._wake.notify()
+                self._wake.notify_all()  # not `notify`: what an interrupted call has left would take it
+                self._called = True  # last, for the same reason
 
     def commit(self, operation: Operation, *, inline: bool = False, patience_s: float = -1) -> object:
         """Write an operation and wait until it is durable.
@@ -104,8 +104,7 @@ class Writer:
                 self.disown()
         elif inline:
             self._relay.wait(self._submitted(operation, self._relay))
-        elif not self._submitted(operation, THREADS).acquire(timeout=patience_s):
-            self.withdraw(operation)
+        elif not self._wait(operation, patience_s):
             raise StoreLockedError(
                 f"{self._path}: nothing could be written for {patience_s:g} s; a process that was stopped (by a"
                 " debugger, or SIGSTOP) may keep its turn"
@@ -113,6 +112,20 @@ class Writer:
         if operation.error is not None:
             raise operation.error
         return operation.result
+
+    def _wait(self, operation: Operation, patience_s: float) -> bool:
+        """Wait until it is known what has become of an operation, or withdraw it.
+
+        When a signal's handler raises here and the operation is being written already, nobody waits for that: whatever
+        has to follow in memory is done by whoever writes.
+        """
+        heard = False
+        try:
+            heard = self._submitted(operation, THREADS).acquire(timeout=patience_s)
+        finally:
+            if not heard:
+                self.withdraw(operation)
+        return heard
 
     def _submitted(self, operation: Operation, mailbox: Mailbox) -> threading.Lock:
         """Queue an operation whose thread waits for the lock that is returned."""
