@@ -22,6 +22,35 @@ class ThreadMailbox:
 THREADS = ThreadMailbox()
 
 
+def waiter(operation: Operation, mailbox: Mailbox) -> threading.Lock:
+    """What a thread waits at for an operation that it is about to submit."""
+    operation.waiter = lock = threading.Lock()
+    lock.acquire()
+    operation.mailbox = mailbox
+    return lock
+
+
+class Bells(list[threading.Lock]):
+    """What threads wait at that a signal may interrupt: with a condition, they would forget to take its lock again.
+
+    Everything here is done under one lock of the caller's, and doing it twice does no harm.
+    """
+
+    def another(self) -> threading.Lock:
+        """One for the calling thread, which acquires it."""
+        bell = threading.Lock()
+        bell.acquire()
+        self.append(bell)
+        return bell
+
+    def ring(self) -> None:
+        """Let everybody go on; whoever was interrupted has left without a word."""
+        for bell in self:
+            if bell.locked():
+                bell.release()
+        self.clear()
+
+
 class Relay:
     """For operations of the engine's own threads, which wake one after the other.
 

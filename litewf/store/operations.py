@@ -39,7 +39,7 @@ class Operation:
         self.touched: Sequence[str] = ()  # notifier keys that this change may satisfy
 
     def follow(self) -> None:
-        """Do in memory what has to follow; the caller, whom a signal may have interrupted, need not come back for it."""
+        """Do in memory what has to follow; the caller, whom a signal may have interrupted, need not come back."""
         if self.error is None and self.then is not None:
             try:
                 self.then(self.result)

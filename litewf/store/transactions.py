@@ -149,16 +149,24 @@ class Transactions:
         """
         if in_transaction():
             raise UsageError("a transaction was started inside a transaction; use the connection that is open")
-        with self._writer.exclusive() as turnstile, turnstile:
+
+        def work() -> R:
             _here.running = True
             began = time.monotonic()
             try:
                 return self._transact(body, seal)
             finally:
-                _here.running = False
                 if (lasted := time.monotonic() - began) > LONG_S:
                     LOG.warning("%s kept all other writers waiting for %.0f ms; keep transactions short, and do"
                                 " slow work before", label, lasted * 1000, extra=log_fields)  # fmt: skip
+
+        return self._writer.exclusively(work, self._end)
+
+    def _end(self) -> None:
+        """Whatever has ended it: nothing is left open. A signal may have come right after the BEGIN."""
+        if self._connection is not None:
+            self._rollback(self._connection)
+        _here.running = False
 
     def _transact(self, body: Callable[[Connection], R], seal: Callable[[Tx, R], bool] | None) -> R:
         connection = self._opened()
@@ -218,10 +226,11 @@ class Transactions:
 
     def _opened(self) -> apsw.Connection:
         if self._connection is None:
-            self._connection = self._connect(self._path, self._durability, self._world.vfs)
-            self._connection.authorizer = self._authorize
-            if isinstance(self._connection, apsw.Connection):  # the standard library's runs all statements of a call
-                self._connection.set_commit_hook(self._commits_alone)
+            connection = self._connect(self._path, self._durability, self._world.vfs)
+            connection.authorizer = self._authorize
+            if isinstance(connection, apsw.Connection):  # the standard library's runs all statements of a call
+                connection.set_commit_hook(self._commits_alone)
+            self._connection = connection  # last: interrupted before that, it would be one without the authorizer
         return self._connection
 
     def _commits_alone(self) -> bool:

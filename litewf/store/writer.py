@@ -10,12 +10,11 @@ anything else is written, and the callers are told so. When there is no room, no
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -25,8 +24,8 @@ from litewf.errors import EngineClosedError, LitewfError, StoreLockedError
 from litewf.store.checkpoints import STATEMENT_ROWS, are_checkpoints
 from litewf.store.database import Durability, keep_for_ever
 from litewf.store.groups import commit_group, fail
-from litewf.store.mailboxes import THREADS, Relay
-from litewf.store.operations import Mailbox, Operation, Turn, Tx
+from litewf.store.mailboxes import THREADS, Bells, Relay, waiter
+from litewf.store.operations import Operation, Turn, Tx
 from litewf.store.turnstile import Turnstile
 from litewf.store.write_connection import WriteConnection
 from litewf.world import World
@@ -65,7 +64,9 @@ class Writer:
         self.transactions = 0  # so far
         self._unchecked = 0  # of them, since the size of the WAL was looked at
         self._dead: BaseException | None = None
-        self._exclusive = 0  # threads that wait to use another connection, or this one for a look
+        self._guest: object = None  # whoever owns the connection in order to use another one
+        self._bells = Bells()  # of threads that wait to do so
+        self._lookers = 0  # threads that wait to use this one for a look
         self._others_committed = False
         self._news = False  # the same, for `take_news`
         try:
@@ -103,7 +104,9 @@ class Writer:
             finally:
                 self.disown()
         elif inline:
-            self._relay.wait(self._submitted(operation, self._relay))
+            lock = waiter(operation, self._relay)
+            self.submit(operation)
+            self._relay.wait(lock)
         elif not self._wait(operation, patience_s):
             raise StoreLockedError(
                 f"{self._path}: nothing could be written for {patience_s:g} s; a process that was stopped (by a"
@@ -116,24 +119,17 @@ class Writer:
     def _wait(self, operation: Operation, patience_s: float) -> bool:
         """Wait until it is known what has become of an operation, or withdraw it.
 
-        When a signal's handler raises here and the operation is being written already, nobody waits for that: whatever
-        has to follow in memory is done by whoever writes.
+        When the handler of a signal raises here, nobody waits for what is being written: whoever writes does the rest.
         """
         heard = False
         try:
-            heard = self._submitted(operation, THREADS).acquire(timeout=patience_s)
+            lock = waiter(operation, THREADS)
+            self.submit(operation)
+            heard = lock.acquire(timeout=patience_s)
         finally:
             if not heard:
                 self.withdraw(operation)
         return heard
-
-    def _submitted(self, operation: Operation, mailbox: Mailbox) -> threading.Lock:
-        """Queue an operation whose thread waits for the lock that is returned."""
-        operation.waiter = lock = threading.Lock()
-        lock.acquire()
-        operation.mailbox = mailbox
-        self.submit(operation)
-        return lock
 
     def withdraw(self, operation: Operation) -> bool:
         """Take back an operation that nobody has begun to write; False if it is too late for that."""
@@ -148,24 +144,41 @@ class Writer:
         """Run a function inside a transaction and wait until it is durable; with patience, for no longer than that."""
         return cast("R", self.commit(Turn(change), inline=inline, patience_s=patience_s))
 
-    @contextlib.contextmanager
-    def exclusive(self) -> Iterator[Turnstile]:
-        """Own the right to write while another connection uses it; the caller enters the turnstile itself."""
-        with self._mutex:
-            self._exclusive += 1
-            try:
-                while self._owned and self._dead is None:
-                    self._wake.wait()
-                self._raise_if_dead()
-                self._owned = True
-            finally:
-                self._exclusive -= 1
+    def exclusively(self, work: Callable[[], R], end: Callable[[], None]) -> R:
+        """Own the right to write, and the turn, while another connection is used; then `end` whatever `work` has left.
+
+        It may be the main thread, where the handler of a signal may raise between any two calls, also in what ends this
+        or before that is known to be necessary. So what ends it can be done twice, or for nothing.
+        """
+        guest = object()
         try:
-            self._repair()
-            yield self._turnstile
-        finally:
+            try:
+                self._admit(guest)
+                self._repair()
+                self._turnstile.enter()
+                return work()
+            finally:
+                self._dismiss(guest, end)
+        except BaseException:
+            self._dismiss(guest, end)
+            raise
+
+    def _admit(self, guest: object) -> None:
+        while True:
+            with self._mutex:
+                self._raise_if_dead()
+                if not self._owned:
+                    self._guest, self._owned = guest, True
+                    return
+                bell = self._bells.another()
+            bell.acquire()
+
+    def _dismiss(self, guest: object, end: Callable[[], None]) -> None:
+        if self._guest is guest:
+            end()
+            self._turnstile.leave()
             self._wrote(1)
-            self.disown()
+        self.disown(guest)
 
     @property
     def reopened(self) -> int:
@@ -206,9 +219,9 @@ class Writer:
     def lend(self) -> apsw.Connection | None:
         """The connection, for a look at the file between two transactions; None unless it is soon free and in order."""
         with self._mutex:
-            self._exclusive += 1
+            self._lookers += 1
             self._wake.wait_for(lambda: self._dead is not None or not self._owned, LEND_S)
-            self._exclusive -= 1
+            self._lookers -= 1
             if self._owned or self._dead is not None or self._file.long or self._file.broken:
                 return None
             self._owned = True
@@ -237,12 +250,15 @@ class Writer:
             self._owned = True
             return True
 
-    def disown(self) -> None:
-        """The connection is free again."""
+    def disown(self, guest: object = None) -> None:
+        """The connection is free again, if it is still this guest's, or nobody's."""
         with self._mutex:
-            self._owned = False
-            if self._queue or self._closing or self._file.long or self._exclusive:
+            if self._guest is guest:
+                self._guest, self._owned = None, False
+            if self._queue or self._closing or self._file.long or self._lookers:
                 self._wake.notify_all()
+            if self._bells:
+                self._bells.ring()
 
     def _serve(self) -> None:
         while (group := self._gather()) is not None:
@@ -337,6 +353,7 @@ class Writer:
             while self._queue:
                 waiting.append(self._queue.popleft())
             self._wake.notify_all()
+            self._bells.ring()
         fail(waiting, death)
         self._on_commit(waiting)
 

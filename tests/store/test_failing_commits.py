@@ -212,8 +212,7 @@ class RaisesAfterCommit:
     def put_on(self, engine: litewf.Engine) -> None:
         assert engine._live is not None
         writer = engine._live.store.writer
-        with writer.exclusive():
-            writer._file.live.set_wal_hook(self)
+        writer.exclusively(lambda: writer._file.live.set_wal_hook(self), lambda: None)
 
     def __call__(self, _connection: apsw.Connection, _name: str, _frames: int) -> int:
         self._seen += 1
