@@ -213,7 +213,7 @@ def test_a_transaction_that_waits_for_one_inline_commit_is_woken_by_its_end(gate
         inline = pool.submit(lambda: gated.writer.turn(insert("inline"), inline=True))
         assert gate.waiting.wait(20)
         waits = pool.submit(gated.transactions.run, lambda connection: _insert(connection, "mine"))
-        while not gated.writer._exclusive:  # it stands in line now
+        while not gated.writer._bells:  # it stands in line now
             pass
         gate.open.set()
         inline.result(10)
