@@ -178,9 +178,8 @@ class Runtime:
         touched = [key for operation in operations if operation.touched for key in operation.touched]
         if touched:
             self._touch(touched)
-        for operation in operations:
-            if operation.then is not None:
-                operation.follow()
+        for operation in [one for one in operations if one.then is not None]:
+            operation.follow()
         deliver(operations)
 
     def _touch(self, keys: Sequence[str]) -> None:

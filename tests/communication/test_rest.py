@@ -37,7 +37,7 @@ def test_time_waits_for_a_loop_that_does_not_show_what_it_has_to_do(plan: Plan, 
     plan = replace(plan, is_async=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("litewf.engine.loops.to_run", lambda _: None)
-        patch.setattr("litewf.engine.mail._post", post_slowly)
+        patch.setattr("litewf.engine.mail.post", post_slowly)
         play(lambda life: played(plan, life), plan.linger, crashes)
 
 

@@ -38,7 +38,7 @@ BUGS = (
     Planted(
         "a message is taken in one commit and recorded in the next",
         "engine/receiving.py",
-        "        settle(tx, [row(execution, number, inbox.name, started_us, output, error)])\n",
+        "        settle(tx, [*also, row(execution, number, inbox.name, started_us, output, error)])\n",
         "        execution.buffer(row(execution, number, inbox.name, started_us, output, error))\n",
         by="crash messages_from_outside_parked",
     ),
