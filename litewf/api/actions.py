@@ -6,6 +6,7 @@ blocking method and its `_async` twin are derived from one method that returns t
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Coroutine, Generator
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
@@ -209,25 +210,35 @@ def perform_async(runtime: Runtime, action: Action[R]) -> calls.DurableCall[R] |
 class Outside(Coroutine[Any, Any, R]):
     """An action outside a workflow, done when it is awaited."""
 
-    __slots__ = ("_driver",)
+    __slots__ = ("_driver", "_forgotten")
 
     def __init__(self, runtime: Runtime, action: Action[R]) -> None:
+        self._forgotten: str | None = action.what  # until it is awaited
         self._driver = self._run(runtime, action)
+
+    def __del__(self) -> None:
+        if self._forgotten is not None:
+            name = f"{self._forgotten.removesuffix('_async')}_async"
+            warnings.warn(f"{name}() was never awaited, so nothing was done: await it", RuntimeWarning, stacklevel=2)
 
     @staticmethod
     def _run(runtime: Runtime, action: Action[R]) -> Generator[Any, Any, R]:
         return action.finish(runtime, (yield from runtime.drive_async(action.outside(runtime))))
 
     def __await__(self) -> Generator[Any, Any, R]:
+        self._forgotten = None
         return self._driver
 
     def send(self, value: Any) -> Any:
+        self._forgotten = None
         return self._driver.send(value)
 
     def throw(self, *error: Any) -> Any:
+        self._forgotten = None
         return self._driver.throw(*error)
 
     def close(self) -> None:
+        self._forgotten = None
         self._driver.close()
 
 

@@ -10,7 +10,7 @@ from litewf.api.handle import WorkflowHandle
 from litewf.api.workflow import check_arguments
 from litewf.durations import Duration, duration_us, moment_us, optional_duration_us
 from litewf.engine import calls, patches, recording, results, sleeps, starting
-from litewf.engine.calls import DurableCall
+from litewf.engine.calls import DurableCall, FlowCall
 from litewf.engine.execution import FRAME, Branch, Execution, StepFrame
 from litewf.engine.requests import Flow
 from litewf.engine.results import MISSING, Candidate, Limit
@@ -132,11 +132,12 @@ def _handle_candidate(wait: object) -> Candidate:
 def _candidate(execution: Execution, wait: object) -> Candidate:
     if isinstance(wait, WorkflowHandle):
         return Candidate(results.end_of(wait.workflow_id))
-    if not isinstance(wait, DurableCall) or wait.candidate is None:
+    if not isinstance(wait, FlowCall) or wait.candidate is None:
         raise TypeError(
             f"wait_first_async takes handles and waits such as sleep_async() that were not awaited, not"
             f" {type(wait).__name__}; start a child workflow for anything else"
         )
+    wait.offered = True
     spec: results.Spec = wait.candidate
     target = None if spec.target is None else spec.target(execution, wait.number)
     record = execution.records.get(wait.number)

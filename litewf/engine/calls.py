@@ -5,6 +5,7 @@ A blocking call runs its flow at once. An async call is numbered at once and run
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
@@ -16,6 +17,7 @@ from litewf.engine.requests import Flow, in_order
 from litewf.errors import BlockingCallError, NotInWorkflowError, UsageError
 
 R = TypeVar("R")
+LOG = logging.getLogger("litewf")
 AWAITED = "awaited already"
 
 
@@ -72,13 +74,25 @@ class DurableCall(Coroutine[Any, Any, R]):
             raise UsageError(f"call {self.number} of {self.execution.label} was {self._gone}")
         self._gone = AWAITED
 
+    def __del__(self) -> None:
+        if self._gone is None and self.execution.over is None:
+            self._warn()
+
+    def _warn(self) -> None:
+        """It has a number and nothing else: to drop it is a slip, as it is with a coroutine."""
+        LOG.warning("call %s of %s was never awaited, so it did not run: await it", self.number, self.execution.label,
+                    extra=self.execution.log_fields(self.number))  # fmt: skip
+
     def send(self, value: Any) -> Any:
         return self._begun().send(value)
 
     def throw(self, *error: Any) -> Any:
-        return self._begun().throw(*error)
+        driver = self._begun()
+        self._gone = self._gone or "cancelled"  # it may not have begun
+        return driver.throw(*error)
 
     def close(self) -> None:
+        self._gone = self._gone or "closed"
         if self._driver is not None:
             self._driver.close()
 
@@ -91,15 +105,20 @@ class DurableCall(Coroutine[Any, Any, R]):
 class FlowCall(DurableCall[R]):
     """A durable call that a flow describes."""
 
-    __slots__ = ("_driver", "_flow", "_gone", "candidate", "execution", "number")
+    __slots__ = ("_driver", "_flow", "_gone", "candidate", "execution", "number", "offered")
 
     def __init__(self, execution: Execution, number: str, flow: Flow[R], candidate: Any = None) -> None:
         self.execution = execution
         self.number = number
         self.candidate = candidate
+        self.offered = False  # to a wait_first, which is a use of it
         self._flow = flow
         self._driver = None
         self._gone = None
+
+    def _warn(self) -> None:
+        if not self.offered:
+            super()._warn()
 
     def __await__(self) -> Generator[Any, Any, R]:
         self.take()
