@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from litewf.store.checkpoints import StepRow
 
 QUIET_CYCLES = 3  # of the loop in which no task of the workflow can run: what follows from a failure has happened
+MOST_CYCLES = 10_000  # after which the next may begin all the same: a task that spins never comes to rest
 
 
 def load(execution: Execution, records: Mapping[str, StepRow]) -> None:
@@ -37,6 +38,7 @@ class ReplayOrder:
         self._failures = failures  # what has not come yet, with its place
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._looking = False
+        self._cycles = 0  # of the loop, since one was let begin
 
     def turn_of(self, number: str, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None] | None:
         """What a call has to wait for; nothing if it is recorded and did not fail."""
@@ -60,12 +62,12 @@ class ReplayOrder:
         if not self._waiting:
             self._looking = False
             return
-        if execution.over is None and any(is_runnable(task) for task in (execution.task, *execution.branches)):
-            quiet = -1
-        elif execution.over is not None or quiet >= QUIET_CYCLES:
-            quiet = -1
+        self._cycles += 1
+        moving = any(is_runnable(task) for task in (execution.task, *execution.branches))
+        if execution.over is not None or self._cycles > MOST_CYCLES or (not moving and quiet >= QUIET_CYCLES):
+            quiet = self._cycles = 0
             self._let_begin()
-        loop.call_soon(self._look, loop, quiet + 1)
+        loop.call_soon(self._look, loop, 0 if moving else quiet + 1)
 
     def _let_begin(self) -> None:
         """The failure that was recorded first; if none waits, all that is new."""

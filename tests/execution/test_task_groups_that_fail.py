@@ -174,3 +174,48 @@ def test_a_gather_whose_branch_fails_goes_on_with_the_others(launch: Launch, reg
 
     assert launch().run_workflow(flow) == ["['a', 'b', 'c']", "no"]
     assert steps.ran == ["a", "b", "c"]
+
+
+def test_a_task_that_spins_keeps_no_other_from_its_call(launch: Launch, registry: litewf.Registry) -> None:
+    steps = Steps(registry)
+
+    @registry.workflow
+    async def flow() -> str:
+        done: list[str] = []
+
+        async def spin() -> None:
+            while not done:  # noqa: ASYNC110 - it spins on purpose
+                await asyncio.sleep(0)
+
+        outcome = await group(steps.fail(0))
+        await litewf.sleep_async(NAP)
+        spinning = asyncio.create_task(spin())
+        done.append(await steps.fast("after the replay"))
+        await spinning
+        return outcome
+
+    assert launch().run_workflow(flow) == "failed"
+
+
+def test_a_task_that_spins_while_a_failure_is_replayed_ends(launch: Launch, registry: litewf.Registry) -> None:
+    steps = Steps(registry)
+
+    @registry.workflow
+    async def flow() -> str:
+        failed: list[str] = []
+
+        async def spin() -> None:
+            while not failed:  # noqa: ASYNC110 - it spins on purpose
+                await asyncio.sleep(0)
+
+        async def fail() -> None:
+            try:
+                await steps.fail(0)
+            except ValueError as error:
+                failed.append(str(error))
+
+        await asyncio.gather(spin(), fail())
+        await litewf.sleep_async(NAP)
+        return failed[0]
+
+    assert launch().run_workflow(flow) == "no"
