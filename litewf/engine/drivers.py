@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from litewf.engine.bodies import call_in_thread, call_on_loop
 from litewf.engine.carrying import Carried, carried, in_coroutine
-from litewf.engine.execution import FRAME, Execution, StepFrame
+from litewf.engine.execution import FRAME, Branch, Execution, StepFrame
 from litewf.engine.mail import WAITERS, LoopMailbox, Ticket
 from litewf.engine.parking import parked, parking
 from litewf.engine.requests import Blocking, Flow, Flushed, InOrder, Read, Replayed, Request, Wait
@@ -158,7 +158,8 @@ def drive_async(  # noqa: C901, PLR0912 - the hot path: a frame in between would
 def until_known(runtime: Runtime, operation: Operation, mailbox: LoopMailbox) -> Suspended[None]:
     """A task was cancelled at a commit: withdraw what is not taken yet, otherwise stay until the outcome is known.
 
-    What is recorded is answered, on a replay too, so the cancellation comes to the next thing that is awaited.
+    A call of a workflow that is recorded was answered, on a replay too, so there the cancellation comes to the next
+    thing that is awaited. Elsewhere it is the answer: who has set a timeout waits for it.
     """
     operation.waiter = None  # it may be the operation itself
     if runtime.store.writer.withdraw(operation):
@@ -169,6 +170,8 @@ def until_known(runtime: Runtime, operation: Operation, mailbox: LoopMailbox) ->
             yield from ticket
         except mailbox.Cancelled:
             continue
+    if type(FRAME.get()) is not Branch:
+        raise mailbox.Cancelled
     _cancel_later()
 
 
